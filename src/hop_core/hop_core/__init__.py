@@ -1,0 +1,1 @@
+"""Embodiment, kinematics, motion limits, time alignment, configuration and command line of HOP."""

@@ -1,0 +1,1 @@
+"""ROS nodes of the devices and of the supervisor."""

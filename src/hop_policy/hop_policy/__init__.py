@@ -1,0 +1,1 @@
+"""Observation, transformer policy, learning, demonstration bags, policy and recorder nodes of HOP."""

@@ -1,0 +1,1 @@
+"""Digital twin, tasks, experts, evaluation and simulated data of HOP."""
