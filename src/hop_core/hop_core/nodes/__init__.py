@@ -1,0 +1,1 @@
+"""The ROS edge that every HOP node shares."""

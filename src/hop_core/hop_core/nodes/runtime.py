@@ -1,0 +1,144 @@
+"""Life of a HOP node: parameters, executor loop, signals, and one clear sentence when it cannot run.
+
+Periodic work runs in the node's own threads; ROS callbacks only hand data over. The executor is therefore the cheapest
+one that works: `EventsExecutor` driven by `spin_once` (its `spin` never returns in the wheels), `SingleThreadedExecutor`
+where it is missing.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import rclpy
+from builtin_interfaces.msg import Time
+from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
+from rclpy.logging import get_logger
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+
+from hop_core.errors import HopError
+
+_SPIN_S = 0.1
+_PR_SET_PDEATHSIG = 1
+EXIT_WITH_PARENT = "HOP_EXIT_WITH_PARENT"
+"""Environment variable, set by the launch files: the node ends when the process that started it is gone."""
+
+
+class HopNode(Node):
+    """A node with HOP's common parameters `config_dir` (empty = the installed config) and `robot` (overlay name).
+
+    Subclasses start their threads in `__init__` (or on a service) and stop them in `close`, which runs exactly once.
+    """
+
+    def __init__(self, name: str, default_robot: str = "twin") -> None:
+        super().__init__(name)
+        text = self.declare_parameter("config_dir", "").value
+        self.config_dir: Path | None = Path(text).expanduser() if text else None
+        self.robot: str = self.declare_parameter("robot", default_robot).value
+        self.stopping = threading.Event()
+        self.exit_code = 0
+
+    def stop(self, exit_code: int = 0) -> None:
+        """Ends the node from any thread; the executor loop returns within a tenth of a second."""
+        self.exit_code = max(self.exit_code, exit_code)
+        self.stopping.set()
+
+    def close(self) -> None:
+        """Releases threads and devices; called once, before the node is destroyed."""
+
+
+def make_executor() -> Executor:
+    """Returns an executor to be driven by `spin_once` only."""
+    try:
+        from rclpy.experimental import EventsExecutor
+    except ImportError:  # an older Jazzy from apt lacks it
+        return SingleThreadedExecutor()
+    return EventsExecutor()
+
+
+def run(make_node: Callable[[], HopNode], args: list[str] | None = None) -> int:
+    """Runs one node until SIGINT, SIGTERM or its own `stop`.
+
+    Args:
+        make_node: constructs the node after ROS is initialised; may raise HopError.
+        args: command line, default `sys.argv`.
+
+    Returns:
+        0 after a requested stop, 1 (or the error's own code) after a HopError, the node's `exit_code` otherwise.
+    """
+    _exit_with_parent()
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    node: HopNode | None = None
+    stop_early = threading.Event()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        stop_early.set()
+        if node is not None:
+            node.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
+    try:
+        node = make_node()
+        if not stop_early.is_set():
+            _spin(node)
+        return node.exit_code
+    except HopError as error:
+        get_logger(node.get_name() if node else "hop").fatal(str(error))
+        return error.exit_code
+    finally:
+        if node is not None:
+            node.close()
+            node.destroy_node()
+        if rclpy.ok():
+            rclpy.shutdown()
+
+
+def main_of(make_node: Callable[[], HopNode]) -> Callable[[], None]:
+    """Returns a console-script entry point that runs the node and exits with its code."""
+
+    def main() -> None:
+        sys.exit(run(make_node))
+
+    return main
+
+
+def _spin(node: HopNode) -> None:
+    executor = make_executor()
+    executor.add_node(node)
+    try:
+        while rclpy.ok() and not node.stopping.is_set():
+            executor.spin_once(timeout_sec=_SPIN_S)
+    except ExternalShutdownException:
+        return
+    finally:
+        executor.remove_node(node)
+        executor.shutdown(timeout_sec=1.0)
+
+
+def _exit_with_parent() -> None:
+    """Asks Linux for SIGTERM when the parent dies: a killed launcher must not leave a robot driver behind."""
+    if os.environ.get(EXIT_WITH_PARENT) != "1" or not sys.platform.startswith("linux"):
+        return
+    parent = os.getppid()
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != parent or parent == 1:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def to_time(stamp_ns: int) -> Time:
+    """Returns the message form of a stamp [ns]."""
+    seconds, nanoseconds = divmod(int(stamp_ns), 1_000_000_000)
+    return Time(sec=seconds, nanosec=nanoseconds)
+
+
+def to_ns(stamp: Time) -> int:
+    """Returns a message stamp as integer nanoseconds."""
+    return stamp.sec * 1_000_000_000 + stamp.nanosec
