@@ -1,1 +1,1 @@
-"""Embodiment, kinematics, motion limits, time alignment, configuration and command line of HOP."""
+"""The ground floor of the workspace: embodiment, kinematics, motion limits, time alignment, configuration and errors."""

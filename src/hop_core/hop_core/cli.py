@@ -1,0 +1,49 @@
+"""The `hop` command: its verbs are plug-ins that packages register under the entry-point group `hop.verbs`.
+
+A verb is `main(argv: list[str]) -> int`. Only the verb that was asked for is imported.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import EntryPoint, entry_points
+
+from hop_core.errors import HopError
+
+VERB_GROUP = "hop.verbs"
+
+
+def verbs(group: str = VERB_GROUP) -> dict[str, EntryPoint]:
+    """Return the registered verbs of `group` by name, sorted."""
+    return {entry.name: entry for entry in sorted(entry_points(group=group), key=lambda entry: entry.name)}
+
+
+def run_verb(group: str, program: str, argv: list[str]) -> int:
+    """Run the verb named by `argv[0]` with the rest of `argv`; return the exit code.
+
+    An expected failure is printed as one sentence on stderr and gives its own exit code; a wrong verb gives 2.
+    """
+    known = verbs(group)
+    if not argv or argv[0] in ("-h", "--help"):
+        print(f"usage: {program} VERB [options]\n\nverbs: {', '.join(known)}\n\n'{program} VERB --help' explains one.")
+        return 0 if argv else 2
+    if argv[0] not in known:
+        print(f"{program}: unknown verb '{argv[0]}'; verbs: {', '.join(known)}", file=sys.stderr)
+        return 2
+    try:
+        return int(known[argv[0]].load()(argv[1:]))
+    except HopError as error:
+        print(f"{program} {argv[0]}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(f"{program} {argv[0]}: interrupted", file=sys.stderr)
+        return 130
+
+
+def main() -> int:
+    """Run `hop`."""
+    return run_verb(VERB_GROUP, "hop", sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

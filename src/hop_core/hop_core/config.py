@@ -1,0 +1,97 @@
+"""Configuration files: YAML in, frozen pydantic models out, errors that name file, key and what is allowed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from hop_core.errors import ConfigError
+
+CONFIG_DIR_VARIABLE = "HOP_CONFIG_DIR"
+
+
+class Config(BaseModel):
+    """Base of every configuration: frozen, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def load_config(path: Path, model: type[ModelT], overrides: dict[str, Any] | None = None) -> ModelT:
+    """Return the YAML file `path` as a validated `model`, with `overrides` laid over its top-level keys.
+
+    Raises:
+        ConfigError: the file is missing, is no YAML mapping, or a key or value is not allowed.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {path}: {error.strerror}; check the path") from error
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} must hold a mapping of keys to values, not {type(values).__name__}")
+    return validate({**values, **(overrides or {})}, model, str(path))
+
+
+def validate(values: dict[str, Any], model: type[ModelT], where: str) -> ModelT:
+    """Return `values` as a validated `model`; `where` names their origin in the error.
+
+    Raises:
+        ConfigError: naming the key, the value and what is allowed.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "(the whole)"
+        if first["type"] == "extra_forbidden":
+            allowed = ", ".join(sorted(model.model_fields)) if len(first["loc"]) == 1 else "see the key's section"
+            raise ConfigError(f"{where}: unknown key '{key}'; allowed keys: {allowed}") from error
+        value = "" if first["type"] == "missing" else f" (got {_short(first['input'])})"
+        more = f"; {error.error_count() - 1} more" if error.error_count() > 1 else ""
+        raise ConfigError(f"{where}: {key}: {first['msg']}{value}{more}") from error
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def config_hash(config: BaseModel) -> str:
+    """Return 16 hex digits that identify the values of `config`, independent of the order of its keys."""
+    canonical = json.dumps(config.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def config_path(name: str, config_dir: Path | str | None = None) -> Path:
+    """Return the path of the configuration `name` (such as "robots/twin.yaml").
+
+    Looked for in `config_dir` if given, else in $HOP_CONFIG_DIR, else in the installed hop_policy share, else in the
+    `config/` folder of the source tree.
+
+    Raises:
+        ConfigError: it is in none of them.
+    """
+    explicit = config_dir or os.environ.get(CONFIG_DIR_VARIABLE)
+    folders = [Path(explicit)] if explicit else [*_installed_config(), Path(__file__).parents[3] / "config"]
+    for folder in folders:
+        if (folder / name).is_file():
+            return folder / name
+    looked = ", ".join(str(folder) for folder in folders)
+    raise ConfigError(f"no configuration '{name}' in {looked}; pass config_dir or set {CONFIG_DIR_VARIABLE}")
+
+
+def _installed_config() -> list[Path]:
+    prefixes = os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
+    return [Path(prefix) / "share" / "hop_policy" / "config" for prefix in prefixes if prefix]

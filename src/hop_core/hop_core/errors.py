@@ -1,0 +1,41 @@
+"""Errors that reach a person: every message is one sentence that says what, where and what to do."""
+
+from __future__ import annotations
+
+
+class HopError(Exception):
+    """Base of all expected failures; a command prints it on one line and exits with `exit_code`."""
+
+    exit_code = 1
+
+
+class ConfigError(HopError):
+    """A configuration file, key or value is missing, unknown or out of range."""
+
+
+class ModelError(HopError):
+    """The robot description does not fit what was asked of it (unknown joint, site or shape)."""
+
+
+class AlignmentError(HopError):
+    """A stream has no sample that an observation tick may use."""
+
+
+class CheckpointError(HopError):
+    """A policy checkpoint is missing, damaged or made for another contract."""
+
+
+class BagError(HopError):
+    """A recording is missing, damaged or lacks a needed topic."""
+
+
+class DeviceError(HopError):
+    """A device cannot be reached, refuses a command or reports a fault."""
+
+
+class SafetyError(HopError):
+    """A command was refused because carrying it out could do harm."""
+
+
+class TwinError(HopError):
+    """The digital twin cannot start or refuses a request."""

@@ -1,0 +1,112 @@
+"""Embodiment, configuration, interpolation, inverse kinematics and loops."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hop_core.config import Config, config_hash, load_config
+from hop_core.embodiment import HOP_SIM_JOINTS, JOINT_NAMES, WONIK_JOINTS, joint_index, load_embodiment
+from hop_core.errors import ConfigError, ModelError
+from hop_core.ik import solve_palm
+from hop_core.interpolate import TargetInterpolator
+from hop_core.kinematics import Kinematics
+from hop_core.rate import DeadlineLoop
+from hop_core.robot_config import load_robot
+
+
+def test_scaling_is_inverted_and_spans_the_release_constants() -> None:
+    embodiment = load_embodiment()
+    q = np.random.default_rng(1).uniform(embodiment.lower, embodiment.upper, (4, 23))
+    assert embodiment.unscale(embodiment.scale(q)) == pytest.approx(q)
+    assert embodiment.scale(embodiment.policy_upper) == pytest.approx(np.ones(23))
+    assert embodiment.policy_upper[0] == 6.2832
+
+
+def test_maps_between_orders_are_made_from_names() -> None:
+    disk = np.arange(23)
+    to_simulator = joint_index(JOINT_NAMES, HOP_SIM_JOINTS)
+    # The permutation that the HOP release writes as indices.
+    assert disk[to_simulator].tolist() == [*range(11), 19, 20, 21, 22, 11, 12, 13, 14, 15, 16, 17, 18]
+    assert joint_index(WONIK_JOINTS, JOINT_NAMES[7:]).tolist() == [*range(4, 16), 0, 1, 2, 3]
+
+
+def test_wrong_joint_names_are_named() -> None:
+    with pytest.raises(ModelError, match=r"unknown \['elbow'\]"):
+        joint_index(["elbow", *JOINT_NAMES[1:]])
+    with pytest.raises(ModelError, match="occur twice: joint1"):
+        joint_index(["joint1", *JOINT_NAMES])
+
+
+class Sample(Config):
+    rate_hz: float
+    name: str = "x"
+
+
+def test_a_config_error_names_file_key_and_choices(tmp_path: Path) -> None:
+    file = tmp_path / "sample.yaml"
+    file.write_text("rate_hz: 5\nspeed: 3\n")
+    with pytest.raises(ConfigError, match=r"sample.yaml: unknown key 'speed'; allowed keys: name, rate_hz"):
+        load_config(file, Sample)
+    file.write_text("rate_hz: fast\n")
+    with pytest.raises(ConfigError, match=r"rate_hz: .*\(got 'fast'\)"):
+        load_config(file, Sample)
+    with pytest.raises(ConfigError, match="check the path"):
+        load_config(tmp_path / "none.yaml", Sample)
+
+
+def test_the_hash_follows_values_not_order() -> None:
+    assert config_hash(Sample(rate_hz=5, name="a")) == config_hash(Sample(name="a", rate_hz=5))
+    assert config_hash(Sample(rate_hz=5)) != config_hash(Sample(rate_hz=6))
+
+
+def test_the_cells_that_we_ship_are_valid() -> None:
+    twin, lab = load_robot("twin"), load_robot("example_lab")
+    assert twin.twin is not None
+    assert lab.twin is None
+    view = twin.camera.T_base_cam[:3, 2]
+    assert view == pytest.approx([0, 0.8648, -0.5021], abs=1e-3)  # from the robot's right, down to the table
+
+
+def test_interpolation_arrives_when_due() -> None:
+    path = TargetInterpolator(np.zeros(2), 0)
+    path.set_target([(50, np.array([1.0, 2.0])), (100, np.array([1.0, 4.0]))], 0)
+    assert path.sample(25) == pytest.approx([0.5, 1.0])
+    assert path.sample(75) == pytest.approx([1.0, 3.0])
+    assert path.sample(500) == pytest.approx([1.0, 4.0])
+    path.set_target([(10, np.zeros(2))], 600)  # due already: at once
+    assert path.sample(600) == pytest.approx([0.0, 0.0])
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_inverse_kinematics_reaches_poses_of_the_arm(seed: int) -> None:
+    embodiment, kinematics = load_embodiment(), Kinematics()
+    q = embodiment.home.copy()
+    q[:7] += np.random.default_rng(seed).uniform(-0.3, 0.3, 7)
+    q = embodiment.clip(q)
+    result = solve_palm(kinematics.site_pose(q, "palm"), embodiment.home, kinematics)
+    assert result.within(1e-4, 1e-3)
+
+
+def test_a_loop_keeps_its_rate_and_counts_what_it_misses() -> None:
+    def step(_deadline_ns: int) -> None:
+        if loop.stats().ticks == 5:
+            time.sleep(0.035)
+
+    loop = DeadlineLoop(10_000_000, step, "test")
+    loop.start()
+    time.sleep(0.4)
+    loop.stop()
+    stats = loop.stats()
+    assert 2 <= stats.missed <= 20
+    assert 15 <= stats.ticks <= 40
+    assert not loop.running
+
+
+def test_a_loop_that_fails_keeps_its_error(recwarn: pytest.WarningsRecorder) -> None:
+    loop = DeadlineLoop(1_000_000, lambda _t: 1 / 0, "failing")
+    loop.start()
+    time.sleep(0.1)
+    assert not loop.running
+    assert isinstance(loop.error, ZeroDivisionError)

@@ -1,0 +1,65 @@
+"""The motion limiter holds its bounds whatever the goals, and reaches a goal that stays."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hop_core.embodiment import load_embodiment
+from hop_core.errors import ModelError
+from hop_core.kinematics import Kinematics
+from hop_core.limiter import MotionLimiter, MotionLimits
+
+DT = 0.05
+LIMITS = MotionLimits(np.array([1.0, 2.0]), np.array([4.0, 30.0]))
+goals = st.lists(st.tuples(st.floats(-3, 3), st.floats(-3, 3)), min_size=2, max_size=40)
+
+
+@given(goals)
+@settings(max_examples=60, deadline=None)
+def test_velocity_and_acceleration_stay_within_bounds(path: list[tuple[float, float]]) -> None:
+    limiter = MotionLimiter(LIMITS)
+    limiter.reset(np.zeros(2))
+    q, qd = np.zeros(2), np.zeros(2)
+    for goal in path:
+        step = limiter.step(np.array(goal), DT)
+        assert np.all(np.abs(step.q - q) <= LIMITS.velocity * DT * (1 + 1e-6))
+        assert np.all(np.abs((step.q - q) / DT - qd) <= LIMITS.acceleration * DT * (1 + 1e-6) + 1e-9)
+        q, qd = step.q, step.qd
+
+
+@pytest.mark.parametrize("dt", [1 / 20, 1 / 120, 1 / 333])
+def test_a_constant_goal_is_reached_without_overshoot(dt: float) -> None:
+    limiter = MotionLimiter(LIMITS)
+    limiter.reset(np.zeros(2))
+    path = np.array([limiter.step(np.array([1.0, -0.7]), dt).q for _ in range(int(3 / dt))])
+    assert path[-1] == pytest.approx([1.0, -0.7], abs=1e-4)
+    assert path[:, 0].max() <= 1.0 + 1e-5
+    assert path[:, 1].min() >= -0.7 - 1e-5
+
+
+def test_a_slow_goal_passes_unchanged_and_says_so() -> None:
+    limiter = MotionLimiter(LIMITS)
+    limiter.reset(np.zeros(2))
+    step = limiter.step(np.array([0.001, -0.002]), DT)
+    assert not step.limited
+    assert step.q == pytest.approx([0.001, -0.002])
+
+
+def test_the_palm_keeps_its_speed_limit() -> None:
+    embodiment, kinematics = load_embodiment(), Kinematics()
+    limits = MotionLimits(embodiment.velocity_limit, embodiment.acceleration_limit * 100, tcp_speed_m_s=0.25)
+    limiter = MotionLimiter(limits, kinematics)
+    limiter.reset(embodiment.home)
+    goal = embodiment.home.copy()
+    goal[0] += 1.0
+    before = kinematics.site_pose(embodiment.home, "palm")[:3, 3]
+    step = limiter.step(goal, DT)
+    moved = kinematics.site_pose(step.q, "palm")[:3, 3]
+    assert np.linalg.norm(moved - before) / DT == pytest.approx(0.25, rel=0.01)
+    assert "tcp_speed" in step.clamped
+
+
+def test_a_tool_speed_limit_needs_kinematics() -> None:
+    with pytest.raises(ModelError, match="needs kinematics"):
+        MotionLimiter(MotionLimits(np.ones(23), np.ones(23), tcp_speed_m_s=0.5))
