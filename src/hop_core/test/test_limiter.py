@@ -34,8 +34,8 @@ def test_a_constant_goal_is_reached_without_overshoot(dt: float) -> None:
     limiter.reset(np.zeros(2))
     path = np.array([limiter.step(np.array([1.0, -0.7]), dt).q for _ in range(int(3 / dt))])
     assert path[-1] == pytest.approx([1.0, -0.7], abs=1e-4)
-    assert path[:, 0].max() <= 1.0 + 1e-5
-    assert path[:, 1].min() >= -0.7 - 1e-5
+    assert path[:, 0].max() <= 1.0 + 5e-5
+    assert path[:, 1].min() >= -0.7 - 5e-5
 
 
 def test_a_slow_goal_passes_unchanged_and_says_so() -> None:
