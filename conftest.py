@@ -1,0 +1,15 @@
+"""Makes plain `pytest` work in an environment that was not set up by `make`: stand-ins last, measured DDS settings."""
+
+import os
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+ROS_LITE = str(ROOT / "tools" / "ros_lite")
+
+if ROS_LITE not in sys.path:
+    sys.path.append(ROS_LITE)
+
+os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(ROOT / "config" / "fastdds.xml"))
+os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+os.environ.setdefault("MUJOCO_GL", "egl")
