@@ -1,0 +1,224 @@
+"""The one transform from sensor data to what the policy sees: node, dataset and environments.
+
+Every result is bit-equal whatever the batch size, thread count or linear-algebra library: depth is
+counted in whole millimetres and pooled with whole-number weights, so each sum is exact, and the
+rest is elementwise.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from hop_core.errors import AlignmentError, ConfigError
+from hop_policy.contract import Crop, DepthContract, PolicyContract
+
+# 16UC1 encoding of the depth topic [mm].
+UNKNOWN_MM = 0
+TOO_CLOSE_MM = 1
+TOO_FAR_MM = 65535
+_MM_PER_M = 1000.0
+
+
+@dataclass(frozen=True)
+class CameraView:
+    """Size and pinhole intrinsics [px] of a rectified image, pixel centres at integers."""
+
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What the policy sees at N ticks.
+
+    Attributes:
+        proprio: (N, 23) float32 joint positions in policy units.
+        vision: (N, 60, 60) float32 depth [m] or (N, 100, 3) float32 points in base_link [m].
+    """
+
+    proprio: np.ndarray
+    vision: np.ndarray
+
+
+class JointScaling:
+    """Maps joint angles to policy units: -1 and +1 are the ends of the contract's scale."""
+
+    def __init__(self, contract: PolicyContract) -> None:
+        self.lower = np.array(contract.policy_lower)
+        self.span = np.array(contract.policy_upper) - self.lower
+
+    def scale(self, q: np.ndarray) -> np.ndarray:
+        """Returns joint angles (..., 23) [rad] in policy units as float32, not clipped."""
+        scaled: np.ndarray = 2.0 * (np.asarray(q, np.float64) - self.lower) / self.span - 1.0
+        return scaled.astype(np.float32)
+
+    def unscale(self, value: np.ndarray) -> np.ndarray:
+        """Returns policy units (..., 23) as joint angles [rad], float64."""
+        q: np.ndarray = self.lower + 0.5 * (np.asarray(value, np.float64) + 1.0) * self.span
+        return q
+
+
+class DepthPooling:
+    """Crops depth images and pools them to a square, averaging over valid pixels only.
+
+    A pooled pixel is the mean, weighted by overlapped area, of the clipped valid depths under it.
+    Too close counts as the near clip, too far as the far clip; a pooled pixel without a valid pixel
+    under it reads the far clip: nothing is known to be near.
+    """
+
+    def __init__(self, contract: DepthContract, crop: Crop) -> None:
+        """Prepares the weights.
+
+        Args:
+            contract: output size and clip distances.
+            crop: pixels that the output covers.
+        """
+        self.crop = crop
+        self.near_mm = round(contract.near_m * _MM_PER_M)
+        self.far_mm = round(contract.far_m * _MM_PER_M)
+        rows, columns = (overlap_weights(n, contract.size_px) for n in (crop.height, crop.width))
+        # Whole numbers are exact below 2^24 in float32: the usual crops fit, and float32 is twice
+        # as fast.
+        largest = rows.sum(1).max() * columns.sum(1).max() * self.far_mm
+        self._dtype = np.dtype(np.float32 if largest < 2**24 else np.float64)
+        self._rows = rows.astype(self._dtype)
+        self._columns = columns.T.astype(self._dtype)
+
+    def __call__(self, depth: np.ndarray) -> np.ndarray:
+        """Returns the pooled depth (N, size, size) float32 [m], between near and far clip.
+
+        Args:
+            depth: (N, H, W) uint16 [mm] (0 unknown, 1 too close, 65535 too far) or float32 [m] (NaN
+                unknown, -inf too close, +inf too far); metres are rounded to whole millimetres
+                first.
+
+        Raises:
+            ConfigError: the array is of another type or does not contain the crop.
+        """
+        top, left, height, width = self.crop
+        if depth.ndim != 3 or depth.shape[1] < top + height or depth.shape[2] < left + width:
+            raise ConfigError(
+                f"depth must be (N, H, W) with H >= {top + height} and W >= {left + width}, as the "
+                f"camera was announced, got {depth.shape}; the camera's resolution has changed"
+            )
+        window = depth[:, top : top + height, left : left + width]
+        valid, clipped = self._clip(window)
+        size = len(self._rows)
+        pooled = np.empty((len(depth), size, size), np.float32)
+        for i in range(len(depth)):
+            weight = self._rows @ valid[i] @ self._columns
+            total = self._rows @ clipped[i] @ self._columns
+            empty = weight == 0
+            weight[empty] = 1
+            total[empty] = self.far_mm
+            pooled[i] = total / weight
+        pooled *= np.float32(1 / _MM_PER_M)
+        return pooled
+
+    def _clip(self, window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns validity (0 or 1) and clipped depth [mm], 0 where invalid."""
+        if window.dtype == np.uint16:
+            known = window != UNKNOWN_MM
+            clipped = np.clip(window, self.near_mm, self.far_mm)
+        elif window.dtype == np.float32:
+            known = ~np.isnan(window)
+            millimetres = np.rint(window * np.float32(_MM_PER_M))
+            clipped = np.clip(millimetres, self.near_mm, self.far_mm)
+        else:
+            raise ConfigError(f"depth must be uint16 [mm] or float32 [m], got {window.dtype}")
+        return known.astype(self._dtype), np.where(known, clipped, 0).astype(self._dtype)
+
+
+def overlap_weights(pixels: int, bins: int) -> np.ndarray:
+    """Returns (bins, pixels) whole numbers: how much of each pixel lies in each equal bin.
+
+    The unit is 1 / (bins / gcd(pixels, bins)) of a pixel, in which all borders are whole numbers.
+    """
+    divisor = math.gcd(pixels, bins)
+    per_pixel, per_bin = bins // divisor, pixels // divisor
+    pixel_start = np.arange(pixels) * per_pixel
+    bin_start = np.arange(bins)[:, None] * per_bin
+    start = np.maximum(pixel_start, bin_start)
+    end = np.minimum(pixel_start + per_pixel, bin_start + per_bin)
+    overlap: np.ndarray = np.maximum(end - start, 0)
+    return overlap
+
+
+def resample_cloud(points: np.ndarray, count: int) -> np.ndarray:
+    """Returns exactly `count` of the finite points of each cloud, evenly spaced by index.
+
+    Clouds with fewer finite points repeat some, which leaves a max-pooling encoder unmoved.
+
+    Args:
+        points: (N, P, 3) points [m]; rows with NaN or infinity are left out.
+        count: points per cloud wanted.
+
+    Returns:
+        (N, count, 3) float32.
+
+    Raises:
+        AlignmentError: the shape is wrong or a cloud has no finite point.
+    """
+    if points.ndim != 3 or points.shape[2] != 3:
+        raise AlignmentError(f"point clouds must be (N, P, 3), got {points.shape}")
+    out = np.empty((len(points), count, 3), np.float32)
+    for i, cloud in enumerate(points):
+        finite = cloud[np.isfinite(cloud).all(axis=1)]
+        if len(finite) == 0:
+            raise AlignmentError(
+                f"point cloud {i} has no finite point; check the source of the cloud"
+            )
+        out[i] = finite[np.arange(count) * len(finite) // count]
+    return out
+
+
+class ObservationTransform:
+    """Makes observations of joint angles and raw vision, as the contract says."""
+
+    def __init__(self, contract: PolicyContract, view: CameraView | None = None) -> None:
+        """Prepares the transform.
+
+        Args:
+            contract: what the policy expects.
+            view: camera of the depth images; not needed for point clouds.
+
+        Raises:
+            ConfigError: the contract asks for depth and there is no view, or the crop does not fit.
+        """
+        self.contract = contract
+        self.joints = JointScaling(contract)
+        self._pooling: DepthPooling | None = None
+        if contract.vision == "depth":
+            if view is None:
+                raise ConfigError(
+                    "a depth policy needs the camera's size and intrinsics; wait for camera_info"
+                )
+            crop = contract.depth.crop(view.width, view.height, view.fx, view.fy, view.cx, view.cy)
+            self._pooling = DepthPooling(contract.depth, crop)
+
+    def __call__(self, q: np.ndarray, vision: np.ndarray) -> Observation:
+        """Returns the observation of N ticks.
+
+        Args:
+            q: (N, 23) joint angles [rad], order of the contract's joint names.
+            vision: (N, H, W) depth as `DepthPooling` takes it, or (N, P, 3) points in base_link
+                [m].
+
+        Raises:
+            ConfigError: the depth image has another size or type than the camera's view.
+            AlignmentError: a point cloud is empty or of wrong shape.
+        """
+        return Observation(self.joints.scale(q), self.vision(vision))
+
+    def vision(self, raw: np.ndarray) -> np.ndarray:
+        """Returns the vision part of the observation (N, ...) float32; see `__call__`."""
+        if self._pooling is not None:
+            return self._pooling(raw)
+        return resample_cloud(raw, self.contract.point_cloud.points)
