@@ -1,0 +1,96 @@
+"""Facts about the network."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from pydantic import ValidationError
+
+from hop_policy.contract import PolicyContract, VisionKind
+from hop_policy.encoders import EncoderConfig
+from hop_policy.model import PolicyConfig, PolicyModel, parameter_count
+
+TOY = PolicyConfig(
+    layers=2, width=32, heads=2, context=8, encoder=EncoderConfig(channels=(4, 4, 8, 8))
+)
+
+
+def inputs(contract: PolicyContract, b: int, steps: int) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    proprio = torch.randn(b, steps, 23, generator=generator)
+    return proprio, torch.rand(b, steps, *contract.vision_shape, generator=generator)
+
+
+@pytest.mark.parametrize(("vision", "count"), [("depth", 2_107_863), ("point_cloud", 1_867_415)])
+def test_default_is_the_papers_size(vision: VisionKind, count: int) -> None:
+    """The release has 1,874,926 parameters with points and about 2.11 M with depth.
+
+    It counts an untrained head (4,439) and 16 unused rows of the time table (3,072) that we leave
+    out.
+    """
+    assert parameter_count(PolicyModel(PolicyConfig(), PolicyContract(vision=vision))) == count
+    assert 1_874_926 - 4_439 - 16 * 192 == 1_867_415
+
+
+@pytest.mark.parametrize("vision", ["depth", "point_cloud"])
+@torch.inference_mode()
+def test_left_padding_changes_nothing(vision: VisionKind) -> None:
+    contract = PolicyContract(vision=vision)
+    model = PolicyModel(TOY, contract).eval()
+    proprio, frames = inputs(contract, 2, 8)
+    valid = torch.arange(8).expand(2, 8) >= 5
+    plain = model(proprio[:, 5:], frames[:, 5:])
+    padded = model(proprio, frames, valid)[:, 5:]
+    torch.testing.assert_close(padded, plain, rtol=0, atol=1e-6)
+    proprio[:, :5], frames[:, :5] = 1e3, 7.0
+    assert torch.equal(model(proprio, frames, valid)[:, 5:], padded)
+
+
+@torch.inference_mode()
+def test_the_future_never_reaches_the_past() -> None:
+    contract = PolicyContract()
+    model = PolicyModel(TOY, contract).eval()
+    proprio, frames = inputs(contract, 1, 8)
+    before = model(proprio, frames)
+    proprio[:, 4:] += 1
+    frames[:, 4:] = 0
+    after = model(proprio, frames)
+    torch.testing.assert_close(after[:, :4], before[:, :4], rtol=0, atol=1e-6)
+    assert (after[:, 4:] != before[:, 4:]).any()
+
+
+@torch.inference_mode()
+def test_vision_of_the_same_step_reaches_its_action() -> None:
+    contract = PolicyContract()
+    model = PolicyModel(TOY, contract).eval()
+    proprio, frames = inputs(contract, 1, 3)
+    before = model(proprio, frames)[:, -1]
+    frames[:, -1] = 0
+    assert (model(proprio, frames)[:, -1] != before).any()
+
+
+@torch.inference_mode()
+def test_whitening_is_an_affine_change_of_units() -> None:
+    contract = PolicyContract()
+    model = PolicyModel(TOY, contract).eval()
+    proprio, frames = inputs(contract, 1, 4)
+    plain = model(proprio, frames)
+    mean, std = torch.linspace(-1, 1, 23), torch.linspace(0.1, 2, 23)
+    model.set_whitening(proprio_mean=mean, proprio_std=std, action_mean=mean, action_std=std)
+    white = model(proprio * std + mean, frames)
+    torch.testing.assert_close(white, plain * std + mean, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("read_out", ["mean", "flatten", "spatial_softmax"])
+def test_every_read_out_learns_from_depth(read_out: str) -> None:
+    encoder = EncoderConfig.model_validate({"channels": (4, 4, 8, 8), "read_out": read_out})
+    contract = PolicyContract()
+    model = PolicyModel(TOY.model_copy(update={"encoder": encoder}), contract)
+    model(*inputs(contract, 2, 3)).abs().mean().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+    assert model.embed_vision.convolutions[0].weight.grad.abs().max() > 0
+
+
+def test_heads_must_divide_width() -> None:
+    with pytest.raises(ValidationError, match="multiple of heads"):
+        PolicyConfig(width=30, heads=4)
