@@ -1,0 +1,207 @@
+"""The checkpoint directory: weights, resolved configuration with its contract, metrics, provenance.
+
+Each file is written beside its name and renamed, so a kill at any moment leaves every file whole.
+Nothing is ever unpickled freely: weights are safetensors, and the training state is read by torch's
+weights-only loader.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from pydantic import Field
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from hop_core.config import Config, config_hash, load_config
+from hop_core.errors import CheckpointError, ConfigError
+from hop_policy.contract import PolicyContract
+from hop_policy.model import PolicyConfig, PolicyModel
+
+WEIGHTS = "model.safetensors"  # best by validation loss
+LAST_WEIGHTS = "model_last.safetensors"
+CONFIG = "config.yaml"
+METRICS = "metrics.json"
+PROVENANCE = "provenance.json"
+TRAINING_STATE = "training_state.pt"
+
+
+class CheckpointConfig(Config):
+    """What `config.yaml` of a checkpoint holds.
+
+    Attributes:
+        hash: hash of all that follows.
+        contract: what data and robot must share with this policy.
+        model: shape of the network.
+        train: the trainer's resolved configuration; a record, not needed to run the policy.
+    """
+
+    hash: str = ""
+    contract: PolicyContract
+    model: PolicyConfig
+    train: dict[str, Any] = Field(default_factory=dict)
+
+    def sealed(self) -> CheckpointConfig:
+        """Returns this with its hash filled in."""
+        return self.model_copy(update={"hash": config_hash(self.model_copy(update={"hash": ""}))})
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint read from disk: the network in evaluation mode, and what is known about it."""
+
+    path: Path
+    config: CheckpointConfig
+    model: PolicyModel
+    metrics: dict[str, Any]
+
+
+def load_checkpoint(
+    path: Path | str, contract: PolicyContract | None = None, weights: str = WEIGHTS
+) -> Checkpoint:
+    """Returns the checkpoint in the directory `path`.
+
+    Args:
+        path: the directory.
+        contract: what the caller observes and does by; a checkpoint of another is refused.
+        weights: file to take the weights from: `WEIGHTS` (best) or `LAST_WEIGHTS`.
+
+    Raises:
+        CheckpointError: a file is missing, damaged or does not fit the others, or the contract
+            differs.
+    """
+    path = Path(path)
+    config = load_checkpoint_config(path)
+    if contract is not None:
+        contract.require_equal(config.contract, str(path))
+    model = PolicyModel(config.model, config.contract)
+    try:
+        model.load_state_dict(read_weights(path / weights))
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"{path / weights} does not fit the network that {path / CONFIG} describes; "
+            f"the files are of different runs: copy the whole directory again"
+        ) from error
+    model.eval()
+    return Checkpoint(path, config, model, read_json(path / METRICS))
+
+
+def load_checkpoint_config(path: Path) -> CheckpointConfig:
+    """Returns the configuration of the checkpoint directory `path`.
+
+    Raises:
+        CheckpointError: it is missing, invalid or was edited by hand.
+    """
+    if not (path / CONFIG).is_file():
+        raise CheckpointError(f"{path} is no policy checkpoint: it has no {CONFIG}; check the path")
+    try:
+        config = load_config(path / CONFIG, CheckpointConfig)
+    except ConfigError as error:
+        raise CheckpointError(f"the checkpoint's configuration is not usable: {error}") from error
+    if config.sealed().hash != config.hash:
+        raise CheckpointError(
+            f"{path / CONFIG} was changed after training (hash {config.hash} does not fit its "
+            f"content); restore the file"
+        )
+    return config
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Returns the tensors of a safetensors file.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
+    if not path.is_file():
+        raise CheckpointError(
+            f"{path} is missing: training was stopped before its first save, or the copy is "
+            f"incomplete; resume it (hop finetune --resume) or copy the directory again"
+        )
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}); copy or train it again") from error
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Returns the object in a JSON file of a checkpoint.
+
+    Raises:
+        CheckpointError: the file is missing or damaged.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is missing or damaged ({error}); copy it again") from error
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{path} must hold a JSON object; copy it again")
+    return value
+
+
+def load_training_state(path: Path) -> dict[str, Any]:
+    """Returns the training state of the checkpoint directory `path`.
+
+    Raises:
+        CheckpointError: it is missing or damaged.
+    """
+    file = path / TRAINING_STATE
+    if not file.is_file():
+        raise CheckpointError(
+            f"{file} is missing: there is nothing to resume; train without --resume"
+        )
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise CheckpointError(f"{file} is damaged; train again without --resume") from error
+    if not isinstance(state, dict):
+        raise CheckpointError(f"{file} holds no training state; train again without --resume")
+    return state
+
+
+def save_config(path: Path, config: CheckpointConfig) -> None:
+    """Writes `config.yaml` with its hash; creates the directory."""
+    path.mkdir(parents=True, exist_ok=True)
+    text = yaml.safe_dump(config.sealed().model_dump(mode="json"), sort_keys=False, width=100)
+    _replace(path / CONFIG, text.encode())
+
+
+def save_weights(path: Path, tensors: Mapping[str, Tensor], name: str = WEIGHTS) -> None:
+    """Writes the weights file `name`."""
+    _replace(path / name, save({k: v.detach().cpu().contiguous() for k, v in tensors.items()}))
+
+
+def save_json(path: Path, name: str, value: Mapping[str, Any]) -> None:
+    """Writes a JSON file (`METRICS` or `PROVENANCE`)."""
+    _replace(path / name, (json.dumps(value, indent=2) + "\n").encode())
+
+
+def save_training_state(path: Path, state: Mapping[str, Any]) -> None:
+    """Writes what resuming needs; tensors, numbers, strings and containers of them only."""
+    beside = _beside(path / TRAINING_STATE)
+    torch.save(dict(state), beside)
+    _commit(beside, path / TRAINING_STATE)
+
+
+def _replace(file: Path, content: bytes) -> None:
+    beside = _beside(file)
+    beside.write_bytes(content)
+    _commit(beside, file)
+
+
+def _beside(file: Path) -> Path:
+    return file.with_name(f".{file.name}.partial")
+
+
+def _commit(beside: Path, file: Path) -> None:
+    with beside.open("rb") as handle:
+        os.fsync(handle.fileno())
+    beside.replace(file)

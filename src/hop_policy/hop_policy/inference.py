@@ -1,0 +1,121 @@
+"""Running a policy: observations in, joint targets out, for one robot or many in lock-step.
+
+The tokens of a frame do not depend on its place in the history, so each frame is encoded once and
+kept as it is before the time embedding. A tick costs one new frame and one pass
+of the transformer.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hop_core.errors import ModelError
+from hop_policy.checkpoint import WEIGHTS, load_checkpoint
+from hop_policy.contract import PolicyContract
+from hop_policy.model import PolicyModel
+from hop_policy.observation import JointScaling, Observation
+
+
+class Policy:
+    """A network with the histories of B robots.
+
+    Attributes:
+        model: the network, in evaluation mode.
+        contract: what its observations and targets mean.
+    """
+
+    def __init__(
+        self, model: PolicyModel, batch: int = 1, device: torch.device | str = "cpu"
+    ) -> None:
+        """Wraps `model` for `batch` robots; all histories start empty."""
+        self.model = model.eval().to(device)
+        self.contract = model.contract
+        self.batch = batch
+        self._scaling = JointScaling(model.contract)
+        self._device = torch.device(device)
+        config = model.config
+        self._context = config.context
+        # Newest step last, so that a history of n steps is the last n.
+        self._tokens = torch.zeros(batch, config.context, 2, config.width, device=self._device)
+        self._steps = np.zeros(batch, dtype=np.int64)
+
+    @classmethod
+    def load(
+        cls,
+        path: Path | str,
+        contract: PolicyContract | None = None,
+        batch: int = 1,
+        device: torch.device | str = "cpu",
+        weights: str = WEIGHTS,
+    ) -> Policy:
+        """Returns the policy of a checkpoint directory.
+
+        Raises:
+            CheckpointError: see `load_checkpoint`.
+        """
+        return cls(load_checkpoint(path, contract, weights).model, batch, device)
+
+    def reset(self, robots: np.ndarray | None = None) -> None:
+        """Forgets the histories of `robots` ((K,) indices or (B,) bool); None is all."""
+        self._steps[slice(None) if robots is None else robots] = 0
+
+    def warm_up(self, ticks: int = 20) -> None:
+        """Runs `ticks` on blank observations, so that the first real one is quick; then resets."""
+        shape = self.contract.vision_shape
+        blank = Observation(
+            np.zeros((self.batch, len(self.contract.joint_names)), np.float32),
+            np.zeros((self.batch, *shape), np.float32),
+        )
+        for _ in range(ticks):
+            self.act(blank)
+        self.reset()
+
+    @torch.inference_mode()
+    def act(self, observation: Observation) -> np.ndarray:
+        """Returns the joint targets (B, 23) [rad] that answer the newest observation of each robot.
+
+        Args:
+            observation: one tick of each of the B robots.
+
+        Raises:
+            ModelError: the observation has another shape, or the network's output is not finite.
+        """
+        self._require_shape(observation)
+        proprio = torch.from_numpy(observation.proprio).to(self._device)
+        vision = torch.from_numpy(observation.vision).to(self._device)
+        self._tokens = torch.cat(
+            [self._tokens[:, 1:], self.model.encode(proprio, vision)[:, None]], dim=1
+        )
+        self._steps = np.minimum(self._steps + 1, self._context)
+        # Padding that all robots share is left out; the rest is masked.
+        longest = int(self._steps.max())
+        action = self.model.decode(self._tokens[:, -longest:], self._valid(longest))[:, -1]
+        target = self._scaling.unscale(action.cpu().numpy())
+        if not np.isfinite(target).all():
+            raise ModelError(
+                "the policy's output is not finite; check the observation and the checkpoint"
+            )
+        return target
+
+    def _valid(self, longest: int) -> Tensor | None:
+        if (self._steps == longest).all():
+            return None
+        age = np.arange(longest, 0, -1)
+        return torch.from_numpy(age <= self._steps[:, None]).to(self._device)
+
+    def _require_shape(self, observation: Observation) -> None:
+        wanted = {
+            "proprio": (self.batch, len(self.contract.joint_names)),
+            "vision": (self.batch, *self.contract.vision_shape),
+        }
+        for key, shape in wanted.items():
+            array = getattr(observation, key)
+            if array.shape != shape or array.dtype != np.float32:
+                raise ModelError(
+                    f"the policy expects {key} of shape {shape}, float32, got {array.shape}, "
+                    f"{array.dtype}; use ObservationTransform with the policy's contract"
+                )

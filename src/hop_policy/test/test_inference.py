@@ -1,0 +1,109 @@
+"""Facts about running a policy."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from hop_core.errors import ModelError
+from hop_policy.contract import PolicyContract, VisionKind
+from hop_policy.encoders import EncoderConfig
+from hop_policy.inference import Policy
+from hop_policy.model import PolicyConfig, PolicyModel
+from hop_policy.observation import JointScaling, Observation
+
+TOY = PolicyConfig(
+    layers=2, width=32, heads=2, context=16, encoder=EncoderConfig(channels=(4, 4, 8, 8))
+)
+RESETS = {37: [0, 1, 2], 50: [1], 61: [0, 2], 62: [0]}
+
+
+def observations(contract: PolicyContract, ticks: int, batch: int) -> list[Observation]:
+    rng = np.random.default_rng(0)
+    return [
+        Observation(
+            rng.normal(size=(batch, 23)).astype(np.float32),
+            rng.uniform(0.05, 1, (batch, *contract.vision_shape)).astype(np.float32),
+        )
+        for _ in range(ticks)
+    ]
+
+
+@torch.inference_mode()
+def uncached(model: PolicyModel, history: list[Observation], robot: int) -> np.ndarray:
+    recent = history[-model.config.context :]
+    proprio = torch.from_numpy(np.stack([o.proprio[robot] for o in recent]))
+    vision = torch.from_numpy(np.stack([o.vision[robot] for o in recent]))
+    return JointScaling(model.contract).unscale(model(proprio[None], vision[None])[0, -1].numpy())
+
+
+@pytest.mark.parametrize("vision", ["depth", "point_cloud"])
+def test_cached_equals_uncached_over_100_ticks_with_resets(vision: VisionKind) -> None:
+    contract = PolicyContract(vision=vision)
+    torch.manual_seed(0)
+    policy = Policy(PolicyModel(TOY, contract), batch=3)
+    histories: list[list[Observation]] = [[], [], []]
+    for tick, observation in enumerate(observations(contract, 100, 3)):
+        if tick in RESETS:
+            policy.reset(np.array(RESETS[tick]))
+            for robot in RESETS[tick]:
+                histories[robot] = []
+        targets = policy.act(observation)
+        for robot in range(3):
+            histories[robot].append(observation)
+            wanted = uncached(policy.model, histories[robot], robot)
+            np.testing.assert_allclose(targets[robot], wanted, rtol=0, atol=1e-5)
+
+
+def test_a_robot_in_a_batch_acts_as_if_alone() -> None:
+    contract = PolicyContract()
+    model = PolicyModel(TOY, contract)
+    together, alone = Policy(model, batch=3), Policy(model)
+    for observation in observations(contract, 20, 3):
+        mine = Observation(observation.proprio[1:2], observation.vision[1:2])
+        np.testing.assert_allclose(together.act(observation)[1], alone.act(mine)[0], atol=1e-5)
+
+
+def test_warm_up_leaves_no_trace() -> None:
+    contract = PolicyContract()
+    model = PolicyModel(TOY, contract)
+    warm, cold = Policy(model), Policy(model)
+    warm.warm_up(5)
+    for observation in observations(contract, 3, 1):
+        np.testing.assert_array_equal(warm.act(observation), cold.act(observation))
+
+
+def test_wrong_shapes_and_broken_weights_are_refused() -> None:
+    contract = PolicyContract()
+    policy = Policy(PolicyModel(TOY, contract))
+    (good,) = observations(contract, 1, 1)
+    with pytest.raises(ModelError, match="expects vision of shape"):
+        policy.act(Observation(good.proprio, good.vision[:, :30]))
+    with pytest.raises(ModelError, match="float64"):
+        policy.act(Observation(good.proprio.astype(np.float64), good.vision))
+    with torch.no_grad():
+        policy.model.action_head.bias.fill_(float("nan"))
+    with pytest.raises(ModelError, match="not finite"):
+        policy.act(good)
+
+
+def test_a_tick_of_the_papers_network_is_quick() -> None:
+    """The bound is 5 ms at the median of a quiet core; on a busy one the least of many says it."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        contract = PolicyContract()
+        policy = Policy(PolicyModel(PolicyConfig(), contract))
+        (observation,) = observations(contract, 1, 1)
+        policy.warm_up()
+        times = []
+        for _ in range(60):
+            start = time.perf_counter()
+            policy.act(observation)
+            times.append(time.perf_counter() - start)
+    finally:
+        torch.set_num_threads(threads)
+    assert min(times) <= 5e-3
