@@ -1,0 +1,115 @@
+"""Facts about episodes and segment batches."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+
+from hop_core.errors import BagError
+from hop_policy.contract import PolicyContract
+from hop_policy.dataset import Episode, EpisodeStore, Segmenting, SegmentSampler, split_episodes
+
+DEPTH, CLOUD = PolicyContract(), PolicyContract(vision="point_cloud")
+
+
+def episode(name: str, ticks: int, contract: PolicyContract = CLOUD, group: str = "") -> Episode:
+    """Row t of proprioception holds the hash of (name, t), so that rows can be told apart."""
+    rng = np.random.default_rng(abs(hash(name)) % 2**32)
+    proprio = rng.normal(size=(ticks, 23)).astype(np.float32)
+    vision = rng.uniform(0.05, 1.0, (ticks, *contract.vision_shape)).astype(np.float32)
+    return Episode(name, proprio, vision, proprio + 1, group)
+
+
+def test_windows_hold_the_ticks_that_they_should() -> None:
+    one, two = episode("a", 9), episode("b", 30)
+    store = EpisodeStore([one, two], CLOUD)
+    cut = Segmenting(context=4, windows=3, stride=2)
+    # Ends at ticks 1, 3, 5 of episode a; 28, 30, 32 of b, of which the last two lie outside.
+    batch = store.segments(np.array([0, 1]), np.array([1, 28]), cut)
+    windows, labels = cut.unfold(batch.proprio), cut.unfold(batch.action)
+    assert windows.shape == (6, 4, 23)
+    expected = [[0, 0, 1, 1], [1, 1, 1, 1], [1, 1, 1, 1], [1, 1, 1, 1], [0] * 4, [0] * 4]
+    assert batch.valid.int().tolist() == expected
+    np.testing.assert_array_equal(windows[0, 2:], one.proprio[:2])
+    np.testing.assert_array_equal(windows[2], one.proprio[2:6])
+    np.testing.assert_array_equal(windows[3], two.proprio[25:29])
+    np.testing.assert_array_equal(labels[3], two.action[25:29])
+    np.testing.assert_array_equal(cut.unfold(batch.vision)[2], one.vision[2:6])
+
+
+def test_every_window_is_equally_likely() -> None:
+    lengths = (5, 12)
+    store = EpisodeStore([episode("a", 5), episode("b", 12)], CLOUD)
+    cut = Segmenting(context=4, windows=3, stride=2)
+    sampler = SegmentSampler(store, cut, segments=500, seed=0)
+    ends = torch.arange(17)
+    seen: Counter[int] = Counter()
+    for step in range(20):
+        batch = sampler.batch(step)
+        last = cut.unfold(batch.proprio)[batch.valid[:, -1], -1]
+        seen.update(torch.cdist(last, store.proprio).argmin(1).tolist())
+    counts = np.array([seen[int(i)] for i in ends])
+    assert len(counts) == sum(lengths)
+    assert counts.min() > 0.85 * counts.mean()
+    assert counts.max() < 1.15 * counts.mean()
+
+
+def test_a_batch_depends_on_seed_and_step_alone() -> None:
+    store = EpisodeStore([episode("a", 20), episode("b", 20)], CLOUD)
+    cut = Segmenting(8, 4, 2)
+    one, again = (SegmentSampler(store, cut, 4, seed=3) for _ in range(2))
+    again.batch(0)
+    assert torch.equal(one.batch(7).proprio, again.batch(7).proprio)
+    assert not torch.equal(one.batch(7).proprio, one.batch(8).proprio)
+    other = SegmentSampler(store, cut, 4, seed=4)
+    assert not torch.equal(one.batch(7).proprio, other.batch(7).proprio)
+
+
+def test_stored_depth_is_within_10_micrometres() -> None:
+    source = episode("a", 6, DEPTH)
+    source.vision[0, 0] = 1.0
+    store = EpisodeStore([source], DEPTH)
+    restored = store.vision(torch.arange(6)).numpy()
+    np.testing.assert_allclose(restored, source.vision, atol=1e-5)
+    assert restored.max() <= 1.0
+
+
+def test_split_keeps_groups_together_and_repeats() -> None:
+    episodes = [episode(f"e{i}", 3, group=f"track{i // 4}") for i in range(20)]
+    train, val = split_episodes(episodes, 0.2, seed=1)
+    assert {e.group for e in train}.isdisjoint({e.group for e in val})
+    assert len(train) + len(val) == 20
+    assert len(val) == 4
+    again = split_episodes(episodes[::-1], 0.2, seed=1)[1]
+    assert {e.name for e in again} == {e.name for e in val}
+    with pytest.raises(BagError, match="at least 2"):
+        split_episodes(episodes[:4], 0.5, seed=1)
+
+
+def test_broken_episodes_are_named() -> None:
+    good = episode("good", 5)
+    bad = Episode("bad", good.proprio, good.vision[:4], good.action)
+    with pytest.raises(BagError, match="bad: vision must be"):
+        EpisodeStore([good, bad], CLOUD)
+    action = good.action.copy()
+    action[2, 3] = np.nan
+    with pytest.raises(BagError, match="worse: action holds NaN"):
+        EpisodeStore([Episode("worse", good.proprio, good.vision, action)], CLOUD)
+    with pytest.raises(BagError, match="no episode"):
+        EpisodeStore([], CLOUD)
+
+
+def test_whitening_statistics_have_a_floor() -> None:
+    still = episode("still", 50)
+    still.proprio[:, 5] = 0.25
+    floor = torch.full((23,), 0.01)
+    statistics = EpisodeStore([still], CLOUD).statistics(floor)
+    assert statistics["proprio_std"][5] == pytest.approx(0.01)
+    assert statistics["proprio_mean"][5] == pytest.approx(0.25)
+    np.testing.assert_allclose(
+        statistics["action_std"][:5], still.action[:, :5].std(0, ddof=1), rtol=1e-4
+    )
+    assert statistics["vision_mean"].shape == (3,)
