@@ -34,6 +34,7 @@ class World:
     Attributes:
         model, data: the MuJoCo model and its state; tasks read them, only this class steps them.
         payload: true load of the flange at the home pose, the hand alone.
+        arm_torque_limit: (7,) limits of the servo's torque [Nm].
     """
 
     def __init__(self, model: mujoco.MjModel, embodiment: Embodiment) -> None:
@@ -66,6 +67,7 @@ class World:
         self._arm_qpos = _as_slice(self._qpos[ARM])
         self._hand_qpos = _as_slice(self._qpos[HAND])
         self._arm_vel = _as_slice(self._arm_dof)
+        self.arm_torque_limit = np.array(embodiment.arm.torque_limit)
         self._speed_cap = embodiment.velocity_limit[ARM]
         self._hand_cap = np.array(embodiment.hand.cap)
         self._jacobian = np.zeros((3, model.nv))
@@ -126,6 +128,14 @@ class World:
         """(7,) motor torques [Nm]: servo plus gravity compensation, what the box reports as joint effort."""
         arm, data = self._arm_vel, self.data
         return data.actuator_force[self._arm_ctrl] + data.qfrc_applied[arm] + data.qfrc_gravcomp[arm]
+
+    @property
+    def flange_pose(self) -> np.ndarray:
+        """T_base_flange (4, 4) as of the last forward pass."""
+        pose = np.eye(4)
+        pose[:3, :3] = self.data.site_xmat[self._flange].reshape(3, 3)
+        pose[:3, 3] = self.data.site_xpos[self._flange]
+        return pose
 
     @property
     def arm_servo_torque(self) -> np.ndarray:
