@@ -13,7 +13,10 @@ import numpy as np
 
 from hop_core.embodiment import joint_index
 from hop_core.errors import AlignmentError
+from hop_policy.observation import CameraView
 
+TICK_LABEL = "tick"
+"""Label of the tick's own time in a tick message; the other labels name observation streams."""
 _DEPTH_TYPES = {"16UC1": "u2", "mono16": "u2", "32FC1": "f4"}
 
 
@@ -91,3 +94,30 @@ def depth_pixels(image: Any) -> np.ndarray:
         )
     rows = np.ascontiguousarray(data.reshape(image.height, image.step)[:, :row_bytes])
     return rows.view(dtype).astype(dtype.newbyteorder("="))
+
+
+def camera_view(info: Any) -> CameraView:
+    """Return size and intrinsics [px] of a sensor_msgs/CameraInfo of a rectified image.
+
+    Raises:
+        AlignmentError: it is not calibrated.
+    """
+    k = info.k
+    if not (k[0] > 0 and k[4] > 0 and info.width > 0 and info.height > 0):
+        raise AlignmentError("camera_info holds no calibration: check the camera driver")
+    return CameraView(
+        int(info.width), int(info.height), float(k[0]), float(k[4]), float(k[2]), float(k[5])
+    )
+
+
+def tick_stamps(message: Any) -> dict[str, int]:
+    """Return the stamps [ns] of a policy tick by label; `TICK_LABEL` is the tick itself.
+
+    Raises:
+        AlignmentError: labels and values differ in number, or the tick's own is missing.
+    """
+    labels = [dim.label for dim in message.layout.dim]
+    stamps = dict(zip(labels, (int(value) for value in message.data), strict=False))
+    if len(labels) != len(message.data) or TICK_LABEL not in stamps:
+        raise AlignmentError(f"a policy tick names {labels} for {len(message.data)} stamps")
+    return stamps

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from rosbags.typesys import Stores, get_typestore
 
+from hop_policy.decode import TICK_LABEL
+
 TYPESTORE = get_typestore(Stores.ROS2_JAZZY)
 
 JOINT_STATE = "sensor_msgs/msg/JointState"
@@ -23,9 +25,6 @@ INT64_ARRAY = "std_msgs/msg/Int64MultiArray"
 STRING = "std_msgs/msg/String"
 TF_MESSAGE = "tf2_msgs/msg/TFMessage"
 DIAGNOSTIC_STATUS = "diagnostic_msgs/msg/DiagnosticStatus"
-
-TICK_LABEL = "tick"
-"""Label of the tick's own time in a tick message; the other labels name observation streams."""
 
 _TYPES: Any = TYPESTORE.types
 _NS_PER_S = 1_000_000_000

@@ -1,0 +1,148 @@
+"""Reads a recorded episode: its metadata alone, or its messages in receive order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rosbags.rosbag2 import Reader, ReaderError
+from rosbags.serde import SerdeError
+
+from hop_core.errors import BagError
+from hop_policy import messages
+from hop_policy.bag_files import METADATA_FILE
+from hop_policy.episode_info import EpisodeInfo, Label, parse_label
+
+ROOT_KEY = "rosbag2_bagfile_information"
+
+
+@dataclass(frozen=True)
+class EpisodeBag:
+    """One complete episode on the disk.
+
+    Attributes:
+        path: folder of the bag.
+        info: provenance.
+        label: outcome.
+        reason: why the recording ended by itself, empty for an ordinary end.
+        rates_ok: whether every judged stream kept its rate.
+        rate_audit: one record per topic, as in `hop_policy.rate_audit.TopicAudit`.
+        start_ns: first receive time, ROS time.
+        duration_ns: last receive time less the first.
+        counts: number of messages per topic.
+    """
+
+    path: Path
+    info: EpisodeInfo
+    label: Label
+    reason: str
+    rates_ok: bool
+    rate_audit: tuple[Mapping[str, Any], ...]
+    start_ns: int
+    duration_ns: int
+    counts: Mapping[str, int]
+
+    @property
+    def name(self) -> str:
+        """Task and episode, as in ``grasp_lift/000012``."""
+        return f"{self.path.parent.name}/{self.path.name}"
+
+    def require(self, topics: Sequence[str]) -> None:
+        """Pass if the bag holds at least one message of each topic.
+
+        Raises:
+            BagError: naming the first topic that it lacks.
+        """
+        for topic in topics:
+            if not self.counts.get(topic):
+                raise BagError(
+                    f"{self.path} has no message of {topic}, which is needed: record it, or "
+                    f"leave the episode out (hop demos label {self.name} discarded)"
+                )
+
+    def messages(self, topics: Sequence[str]) -> Iterator[tuple[str, int, Any]]:
+        """Yield (topic, receive time [ns], message) of the topics in receive order.
+
+        Raises:
+            BagError: the data is damaged.
+        """
+        try:
+            with Reader(self.path) as reader:
+                wanted = [c for c in reader.connections if c.topic in topics]
+                for connection, log_ns, cdr in reader.messages(wanted) if wanted else ():
+                    yield connection.topic, log_ns, messages.deserialize(cdr, connection.msgtype)
+        except (ReaderError, OSError, SerdeError) as error:
+            raise BagError(
+                f"{self.path} cannot be read: {error}; try 'hop demos repair' on it"
+            ) from error
+
+
+def open_episode(path: Path) -> EpisodeBag:
+    """Return the episode in the folder `path`.
+
+    Raises:
+        BagError: there is none, it is not complete, or it was not recorded by this workspace.
+    """
+    bag = read_metadata(path)
+    custom: Mapping[str, str] = bag.get("custom_data") or {}
+    info = EpisodeInfo.from_custom_data(custom, str(path))
+    try:
+        return EpisodeBag(
+            path=path,
+            info=info,
+            label=parse_label(custom["hop.label"]),
+            reason=custom.get("hop.reason", ""),
+            rates_ok=custom["hop.rates_ok"] == "true",
+            rate_audit=tuple(json.loads(custom["hop.rate_audit"])),
+            start_ns=int(bag["starting_time"]["nanoseconds_since_epoch"]),
+            duration_ns=int(bag["duration"]["nanoseconds"]),
+            counts={
+                entry["topic_metadata"]["name"]: int(entry["message_count"])
+                for entry in bag["topics_with_message_count"]
+            },
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise BagError(f"{path / METADATA_FILE} is damaged ({error!r}); restore it") from error
+
+
+def read_metadata(path: Path) -> dict[str, Any]:
+    """Return the rosbag2 metadata of the bag folder `path`.
+
+    Raises:
+        BagError: it is missing or damaged.
+    """
+    file = path / METADATA_FILE
+    try:
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BagError(
+            f"{path} is no complete bag ({METADATA_FILE}: {error.strerror}); try 'hop demos repair'"
+        ) from error
+    except yaml.YAMLError as error:
+        raise BagError(f"{file} is not valid YAML; restore it or use 'hop demos repair'") from error
+    if not isinstance(document, dict) or not isinstance(document.get(ROOT_KEY), dict):
+        raise BagError(f"{file} holds no {ROOT_KEY}: it is not a rosbag2 folder")
+    metadata: dict[str, Any] = document[ROOT_KEY]
+    return metadata
+
+
+def find_episodes(root: Path, task: str | None = None) -> list[Path]:
+    """Return the folders of all complete episodes under `root`, sorted by task and name.
+
+    Args:
+        root: folder of all episodes.
+        task: only this task; None for all.
+
+    Raises:
+        BagError: `root`, or the task in it, does not exist.
+    """
+    folder = root / task if task else root
+    if not folder.is_dir():
+        raise BagError(f"there are no demonstrations in {folder}: record some or check the path")
+    pattern = f"*/{METADATA_FILE}" if task else f"*/*/{METADATA_FILE}"
+    found = (file.parent for file in folder.glob(pattern))
+    return sorted(p for p in found if not any(part.startswith(".") for part in p.parts[-2:]))
