@@ -1,0 +1,24 @@
+"""Which tasks there are, by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hop_core.config import config_path, load_config
+from hop_core.errors import ConfigError
+from hop_core.robot_config import TableConfig
+from hop_sim.tasks.grasp_lift import GraspLift, GraspLiftConfig
+
+TASKS = {"grasp_lift": (GraspLift, GraspLiftConfig)}
+
+
+def load_task(name: str, table: TableConfig, config_dir: Path | str | None = None) -> GraspLift:
+    """Return the task `name` with the numbers of `config/tasks/<name>.yaml`.
+
+    Raises:
+        ConfigError: unknown task, or its configuration breaks a rule.
+    """
+    if name not in TASKS:
+        raise ConfigError(f"unknown task '{name}'; tasks: {', '.join(sorted(TASKS))}")
+    task, config = TASKS[name]
+    return task(load_config(config_path(f"tasks/{name}.yaml", config_dir), config), table)
