@@ -1,0 +1,256 @@
+"""Adapter of the Allegro Hand V4 on python-can: `socketcan` on hardware, `socketcand` for the twin or a bus elsewhere.
+
+python-can (LGPL-3.0) is imported when the hand is opened. What socketcand does differently is handled here: remote requests
+arrive as empty data frames, and a closed peer looks like silence, never like an error; so silence is the fault.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import socket
+import time
+from typing import Any, Protocol
+
+import numpy as np
+
+from hop_core.errors import DeviceError
+from hop_core.robot_config import HandConfig
+from hop_drivers import allegro_can as protocol
+from hop_drivers.allegro_can import Frame, HandInfo, MsgId, Side
+
+_REPLY_S = 1.0
+_RECEIVE_S = 0.01
+_ZERO = np.zeros(protocol.JOINTS, dtype=np.int16)
+
+
+class HandAdapter(Protocol):
+    """What the hand's driver needs of a hand. `receive` and `send_torque` belong to the control loop."""
+
+    def open(self) -> None:
+        """Connect, identify the hand and start its position stream; raises DeviceError."""
+
+    def receive(self) -> np.ndarray | None:
+        """Return the next complete set (16,) [rad], None if none came within 10 ms; raises DeviceError when silent."""
+
+    def send_torque(self, counts: np.ndarray) -> None:
+        """Send one set of PWM counts (16,) int16; raises DeviceError."""
+
+    def servo(self, on: bool) -> None:
+        """Switch the torque stage, zero torque first; raises DeviceError."""
+
+    def poll_info(self) -> None:
+        """Ask for temperature and status; the answer shows up in `info`."""
+
+    @property
+    def info(self) -> HandInfo | None:
+        """What the hand last said about itself."""
+
+    @property
+    def incomplete_sets(self) -> int:
+        """Sets that lost a frame."""
+
+    def close(self) -> None:
+        """Torque off, stream off, disconnect."""
+
+
+class AllegroHand:
+    """The real hand, or one that speaks its protocol."""
+
+    def __init__(self, config: HandConfig, period_ms: int = 3) -> None:
+        self._config = config
+        self._period_ms = period_ms
+        self._can: Any = None
+        self._bus: Any = None
+        self._assembler = protocol.PositionAssembler()
+        self._last_frame = 0.0
+        self._info: HandInfo | None = None
+        self.serial = ""
+        base = protocol.arbitration_id(MsgId.POSITION, config.device_id)
+        self._finger = {base + (finger << 2): finger for finger in range(protocol.FINGERS)}
+
+    @property
+    def info(self) -> HandInfo | None:
+        """What the hand last said about itself (see HandAdapter)."""
+        return self._info
+
+    @property
+    def incomplete_sets(self) -> int:
+        """Sets that lost a frame (see HandAdapter)."""
+        return self._assembler.incomplete_sets
+
+    @property
+    def where(self) -> str:
+        """The bus in words."""
+        config = self._config
+        at = f" at {config.host}:{config.port}" if config.interface == "socketcand" else ""
+        return f"{config.interface} {config.channel}{at}"
+
+    def open(self) -> None:
+        """Connect and wait for identity and a first full set (see HandAdapter)."""
+        self._bus = open_bus(self._config)
+        self._can = importlib.import_module("can")
+        try:
+            self._identify()
+        except DeviceError:
+            self._bus.shutdown()
+            self._bus = None
+            raise
+
+    def _identify(self) -> None:
+        device = self._config.device_id
+        self._send(protocol.servo_frame(False, device))
+        self._send(protocol.request_frame(MsgId.INFO, device))
+        self._send(protocol.request_frame(MsgId.SERIAL, device))
+        self._wait(lambda: self._info is not None and self.serial != "", "identify itself")
+        info = self._info
+        wanted = Side.RIGHT if self._config.side == "right" else Side.LEFT
+        if info is not None and info.side is not wanted:
+            raise DeviceError(
+                f"the hand on {self.where} is a {info.side.name.lower()} hand, configured is {self._config.side}; "
+                "correct hand.side or mount the other hand"
+            )
+        self._send(protocol.period_frame(self._period_ms, device_id=device))
+        first: list[np.ndarray] = []
+        self._wait(lambda: bool(first), "send its joint positions", first)
+
+    def _wait(self, done: Any, what: str, sets: list[np.ndarray] | None = None) -> None:
+        deadline = time.monotonic() + _REPLY_S
+        while not done():
+            if time.monotonic() > deadline:
+                raise DeviceError(
+                    f"the hand on {self.where} did not {what} within {_REPLY_S:g} s; check its power, the bus "
+                    "termination and hand.device_id"
+                )
+            q = self._next(_RECEIVE_S)
+            if q is not None and sets is not None:
+                sets.append(q)
+
+    def receive(self) -> np.ndarray | None:
+        """Return the next complete set (see HandAdapter).
+
+        Silence counts only while nothing is queued: a stall of this process is no fault of the hand.
+        """
+        q = self._next(_RECEIVE_S)
+        if q is None and (silent_s := time.monotonic() - self._last_frame) > self._config.silence_s:
+            raise DeviceError(f"the hand on {self.where} fell silent for {1000 * silent_s:.0f} ms; check power and bus")
+        return q
+
+    def _next(self, timeout_s: float) -> np.ndarray | None:
+        """Read frames until a set is complete or nothing comes for `timeout_s`."""
+        while True:
+            try:
+                message = self._bus.recv(timeout_s)
+            except (self._can.CanError, OSError) as error:
+                raise DeviceError(f"reading from the hand on {self.where} failed: {error}") from error
+            if message is None:
+                return None
+            self._last_frame = time.monotonic()
+            finger = self._finger.get(message.arbitration_id)
+            if finger is None:
+                self._other(message)
+                return None
+            q = self._assembler.add(finger, message.data)
+            if q is not None:
+                return q
+
+    def _other(self, message: Any) -> None:
+        msg_id, device = protocol.split_id(message.arbitration_id)
+        if device != self._config.device_id or message.is_error_frame or not message.data:
+            return
+        if msg_id == MsgId.INFO:
+            self._info = protocol.decode_info(bytes(message.data))
+        elif msg_id == MsgId.SERIAL:
+            self.serial = protocol.decode_serial(bytes(message.data))
+
+    def send_torque(self, counts: np.ndarray) -> None:
+        """Send one set of torques (see HandAdapter)."""
+        for frame in protocol.torque_frames(counts, self._config.device_id):
+            self._send(frame)
+
+    def servo(self, on: bool) -> None:
+        """Switch the torque stage (see HandAdapter); the hand may still hold a torque of its last enabling."""
+        self.send_torque(_ZERO)
+        self._send(protocol.servo_frame(on, self._config.device_id))
+
+    def poll_info(self) -> None:
+        """Ask for temperature and status (see HandAdapter)."""
+        self._send(protocol.request_frame(MsgId.INFO, self._config.device_id))
+
+    def _send(self, frame: Frame) -> None:
+        send_frame(self._bus, frame, self.where)
+
+    def close(self) -> None:
+        """Torque off, stream off, disconnect (see HandAdapter)."""
+        bus, self._bus = self._bus, None
+        if bus is not None:
+            relax(bus, self._config, self.where)
+            bus.shutdown()
+
+
+def open_bus(config: HandConfig) -> Any:
+    """Return an open python-can bus.
+
+    Raises:
+        DeviceError: python-can is missing, or the bus cannot be opened.
+    """
+    try:
+        can = importlib.import_module("can")
+    except ImportError as error:
+        raise DeviceError("python-can is not installed; install the workspace's requirements") from error
+    logging.getLogger("can").setLevel(logging.CRITICAL)
+    options: dict[str, Any] = {"interface": config.interface, "channel": config.channel}
+    if config.interface == "socketcand":
+        options |= {"host": config.host, "port": config.port, "tcp_tune": True}
+        _probe(config)
+    try:
+        return can.Bus(**options)
+    except (can.CanError, OSError, ValueError) as error:
+        raise DeviceError(
+            f"cannot open the CAN bus {config.interface} {config.channel}: {error}; check that the interface is up"
+        ) from error
+
+
+def _probe(config: HandConfig) -> None:
+    """python-can tries a dead port in a busy loop for ten seconds: ask first."""
+    try:
+        with socket.create_connection((config.host, config.port), timeout=1.0):
+            return
+    except OSError as error:
+        raise DeviceError(
+            f"no socketcand server answers at {config.host}:{config.port} ({error}); check hand.host and hand.port"
+        ) from error
+
+
+def send_frame(bus: Any, frame: Frame, where: str) -> None:
+    """Send one frame.
+
+    Raises:
+        DeviceError: the bus is gone.
+    """
+    can = importlib.import_module("can")
+    message = can.Message(
+        arbitration_id=frame.arbitration_id,
+        data=frame.data,
+        is_extended_id=False,
+        is_remote_frame=frame.is_remote,
+    )
+    try:
+        bus.send(message)
+    except (can.CanError, OSError) as error:
+        raise DeviceError(f"sending to the hand on {where} failed: {error}") from error
+
+
+def relax(bus: Any, config: HandConfig, where: str) -> bool:
+    """Send zero torque, servo off and stream off; returns False if the bus is gone already."""
+    frames = [
+        *protocol.torque_frames(_ZERO, config.device_id),
+        protocol.servo_frame(False, config.device_id),
+        protocol.period_frame(0, device_id=config.device_id),
+    ]
+    try:
+        for frame in frames:
+            send_frame(bus, frame, where)
+    except DeviceError:
+        return False
+    return True

@@ -1,0 +1,175 @@
+"""The arm's driver: 120 Hz on absolute deadlines, poll the joints, follow targets while armed, watch everything each tick."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from hop_core.embodiment import ARM, Embodiment
+from hop_core.errors import DeviceError
+from hop_core.rate import DeadlineLoop, QuantileRing
+from hop_core.robot_config import ArmConfig
+from hop_core.safety_config import SafetyConfig
+from hop_drivers.clock import ClockOffset
+from hop_drivers.driver import Driver
+from hop_drivers.driver_state import DriverView
+from hop_drivers.follower import Follower, Phase
+from hop_drivers.xarm import ArmAdapter, ArmReading
+
+_NS = 1e-9
+
+
+def arm_follower(embodiment: Embodiment, safety: SafetyConfig, clock: ClockOffset) -> Follower:
+    """Return the follower of the arm's joints, bounded by the device's own limits (the second line)."""
+    limits = safety.motion_limits(embodiment, tcp=False)
+    device = type(limits)(limits.velocity[ARM], embodiment.acceleration_limit[ARM])
+    return Follower(embodiment.lower[ARM], embodiment.upper[ARM], device, safety.watchdog, clock)
+
+
+class ArmDriver(Driver):
+    """Runs one arm. `on_reading` is called from the control loop with every polled joint state: it must be quick."""
+
+    def __init__(
+        self,
+        config: ArmConfig,
+        embodiment: Embodiment,
+        safety: SafetyConfig,
+        make_adapter: Callable[[ArmConfig], ArmAdapter],
+        on_reading: Callable[[ArmReading], None],
+        on_change: Callable[[DriverView], None],
+        clock: ClockOffset | None = None,
+    ) -> None:
+        clock = clock or ClockOffset()
+        super().__init__("xarm", safety, arm_follower(embodiment, safety, clock), clock, on_change)
+        self._config = config
+        self._make_adapter = make_adapter
+        self._on_reading = on_reading
+        self._adapter: ArmAdapter | None = None
+        self._lost: ArmAdapter | None = None
+        self._last_good_ns = 0
+        self._failed_reads = 0
+        self._call_ms = QuantileRing()
+        period_ns = round(1e9 / embodiment.rates.arm_hz)
+        self._dt_s = period_ns * _NS
+        self.loop = DeadlineLoop(period_ns, self._tick, "xarm-120hz")
+
+    def start(self) -> None:
+        """Start the worker and the control loop."""
+        super().start()
+        self.loop.start()
+
+    def close(self) -> None:
+        """Stop the arm, end the loop, disconnect."""
+        adapter, moving = self._adapter, self.state.may_move
+        self.state.disarm("the driver ends")
+        self.loop.stop()
+        if adapter is not None and moving:
+            self._disable()
+        super().close()
+
+    # The control loop.
+
+    def _tick(self, _deadline_ns: int) -> None:
+        adapter = self._adapter
+        if adapter is None:
+            return
+        now_ns = time.monotonic_ns()
+        try:
+            reading = adapter.read()
+        except DeviceError as error:
+            self._read_failed(adapter, now_ns, str(error))
+            return
+        self._last_good_ns = now_ns
+        self._on_reading(reading)
+        if self.state.may_move:
+            try:
+                self._command(adapter, reading, time.monotonic_ns())
+            except DeviceError as error:
+                self.fault(str(error))
+        self._call_ms.add((time.monotonic_ns() - now_ns) * 1e-6)
+
+    def _command(self, adapter: ArmAdapter, reading: ArmReading, now_ns: int) -> None:
+        if reason := adapter.fault():
+            self.fault(reason)
+            return
+        q = self.follower.step(now_ns, reading.q, self._dt_s)
+        error = np.abs(q - reading.q)
+        if error.max() > self._safety.watchdog.tracking_error_rad:
+            self.fault(
+                f"joint{int(error.argmax()) + 1} is {error.max():.2f} rad from its command "
+                f"(limit {self._safety.watchdog.tracking_error_rad:g}); look for an obstacle or a wrong payload"
+            )
+            return
+        self._follow_phase()
+        if self.state.may_move:
+            adapter.servo(q)
+
+    def _follow_phase(self) -> None:
+        phase = self.follower.phase
+        if phase is Phase.FOLLOWING:
+            self.state.following()
+        elif phase is Phase.STALE:
+            self.state.hold(phase.value)
+        elif phase is Phase.EXPIRED:
+            self._disarm(phase.value)
+
+    def _read_failed(self, adapter: ArmAdapter, now_ns: int, reason: str) -> None:
+        self._failed_reads += 1
+        silent_s = (now_ns - self._last_good_ns) * _NS
+        if silent_s > self._config.silence_s:
+            self._adapter, self._lost = None, adapter
+            self.state.disconnected(f"{reason}; silent for {silent_s:.2f} s")
+
+    # The device, from the worker.
+
+    def _connect(self) -> None:
+        adapter = self._make_adapter(self._config)
+        adapter.open()
+        self._last_good_ns = time.monotonic_ns()
+        self._adapter = adapter
+
+    def _connected(self) -> bool:
+        return self._adapter is not None
+
+    def _enable(self) -> None:
+        self._present().enable()
+
+    def _disable(self) -> None:
+        self._present().halt()
+
+    def _clear(self) -> None:
+        self._present().clear()
+
+    def _stop(self) -> None:
+        self._present().stop()
+        self.state.note(f"{self.state.view.reason} (arm confirmed the stop)")
+
+    def _present(self) -> ArmAdapter:
+        if self._adapter is None:
+            raise DeviceError("the arm is not connected")
+        return self._adapter
+
+    def _release(self) -> None:
+        for adapter in (self._lost, self._adapter):
+            if adapter is not None:
+                adapter.close()
+        self._lost = self._adapter = None
+
+    def diagnostics(self) -> Mapping[str, object]:
+        """Return loop statistics and counters."""
+        stats = self.loop.stats()
+        return {
+            "hz": stats.hz,
+            "ticks": stats.ticks,
+            "missed": stats.missed,
+            "late_p50_ms": stats.late_p50_ms,
+            "late_p99_ms": stats.late_p99_ms,
+            "call_p50_ms": self._call_ms.quantile(0.5),
+            "call_p99_ms": self._call_ms.quantile(0.99),
+            "failed_reads": self._failed_reads,
+            "restarts_from_measured": self.follower.restarts,
+            "velocity_limited": self.follower.limited,
+            **{f"refused_{kind}": count for kind, count in self.refusals.items()},
+        }

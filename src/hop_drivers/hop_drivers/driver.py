@@ -1,0 +1,246 @@
+"""What the arm's and the hand's drivers share: connection, arming, e-stop and recovery, each away from the control loop."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+
+from hop_core.errors import DeviceError
+from hop_core.safety_config import SafetyConfig
+from hop_core.state import HopState
+from hop_core.state_report import StateReport
+from hop_drivers.clock import ClockOffset
+from hop_drivers.driver_state import DriverState, DriverView
+from hop_drivers.follower import Follower
+from hop_drivers.target import Refusals, RefusedTarget, Target
+
+_RECONNECT_S = 1.0
+_WORKER_PERIOD_S = 0.1
+_ID_WAIT_S = 1.0
+CLEAR_KEY = "clear_id"
+"""Extra key of the supervisor's /hop/state: a new value releases the drivers' e-stop latches."""
+
+
+class Driver(ABC):
+    """Keeps one device connected and lets commands through only while it is armed.
+
+    Three threads: the control loop of the subclass, which never waits for anything slow; a worker for connecting, arming,
+    disarming and recovering; and one for emergency stops, so that a stop waits for nobody. Requests may come from any thread
+    and return at once; the outcome is on `state`.
+    """
+
+    def __init__(
+        self, name: str, safety: SafetyConfig, follower: Follower, clock: ClockOffset,
+        on_change: Callable[[DriverView], None],
+    ) -> None:  # fmt: skip
+        self.name = name
+        self.state = DriverState(on_change)
+        self.follower = follower
+        self.refusals = Refusals()
+        self._safety = safety
+        self._clock = clock
+        self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._stopping = threading.Event()
+        self._stop_wanted = threading.Event()
+        self._offered_id = ""
+        self._used_ids: set[str] = set()
+        self._arm_wanted_until = 0.0
+        self._clear_id: str | None = None
+        self._threads = [
+            threading.Thread(target=self._work, name=f"{name}-worker", daemon=True),
+            threading.Thread(target=self._watch_stop, name=f"{name}-estop", daemon=True),
+        ]
+
+    def start(self) -> None:
+        """Start the threads; the device is connected in the background."""
+        for thread in self._threads:
+            thread.start()
+
+    def close(self) -> None:
+        """Disarm, stop the threads and let go of the device."""
+        self.state.disarm("the driver ends")
+        self._stopping.set()
+        self._stop_wanted.set()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(5.0)
+        self._release()
+
+    # Requests.
+
+    def request_arm(self) -> str:
+        """Ask to be armed under the supervisor's newest id; returns what will happen."""
+        self._arm_wanted_until = time.monotonic() + _ID_WAIT_S
+        self._try_arm()
+        return "arming; see /hop/state"
+
+    def request_disarm(self) -> str:
+        """Disarm now."""
+        self._arm_wanted_until = 0.0
+        self._disarm("disarmed on request")
+        return "disarmed"
+
+    def request_recover(self) -> str:
+        """Clear a fault; the outcome, with what is still in the way, is on /hop/state."""
+        self._jobs.put(self._recover)
+        return "recovering; see /hop/state"
+
+    def request_estop(self, reason: str) -> None:
+        """Latch an emergency stop and stop the device on its own connection."""
+        self.state.estop(reason)
+        self._stop_wanted.set()
+
+    def on_supervisor(self, report: StateReport) -> None:
+        """Follow the supervisor's state: new arming ids, its disarming, its release of an e-stop."""
+        clear_id = report.extra.get(CLEAR_KEY, "")
+        if self._clear_id is not None and clear_id != self._clear_id:
+            self.state.clear_estop()
+        self._clear_id = clear_id
+        if report.state is HopState.ARMING:
+            self._offered_id = report.arming_id
+            self._try_arm()
+        mine = self.state.view.arming_id
+        if mine and (report.arming_id != mine or not (report.state.may_move or report.state is HopState.ARMING)):
+            self._disarm(f"the supervisor went to {report.state}")
+
+    def offer(self, read: Callable[[], Target]) -> None:
+        """Take a target, or count why not; `read` raises RefusedTarget."""
+        try:
+            target = read()
+            mine = self.state.view.arming_id
+            if not mine or target.arming_id != mine:
+                raise RefusedTarget("arming_id", "target refused: it belongs to another arming")
+        except RefusedTarget as refusal:
+            self.refusals[refusal.kind] += 1
+            return
+        self.follower.offer(target)
+
+    @abstractmethod
+    def diagnostics(self) -> Mapping[str, object]:
+        """Return figures for /diagnostics."""
+
+    # What a device is; called by the worker, but `_stop`.
+
+    @abstractmethod
+    def _connect(self) -> None:
+        """Open a new device object; raises DeviceError."""
+
+    @abstractmethod
+    def _connected(self) -> bool:
+        """Whether the control loop has a device."""
+
+    @abstractmethod
+    def _enable(self) -> None:
+        """Make the device ready to follow commands; raises DeviceError."""
+
+    @abstractmethod
+    def _disable(self) -> None:
+        """Make the device stand still; raises DeviceError."""
+
+    @abstractmethod
+    def _clear(self) -> None:
+        """Clear the device's own errors; raises DeviceError with what is in the way."""
+
+    @abstractmethod
+    def _stop(self) -> None:
+        """Stop the device at once, from the e-stop thread; raises DeviceError when not confirmed."""
+
+    @abstractmethod
+    def _release(self) -> None:
+        """Close the device."""
+
+    # Threads.
+
+    def _work(self) -> None:
+        next_try = next_clock = 0.0
+        while not self._stopping.is_set():
+            try:
+                job = self._jobs.get(timeout=_WORKER_PERIOD_S)
+            except queue.Empty:
+                job = None
+            if job is not None:
+                job()
+            now = time.monotonic()
+            if not self._connected() and now >= next_try:
+                next_try = now + _RECONNECT_S
+                self._reconnect()
+            if now >= next_clock:
+                next_clock = now + 1.0
+                self._check_clock()
+
+    def _reconnect(self) -> None:
+        try:
+            self._release()
+            self._connect()
+        except DeviceError as error:
+            self.state.disconnected(str(error))
+            return
+        self.state.connected()
+
+    def _check_clock(self) -> None:
+        if not self._clock.check() and self.state.may_move:
+            self.fault("the system clock was set while armed; check time synchronisation, then call the recover service")
+
+    def _watch_stop(self) -> None:
+        while not self._stopping.is_set():
+            self._stop_wanted.wait()
+            self._stop_wanted.clear()
+            if self._stopping.is_set() or not self._connected():
+                continue
+            try:
+                self._stop()
+            except DeviceError as error:
+                self.state.note(str(error))
+
+    # Transitions.
+
+    def _try_arm(self) -> None:
+        arming_id = self._offered_id
+        if not arming_id or arming_id in self._used_ids or time.monotonic() > self._arm_wanted_until:
+            return
+        if not self.state.begin_arming(arming_id):
+            return
+        self._used_ids.add(arming_id)
+        self._jobs.put(lambda: self._arm(arming_id))
+
+    def _arm(self, arming_id: str) -> None:
+        try:
+            if not self._connected():
+                raise DeviceError(f"{self.name} is not connected")
+            self._enable()
+        except DeviceError as error:
+            self.fault(str(error))
+            return
+        self.follower.arm()
+        if not self.state.armed(arming_id):
+            self._halt()
+
+    def _disarm(self, reason: str) -> None:
+        if self.state.disarm(reason):
+            self._jobs.put(self._halt)
+
+    def _halt(self) -> None:
+        if not self._connected() or self.state.may_move:
+            return
+        try:
+            self._disable()
+        except DeviceError as error:
+            self.state.fault(str(error))
+
+    def _recover(self) -> None:
+        try:
+            if not self._connected():
+                raise DeviceError(f"{self.name} is not connected: {self.state.view.reason}")
+            self._clear()
+        except DeviceError as error:
+            self.state.note(str(error))
+            return
+        self.state.recovered()
+
+    def fault(self, reason: str) -> None:
+        """Latch a fault and stop the device; callable from the control loop."""
+        self.state.fault(reason)
+        self._stop_wanted.set()

@@ -1,0 +1,137 @@
+"""Follows targets in time at a device's own rate: interpolation, second-line limits and the watchdog on command age; pure."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import numpy as np
+
+from hop_core.interpolate import TargetInterpolator
+from hop_core.limiter import MotionLimiter, MotionLimits
+from hop_core.safety_config import WatchdogConfig
+from hop_drivers.clock import ClockOffset
+from hop_drivers.target import Target
+
+_NS = 1e-9
+
+
+class Phase(Enum):
+    """What the follower is doing: nothing came yet, following, targets are stale, or stale for too long."""
+
+    WAITING = "no target since arming"
+    FOLLOWING = "following"
+    STALE = "targets stopped"
+    EXPIRED = "no target for too long"
+
+
+class Follower:
+    """Turns targets at some 20 Hz into commands at the device's rate.
+
+    It starts at rest at the measured pose. After a gap of its own it starts there again, since the device may be anywhere
+    between. Stale targets end in a braked stop at the last command.
+
+    `offer` may be called from any thread; all else belongs to the control loop.
+
+    Attributes:
+        q: (n,) last command [rad].
+        limited: steps in which the second-line velocity limit acted (the supervisor's should have).
+        restarts: starts from the measured pose after a gap.
+    """
+
+    def __init__(
+        self,
+        lower: np.ndarray,
+        upper: np.ndarray,
+        limits: MotionLimits,
+        watchdog: WatchdogConfig,
+        clock: ClockOffset,
+    ) -> None:
+        """Bind limits (n,) [rad], motion bounds, ages and the clock that converts due times."""
+        self._lower = lower
+        self._upper = upper
+        self._limiter = MotionLimiter(limits)
+        self._watchdog = watchdog
+        self._clock = clock
+        self._interpolator = TargetInterpolator(np.zeros(len(lower)), 0)
+        self._slot: Target | None = None
+        self._taken: Target | None = None
+        self._fresh_ns: int | None = None
+        self._started_ns = 0
+        self._last_ns: int | None = None
+        self.phase = Phase.WAITING
+        self.limited = 0
+        self.restarts = 0
+
+    @property
+    def q(self) -> np.ndarray:
+        """The last command (n,) [rad]."""
+        return self._limiter.q
+
+    def arm(self) -> None:
+        """Forget everything: the next step starts from the measured pose."""
+        self._slot = self._taken = None
+        self._fresh_ns = self._last_ns = None
+
+    def offer(self, target: Target) -> None:
+        """Hand over the newest target; the loop takes it at its next step."""
+        self._slot = target
+
+    def step(self, now_ns: int, q_measured: np.ndarray, dt_s: float) -> np.ndarray:
+        """Return the command (n,) [rad] for now.
+
+        Args:
+            now_ns: monotonic time.
+            q_measured: (n,) measured joint angles [rad].
+            dt_s: time that the command will be in force [s].
+        """
+        if self._last_ns is None:
+            self._start(now_ns, q_measured)
+        elif (now_ns - self._last_ns) * _NS > self._watchdog.gap_restart_s:
+            self.restarts += 1
+            self._restart(now_ns, q_measured)
+        self._last_ns = now_ns
+        self._take(now_ns)
+        self._watch(now_ns)
+        goal = np.clip(self._interpolator.sample(now_ns), self._lower, self._upper)
+        step = self._limiter.step(goal, dt_s)
+        self.limited += "velocity" in step.clamped
+        return step.q
+
+    def _start(self, now_ns: int, q_measured: np.ndarray) -> None:
+        self._started_ns = now_ns
+        self.phase = Phase.WAITING
+        self._limiter.reset(q_measured)
+        self._interpolator = TargetInterpolator(q_measured, now_ns)
+
+    def _restart(self, now_ns: int, q_measured: np.ndarray) -> None:
+        self._limiter.reset(q_measured)
+        self._interpolator = TargetInterpolator(q_measured, now_ns)
+        if self._taken is not None and self.phase is Phase.FOLLOWING:
+            self._plan(self._taken, now_ns)
+
+    def _take(self, now_ns: int) -> None:
+        target, self._slot = self._slot, None
+        if target is None:
+            return
+        self._taken = target
+        self._fresh_ns = now_ns
+        self.phase = Phase.FOLLOWING
+        self._plan(target, now_ns)
+
+    def _plan(self, target: Target, now_ns: int) -> None:
+        due = [self._clock.to_monotonic(stamp) for stamp in target.due_ns]
+        self._interpolator.set_target(list(zip(due, target.q, strict=True)), now_ns)
+
+    def _watch(self, now_ns: int) -> None:
+        if self._fresh_ns is None:
+            if (now_ns - self._started_ns) * _NS > self._watchdog.arming_s:
+                self.phase = Phase.EXPIRED
+            return
+        age_s = (now_ns - self._fresh_ns) * _NS
+        if age_s > self._watchdog.target_stale_s + self._watchdog.hold_disarm_s:
+            self.phase = Phase.EXPIRED
+        elif age_s > self._watchdog.target_stale_s and self.phase is Phase.FOLLOWING:
+            self.phase = Phase.STALE
+            self._interpolator = TargetInterpolator(self._limiter.q, now_ns)
+
+

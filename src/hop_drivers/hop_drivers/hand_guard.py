@@ -1,0 +1,65 @@
+"""A small process that takes the torque off the hand when its driver dies.
+
+The hand has no watchdog: when its host is killed, the last torque command stays in force. The driver holds the writing end of
+a pipe; when the pipe closes without a word, this process opens the bus itself and switches the hand off.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+
+from hop_core.errors import DeviceError
+from hop_core.robot_config import HandConfig
+from hop_drivers.allegro import open_bus, relax
+
+_DONE = b"done\n"
+
+
+class HandGuard:
+    """Starts the guard process; `release` tells it that all is well and ends it."""
+
+    def __init__(self, config: HandConfig) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "hop_drivers.hand_guard", config.model_dump_json()],
+            stdin=subprocess.PIPE,
+            start_new_session=True,  # a Ctrl-C or a killed process group must not take the guard along
+        )
+
+    def release(self) -> None:
+        """End the guard without touching the hand."""
+        pipe = self._process.stdin
+        if pipe is not None and not pipe.closed:
+            try:
+                pipe.write(_DONE)
+                pipe.close()
+            except BrokenPipeError:  # the guard is gone already
+                pass
+        try:
+            self._process.wait(2.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def main(argv: list[str]) -> int:
+    """Wait for the driver's end; returns 0 if nothing was to be done or the hand was switched off, else 1."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    config = HandConfig.model_validate_json(argv[0])
+    if sys.stdin.buffer.readline() == _DONE:
+        return 0
+    try:
+        bus = open_bus(config)
+    except DeviceError as error:
+        sys.stderr.write(f"hand guard: the driver died and the hand could not be switched off: {error}\n")
+        return 1
+    relaxed = relax(bus, config, f"{config.interface} {config.channel}")
+    bus.shutdown()
+    sys.stderr.write("hand guard: the driver died; the hand was switched off\n")
+    return 0 if relaxed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,256 @@
+"""The hand's driver: locked to the hand's own 3 ms position sets, PD torque on each set while armed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from hop_core.embodiment import HAND, Embodiment
+from hop_core.errors import DeviceError
+from hop_core.rate import QuantileRing
+from hop_core.robot_config import HandConfig
+from hop_core.safety_config import SafetyConfig
+from hop_drivers.allegro import HandAdapter
+from hop_drivers.allegro_can import Status
+from hop_drivers.clock import ClockOffset
+from hop_drivers.driver import Driver
+from hop_drivers.driver_state import DriverView
+from hop_drivers.follower import Follower, Phase
+from hop_drivers.hand_guard import HandGuard
+from hop_drivers.hand_pd import HandPd
+
+_NS = 1e-9
+_IDLE_S = 0.01
+_INFO_EVERY = 333
+_BACKLOG_SHARE = 1.0 / 3.0
+_LONGEST_DT_S = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class HandReading:
+    """One set: q (16,) [rad], qd (16,) filtered [rad/s], effort (16,) commanded [Nm], and when it was complete [ns, ROS time]."""
+
+    q: np.ndarray
+    qd: np.ndarray
+    effort: np.ndarray
+    stamp_ns: int
+
+
+class SetClock:
+    """Counts the sets of a periodic stream: those that came, those that are missing, those that came in a burst.
+
+    A stall of this process delays sets and then delivers them together: a late set opens a debt that the burst repays; what
+    remains open is missing.
+    """
+
+    def __init__(self, period_s: float) -> None:
+        self._period_s = period_s
+        self._last_ns: int | None = None
+        self.sets = 0
+        self.bursts = 0
+        self.missing = 0
+        self.gap_ms = QuantileRing()
+
+    def reset(self) -> None:
+        """Start anew after a reconnect; the counts go on."""
+        self._last_ns = None
+
+    def add(self, now_ns: int) -> float | None:
+        """Takes the arrival of a set; returns the time since the last one [s], or None for a set of a burst: skip it."""
+        self.sets += 1
+        if self._last_ns is None:
+            self._last_ns = now_ns
+            return self._period_s
+        gap_s = (now_ns - self._last_ns) * _NS
+        if gap_s < _BACKLOG_SHARE * self._period_s:
+            self.bursts += 1
+            self.missing = max(0, self.missing - 1)
+            return None
+        self._last_ns = now_ns
+        self.gap_ms.add(1e3 * gap_s)
+        self.missing += max(0, round(gap_s / self._period_s) - 1)
+        return min(gap_s, _LONGEST_DT_S)
+
+
+class HandDriver(Driver):
+    """Runs one hand. `on_reading` is called from the control loop with every 2nd set: it must be quick."""
+
+    def __init__(
+        self,
+        config: HandConfig,
+        embodiment: Embodiment,
+        safety: SafetyConfig,
+        make_adapter: Callable[[HandConfig], HandAdapter],
+        on_reading: Callable[[HandReading], None],
+        on_change: Callable[[DriverView], None],
+        clock: ClockOffset | None = None,
+        guard: bool = True,
+    ) -> None:
+        clock = clock or ClockOffset()
+        limits = safety.motion_limits(embodiment, tcp=False)
+        device = type(limits)(limits.velocity[HAND], embodiment.acceleration_limit[HAND])
+        follower = Follower(embodiment.lower[HAND], embodiment.upper[HAND], device, safety.watchdog, clock)
+        super().__init__("allegro", safety, follower, clock, on_change)
+        self._config = config
+        self._make_adapter = make_adapter
+        self._on_reading = on_reading
+        self._adapter: HandAdapter | None = None
+        self._lost: HandAdapter | None = None
+        self._guard_wanted = guard
+        self._guard: HandGuard | None = None
+        self.pd = HandPd(embodiment.hand, torque_scale=config.torque_scale)
+        self._nm_per_unit = embodiment.hand.torque_per_unit_nm
+        self._publish_every = embodiment.rates.hand_publish_every
+        self._torque = np.zeros(self.pd.position.shape)
+        self.sets = SetClock(embodiment.rates.hand_period_s)
+        self._work_ms = QuantileRing()
+        self._enabled = False
+        self._fresh = True
+        self._loop = threading.Thread(target=self._run, name="allegro-sets", daemon=True)
+
+    def start(self) -> None:
+        """Start the worker and the control loop."""
+        super().start()
+        self._loop.start()
+
+    def close(self) -> None:
+        """Take the torque off, end the loop, disconnect, release the guard."""
+        self.state.disarm("the driver ends")
+        self._stopping.set()
+        if self._loop.is_alive():
+            self._loop.join(2.0)  # before the bus is closed under it
+        super().close()
+        if self._guard is not None:
+            self._guard.release()
+
+    @property
+    def running(self) -> bool:
+        """Whether the control loop is alive."""
+        return self._loop.is_alive()
+
+    # The control loop.
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            adapter = self._adapter
+            if adapter is None:
+                time.sleep(_IDLE_S)
+                continue
+            try:
+                q = adapter.receive()
+                if q is not None:
+                    self._on_set(adapter, q)
+            except DeviceError as error:
+                if not self._stopping.is_set() and adapter is self._adapter:
+                    self._adapter, self._lost = None, adapter
+                    self.state.disconnected(str(error))
+
+    def _on_set(self, adapter: HandAdapter, q: np.ndarray) -> None:
+        now_ns = time.monotonic_ns()
+        stamp_ns = time.time_ns()
+        dt_s = self.sets.add(now_ns)
+        if dt_s is None:
+            return
+        if self._fresh:
+            self._fresh = False
+            self.pd.reset(q)
+        self.pd.observe(q, dt_s)
+        if self._enabled and self.state.may_move:
+            goal = self.follower.step(now_ns, self.pd.position, dt_s)
+            self._torque = self.pd.step(goal, dt_s)
+            adapter.send_torque(self.pd.counts(self._torque))
+            self._follow_phase()
+        elif self._torque.any():
+            self._torque = np.zeros_like(self._torque)
+            self.pd.disable()
+        if self.sets.sets % self._publish_every == 0:
+            self._on_reading(HandReading(q.copy(), self.pd.velocity.copy(), self._torque * self._nm_per_unit, stamp_ns))
+        if self.sets.sets % _INFO_EVERY == 0:
+            adapter.poll_info()
+            self._check_health(adapter)
+        self._work_ms.add((time.monotonic_ns() - now_ns) * 1e-6)
+
+    def _follow_phase(self) -> None:
+        phase = self.follower.phase
+        if phase is Phase.FOLLOWING:
+            self.state.following()
+        elif phase is Phase.STALE:
+            self.state.hold(phase.value)
+        elif phase is Phase.EXPIRED:
+            self._disarm(phase.value)
+
+    def _check_health(self, adapter: HandAdapter) -> None:
+        info = adapter.info
+        if info is None or not self.state.may_move:
+            return
+        if info.temperature_c >= self._config.stop_c or info.status & Status.OVER_TEMPERATURE:
+            self.fault(f"the hand is at {info.temperature_c} degC (limit {self._config.stop_c:g}); let it cool down")
+        elif info.status & Status.INTERNAL_COMMUNICATION:
+            self.fault("the hand reports an internal communication error; switch it off and on")
+
+    # The device, from the worker.
+
+    def _connect(self) -> None:
+        adapter = self._make_adapter(self._config)
+        adapter.open()
+        self.sets.reset()
+        self._fresh = True
+        self._adapter = adapter
+
+    def _connected(self) -> bool:
+        return self._adapter is not None
+
+    def _enable(self) -> None:
+        if self._guard_wanted and self._guard is None:
+            self._guard = HandGuard(self._config)
+        self.pd.disable()
+        self._present().servo(True)
+        self._enabled = True
+
+    def _disable(self) -> None:
+        self._enabled = False
+        self._present().servo(False)
+
+    def _clear(self) -> None:
+        info = self._present().info
+        if info is not None and info.temperature_c >= self._config.warn_c:
+            raise DeviceError(f"the hand is still at {info.temperature_c} degC; let it cool below {self._config.warn_c:g}")
+
+    def _stop(self) -> None:
+        self._disable()
+
+    def _present(self) -> HandAdapter:
+        if self._adapter is None:
+            raise DeviceError("the hand is not connected")
+        return self._adapter
+
+    def _release(self) -> None:
+        for adapter in (self._lost, self._adapter):
+            if adapter is not None:
+                adapter.close()
+        self._enabled = False
+        self._lost = self._adapter = None
+
+    def diagnostics(self) -> Mapping[str, object]:
+        """Return stream statistics and counters."""
+        adapter = self._adapter
+        info = adapter.info if adapter is not None else None
+        return {
+            "sets": self.sets.sets,
+            "missing_sets": self.sets.missing,
+            "burst_sets": self.sets.bursts,
+            "incomplete_sets": adapter.incomplete_sets if adapter is not None else 0,
+            "gap_p50_ms": self.sets.gap_ms.quantile(0.5),
+            "gap_p99_ms": self.sets.gap_ms.quantile(0.99),
+            "work_p50_ms": self._work_ms.quantile(0.5),
+            "work_p99_ms": self._work_ms.quantile(0.99),
+            "saturated": self.pd.saturated,
+            "restarts_from_measured": self.follower.restarts,
+            "velocity_limited": self.follower.limited,
+            "temperature_c": info.temperature_c if info is not None else "unknown",
+            **{f"refused_{kind}": count for kind, count in self.refusals.items()},
+        }

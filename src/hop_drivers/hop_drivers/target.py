@@ -1,0 +1,122 @@
+"""A joint target as it travels from a source to the motors, free of any message type, and the checks at each boundary."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hop_core.embodiment import joint_index
+from hop_core.errors import ModelError, SafetyError
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One or more joint positions and when each is due.
+
+    Attributes:
+        arming_id: arming that the source believes in.
+        stamp_ns: ROS time of the observation that it answers.
+        due_ns: (K,) ROS times at which the points are due, ascending.
+        q: (K, n) joint angles [rad], order of the receiver.
+    """
+
+    arming_id: str
+    stamp_ns: int
+    due_ns: tuple[int, ...]
+    q: np.ndarray
+
+
+class Refusals(Counter[str]):
+    """Counts refused targets by reason; published in /diagnostics."""
+
+
+class RefusedTarget(SafetyError):
+    """A target that no motor may see.
+
+    Attributes:
+        kind: short key under which it is counted.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class TargetReader:
+    """Turns the fields of a JointTrajectory into a Target in a fixed joint order, or refuses it with a reason.
+
+    The permutation by name is computed once per order of names, since a sender never changes it.
+    """
+
+    def __init__(self, joints: Sequence[str], max_age_ns: int, max_ahead_ns: int, subset: bool = False) -> None:
+        """Set the rules.
+
+        Args:
+            joints: wanted order.
+            max_age_ns: oldest stamp that is accepted, measured against ROS time at receipt [ns].
+            max_ahead_ns: farthest point in the future that is accepted [ns].
+            subset: whether the sender names more joints than wanted (a driver takes its own from all 23).
+        """
+        self._joints = tuple(joints)
+        self._max_age_ns = max_age_ns
+        self._max_ahead_ns = max_ahead_ns
+        self._subset = subset
+        self._names: list[str] | None = None
+        self._index = np.zeros(0, dtype=np.intp)
+
+    def read(
+        self,
+        names: Sequence[str],
+        points: Sequence[tuple[int, Sequence[float]]],
+        stamp_ns: int,
+        arming_id: str,
+        now_ns: int,
+    ) -> Target:
+        """Return the target.
+
+        Args:
+            names: joint names as sent.
+            points: (time from the stamp [ns], joint angles [rad]) of each point.
+            stamp_ns: ROS time of the observation that it answers.
+            arming_id: arming id as sent.
+            now_ns: present ROS time.
+
+        Raises:
+            RefusedTarget: wrong names, wrong size, a value that is not finite, stale, from the future, or no point.
+        """
+        index = self._index_of(list(names))
+        if not points:
+            raise RefusedTarget("empty", "target refused: it holds no point")
+        age_ns = now_ns - stamp_ns
+        if age_ns > self._max_age_ns:
+            raise RefusedTarget("stale", f"target refused: its observation is {age_ns / 1e6:.0f} ms old")
+        if age_ns < -self._max_ahead_ns or points[-1][0] - age_ns > self._max_ahead_ns:
+            raise RefusedTarget("future", "target refused: it is stamped in the future; check the senders' clocks")
+        q = np.empty((len(points), len(self._joints)))
+        for row, (_, values) in enumerate(points):
+            if len(values) != len(names):
+                raise RefusedTarget("size", f"target refused: {len(values)} positions for {len(names)} joints")
+            q[row] = np.asarray(values, dtype=np.float64)[index]
+        if not np.isfinite(q).all():
+            raise RefusedTarget("not_finite", "target refused: a position is NaN or infinite")
+        due = tuple(stamp_ns + offset for offset, _ in points)
+        if any(later <= sooner for sooner, later in zip(due, due[1:], strict=False)):
+            raise RefusedTarget("order", "target refused: its points are not in ascending time")
+        return Target(arming_id, stamp_ns, due, q)
+
+    def _index_of(self, names: list[str]) -> np.ndarray:
+        if names == self._names:
+            return self._index
+        wanted = set(self._joints)
+        known = [name for name in names if name in wanted] if self._subset else names
+        try:
+            order = joint_index(known, self._joints)
+        except ModelError as error:
+            raise RefusedTarget("names", f"target refused: {error}") from error
+        where = np.array([i for i, name in enumerate(names) if name in wanted], dtype=np.intp)
+        self._index = where[order] if self._subset else order
+        self._names = names
+        return self._index
