@@ -1,0 +1,1 @@
+"""Scripted experts: they see the object, and act only through the interfaces that a policy has."""

@@ -1,0 +1,207 @@
+"""The scripted expert of Grasp & Lift: come in along the palm's normal, close, lift; try again when it slipped.
+
+It sees the object's true pose, which a policy never does, and gives one 23-joint target a tick, as a policy does. Episodes vary
+in approach, speed, pauses and corrections (SCIENCE 16), so that a policy also learns the way back from being off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from hop_core.embodiment import ARM, HAND, load_embodiment
+from hop_core.ik import solve_palm
+from hop_core.kinematics import Kinematics
+
+OPEN = np.array([*(0.0, 0.35, 0.35, 0.35) * 3, 1.35, 0.35, 0.0, 0.0])
+CLOSED = np.array([*(0.0, 1.5, 0.9, 0.8) * 3, 1.38, 0.7, 1.5, 1.2])
+PALM_YAW_RAD = -np.pi / 2  # fingers toward the robot's right, where the camera sees them from the front
+PALM_TILT_RAD = np.radians(40.0)  # fingers below the horizontal
+GRASP_POINT_M = np.array([0.070, -0.006, 0.015])  # of the palm frame; the object's grip comes here
+GRIP_HEIGHT_M = 0.070
+PREGRASP_M = 0.13  # distance from the grasp, along the palm's normal, at which the approach turns in
+LIFT_M = 0.18
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one episode is done.
+
+    Attributes:
+        speed_m_s: mean speed of the approach.
+        close_s: time to close the fingers.
+        settle_s: pause between closing and lifting.
+        lift_s: time to lift.
+        start_s: pause before the approach.
+        detour_m: (3,) wrong place that the approach first makes for.
+        detour_share: share of the approach after which it is corrected; 0: no detour.
+        yaw_rad, tilt_rad: added to the palm's yaw and tilt.
+        wander_m: amplitude of a slow wobble of the approach.
+    """
+
+    speed_m_s: float
+    close_s: float
+    settle_s: float
+    lift_s: float
+    start_s: float
+    detour_m: np.ndarray
+    detour_share: float
+    yaw_rad: float
+    tilt_rad: float
+    wander_m: float
+
+    @classmethod
+    def sample(cls, rng: np.random.Generator) -> Style:
+        """Draw a style."""
+        return cls(
+            speed_m_s=rng.uniform(0.10, 0.18),
+            close_s=rng.uniform(0.6, 0.9),
+            settle_s=rng.uniform(0.1, 0.3),
+            lift_s=rng.uniform(1.2, 1.8),
+            start_s=rng.uniform(0.0, 0.3),
+            detour_m=rng.uniform(-1.0, 1.0, 3) * [0.06, 0.06, 0.02],
+            detour_share=rng.uniform(0.3, 0.8) if rng.random() < 0.6 else 0.0,
+            yaw_rad=rng.uniform(-0.05, 0.05),
+            tilt_rad=rng.uniform(-0.05, 0.05),
+            wander_m=rng.uniform(0.0, 0.008),
+        )
+
+
+class Phase(Enum):
+    """What the expert is doing."""
+
+    APPROACH = "approach"
+    CLOSE = "close"
+    LIFT = "lift"
+    HOLD = "hold"
+    RELEASE = "release"
+
+
+def palm_rotation(yaw_rad: float, tilt_rad: float) -> np.ndarray:
+    """Return the rotation (3, 3) of a palm whose fingers point along `yaw_rad`, `tilt_rad` below the horizontal."""
+    cy, sy, ct, st = np.cos(yaw_rad), np.sin(yaw_rad), np.cos(tilt_rad), np.sin(tilt_rad)
+    fingers = np.array([cy * ct, sy * ct, -st])
+    normal = np.array([-cy * st, -sy * st, -ct])
+    return np.stack([normal, np.cross(fingers, normal), fingers], axis=1)
+
+
+class LiftExpert:
+    """Gives one target a tick; `reset` it at the start of an episode."""
+
+    def __init__(self, rng: np.random.Generator, tick_s: float) -> None:
+        """Draw this expert's episodes from `rng`; `tick_s` is the time between targets [s]."""
+        self._rng = rng
+        self._tick_s = tick_s
+        self._kinematics = Kinematics()
+        self._home = load_embodiment().home
+        self.style = Style.sample(rng)
+        self.phase = Phase.APPROACH
+
+    def reset(self, q: np.ndarray) -> None:
+        """Start an episode at joint angles `q` (23,) [rad], in a new style."""
+        self.style = Style.sample(self._rng)
+        self._q = np.array(q, dtype=np.float64)
+        self._time_s = 0.0
+        self._wobble = self._rng.uniform(0.0, 2.0 * np.pi, (2, 3))
+        self._begin(Phase.APPROACH, delay_s=self.style.start_s)
+        self._corrected = self.style.detour_share == 0.0
+
+    def _begin(self, phase: Phase, delay_s: float = 0.0) -> None:
+        self.phase = phase
+        self._phase_s = -delay_s
+        self._start = self._grasp_point(self._q)
+        self._start_rotation = self._kinematics.site_pose(self._q, "palm")[:3, :3]
+        self._start_hand = self._q[HAND].copy()
+
+    def _grasp_point(self, q: np.ndarray) -> np.ndarray:
+        pose = self._kinematics.site_pose(q, "palm")
+        return np.asarray(pose[:3, 3] + pose[:3, :3] @ GRASP_POINT_M)
+
+    def act(self, T_base_object: np.ndarray) -> np.ndarray:  # noqa: N803 - frames are written T_a_b throughout
+        """Return the next target (23,) [rad] for an object at `T_base_object` (4, 4)."""
+        self._time_s += self._tick_s
+        self._phase_s += self._tick_s
+        if self._phase_s > 0.0:
+            step = {
+                Phase.APPROACH: self._approach,
+                Phase.CLOSE: self._close,
+                Phase.LIFT: self._lift,
+                Phase.HOLD: self._hold,
+                Phase.RELEASE: self._release,
+            }[self.phase]
+            step(T_base_object[:3, 3])
+        return self._q.copy()
+
+    def _approach(self, object_m: np.ndarray) -> None:
+        """Follow a curve that turns in along the palm's normal, with a rounded speed profile."""
+        style = self.style
+        rotation = palm_rotation(PALM_YAW_RAD + style.yaw_rad, PALM_TILT_RAD + style.tilt_rad)
+        grasp = object_m + [0.0, 0.0, GRIP_HEIGHT_M]
+        if not self._corrected:
+            grasp = grasp + style.detour_m + [0.0, 0.0, 0.02]
+        turn = grasp - PREGRASP_M * rotation[:, 0]
+        length = np.linalg.norm(turn - self._start) + PREGRASP_M
+        share = min(1.0, self._phase_s * style.speed_m_s / length)
+        if not self._corrected and share >= style.detour_share:
+            self._corrected = True
+            self._begin(Phase.APPROACH)
+            return
+        s = _smooth(share)
+        point = (1 - s) ** 2 * self._start + 2 * s * (1 - s) * turn + s**2 * grasp
+        wobble = np.sin(2.0 * self._time_s * (1.0 + self._wobble[0]) + self._wobble[1])
+        point = point + style.wander_m * (1.0 - s) * min(1.0, 4.0 * s) * wobble
+        self._move(point, _between(self._start_rotation, rotation, s))
+        self._q[HAND] = self._start_hand + min(1.0, 2.0 * s) * (OPEN - self._start_hand)
+        if share >= 1.0:
+            self._begin(Phase.CLOSE)
+
+    def _close(self, _object_m: np.ndarray) -> None:
+        share = min(1.0, self._phase_s / self.style.close_s)
+        self._q[HAND] = self._start_hand + share * (CLOSED - self._start_hand)
+        if self._phase_s >= self.style.close_s + self.style.settle_s:
+            self._begin(Phase.LIFT)
+
+    def _lift(self, _object_m: np.ndarray) -> None:
+        share = min(1.0, self._phase_s / self.style.lift_s)
+        self._move(self._start + [0.0, 0.0, LIFT_M * _smooth(share)], self._start_rotation)
+        if share >= 1.0:
+            self._begin(Phase.HOLD)
+
+    def _hold(self, object_m: np.ndarray) -> None:
+        """Stay; an object that is not in the hand was lost."""
+        if np.linalg.norm(object_m + [0.0, 0.0, GRIP_HEIGHT_M] - self._start) > 0.08:
+            self._begin(Phase.RELEASE)
+
+    def _release(self, _object_m: np.ndarray) -> None:
+        """Open above the table, then approach anew."""
+        share = min(1.0, self._phase_s / 0.8)
+        self._q[HAND] = self._start_hand + share * (OPEN - self._start_hand)
+        if share >= 1.0:
+            self._corrected = True
+            self._begin(Phase.APPROACH)
+
+    def _move(self, point_m: np.ndarray, rotation: np.ndarray) -> None:
+        goal = np.eye(4)
+        goal[:3, :3] = rotation
+        goal[:3, 3] = point_m - rotation @ GRASP_POINT_M
+        result = solve_palm(goal, self._q, self._kinematics, iterations=20, posture=self._home[ARM], posture_weight=0.02)
+        self._q[ARM] = result.q[ARM]
+
+
+def _smooth(share: float) -> float:
+    """Minimum-jerk profile of 0..1."""
+    return float(share**3 * (10.0 - 15.0 * share + 6.0 * share**2))
+
+
+def _between(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:
+    """Rotation (3, 3) on the shortest way from `a` to `b`."""
+    turn = a.T @ b
+    angle = np.arccos(np.clip(0.5 * (np.trace(turn) - 1.0), -1.0, 1.0))
+    if angle < 1e-9:
+        return b
+    axis = np.array([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]]) / (2.0 * np.sin(angle))
+    skew = np.array([[0.0, -axis[2], axis[1]], [axis[2], 0.0, -axis[0]], [-axis[1], axis[0], 0.0]])
+    part = share * angle
+    return np.asarray(a @ (np.eye(3) + np.sin(part) * skew + (1.0 - np.cos(part)) * skew @ skew))
