@@ -79,12 +79,15 @@ class MotionLimiter:
         wanted = error / dt_s
         brake = bound.acceleration * dt_s
         stoppable = brake * (np.sqrt(0.25 + 2.0 * np.abs(error) / (brake * dt_s)) - 0.5)
-        speed = np.clip(wanted, -np.minimum(stoppable, bound.velocity), np.minimum(stoppable, bound.velocity))
-        qd = np.clip(speed, self.qd - brake, self.qd + brake)
+        # minimum/maximum and abs().max() in place of clip and allclose: this runs 333 times a second, and they cost half.
+        reach = np.minimum(stoppable, bound.velocity)
+        speed = np.minimum(np.maximum(wanted, -reach), reach)
+        qd = np.minimum(np.maximum(speed, self.qd - brake), self.qd + brake)
+        unbraked = np.minimum(np.maximum(wanted, -bound.velocity), bound.velocity)
         clamped = []
-        if np.any(np.abs(wanted) > bound.velocity * (1.0 + 1e-9)):
+        if (np.abs(wanted) > bound.velocity * (1.0 + 1e-9)).any():
             clamped.append("velocity")
-        if not np.allclose(qd, np.clip(wanted, -bound.velocity, bound.velocity), rtol=0.0, atol=1e-9):
+        if np.abs(qd - unbraked).max() > 1e-9:
             clamped.append("acceleration")
         share = self._tcp_share(qd)
         if share < 1.0:
