@@ -62,17 +62,15 @@ def load_episodes(
         )
     episodes: list[Episode] = []
     for done, bag in enumerate(wanted, 1):
-        episodes.extend(to_episodes(bag, load_decoded(bag, contract), contract))
+        episodes.extend(to_episodes(bag, load_decoded(bag, contract)))
         if progress is not None:
             progress(done, len(wanted), bag.name)
     return episodes
 
 
-def to_episodes(
-    bag: EpisodeBag, decoded: DecodedEpisode, contract: PolicyContract
-) -> list[Episode]:
+def to_episodes(bag: EpisodeBag, decoded: DecodedEpisode) -> list[Episode]:
     """Return the runs of ticks without a gap of one decoded bag."""
-    runs = segments(decoded.ticks_ns, contract.tick_ns)
+    runs = segments(decoded.ticks_ns)
     meta: dict[str, object] = {
         "task": bag.info.task,
         "source": bag.info.source,

@@ -18,9 +18,7 @@ import numpy as np
 
 from hop_core.state import Source
 from hop_policy.decode import JointReader, stamp_ns
-
-TARGET_HOLD_NS = 150_000_000
-"""Age at which the supervisor calls a target stale and holds (config/safety.yaml)."""
+from hop_policy.tick_replay import TARGET_HOLD_NS
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,7 @@ class TargetTimeline:
         self._targets.append(AcceptedTarget(tuple(due), np.stack(points)))
 
     def switch_source(self, received_ns: int, source: str) -> None:
-        """Note who has the robot from `received_ns` on; targets of a homing motion are no labels."""
+        """Note who has the robot from `received_ns` on; homing targets are no labels."""
         self._switched_ns.append(received_ns)
         self._homing.append(source == Source.HOME)
 

@@ -17,6 +17,12 @@ from hop_core.align import StreamRule, TickAligner
 from hop_core.errors import AlignmentError
 from hop_policy.decode import TICK_LABEL
 
+TARGET_HOLD_NS = 150_000_000
+"""Age at which the supervisor calls a target stale and holds: `target_stale_s` of safety.yaml."""
+HISTORY_GAP_NS = TARGET_HOLD_NS + 25_000_000
+"""Longest pause between two ticks of one history, half a tick above the hold so that three periods
+with jitter pass. After a longer one the robot has stopped, and the policy starts from an empty
+history, in the node and in the data alike."""
 Arrival = tuple[int, str, int]
 """(receive time [ns], stream, stamp [ns]) of one message."""
 
@@ -94,15 +100,14 @@ def tick_grid(start_ns: int, end_ns: int, period_ns: int) -> list[int]:
     return list(range(start_ns, end_ns + 1, period_ns))
 
 
-def segments(ticks_ns: np.ndarray, period_ns: int) -> list[slice]:
-    """Return the runs of ticks without a gap: the live policy forgets its context at a gap too.
+def segments(ticks_ns: np.ndarray) -> list[slice]:
+    """Return the runs of ticks that belong to one history each.
 
     Args:
         ticks_ns: (N,) int64 tick times, rising.
-        period_ns: nominal period; half as much again between two ticks is a gap.
     """
     if not len(ticks_ns):
         return []
-    cuts = np.flatnonzero(np.diff(ticks_ns) > 1.5 * period_ns) + 1
+    cuts = np.flatnonzero(np.diff(ticks_ns) > HISTORY_GAP_NS) + 1
     edges = [0, *cuts.tolist(), len(ticks_ns)]
     return [slice(a, b) for a, b in pairwise(edges)]

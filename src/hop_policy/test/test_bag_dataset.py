@@ -1,4 +1,4 @@
-"""A bag gives the observations that the live policy saw, bit for bit, and the labels of SCIENCE 1."""
+"""A bag gives the observations that the live policy saw, bit for bit, and labels by SCIENCE 1."""
 
 from pathlib import Path
 
@@ -8,6 +8,7 @@ import pytest
 from hop_core import topics
 from hop_core.embodiment import ARM_JOINTS, HAND_JOINTS, JOINT_NAMES, load_embodiment
 from hop_core.errors import AlignmentError, BagError
+from hop_core.safety_config import load_safety
 from hop_policy import messages
 from hop_policy.bag_dataset import CACHE_DIR, load_episodes
 from hop_policy.bag_decode import NO_TARGET, decode_episode
@@ -16,6 +17,7 @@ from hop_policy.bag_writer import EpisodeWriter
 from hop_policy.contract import PolicyContract
 from hop_policy.episode_info import EpisodeInfo
 from hop_policy.live_observer import LiveObserver, TickObservation
+from hop_policy.tick_replay import HISTORY_GAP_NS, TARGET_HOLD_NS
 
 T0 = 1_700_000_000_000_000_000
 MS = 1_000_000
@@ -31,7 +33,7 @@ def arm_names_shuffled() -> list[str]:
 
 
 class ToyStream:
-    """A second of robot: streams with delays and jitter, a live policy on top, all in receive order."""
+    """A second of robot: streams with delays and jitter, and a live policy, in receive order."""
 
     def __init__(self, ticks: int = 20, seed: int = 0, targets: bool = True) -> None:
         self.rng = np.random.default_rng(seed)
@@ -72,7 +74,7 @@ class ToyStream:
         return messages.joint_trajectory(JOINT_NAMES, HOME + 0.01 * k, tick, "abcd")
 
     def run_live(self, contract: PolicyContract) -> list[TickObservation]:
-        """Feed the live observer in receive order; add the tick messages that the node would send."""
+        """Feed the live observer in receive order; return what it saw at each tick."""
         observer, seen = LiveObserver(contract), []
         pending = list(self.events)
         for tick in self.tick_times:
@@ -138,6 +140,11 @@ def test_recorder_that_received_in_another_order_gives_the_same(tmp_path, contra
     assert_same(live, decode_episode(open_episode(path), contract))
 
 
+def test_labels_and_histories_end_where_the_supervisor_holds() -> None:
+    assert load_safety().watchdog.target_stale_s * 1e9 == TARGET_HOLD_NS
+    assert HISTORY_GAP_NS == TARGET_HOLD_NS + TICK // 2
+
+
 def test_known_lag_of_a_toy_stream_is_recovered_exactly(tmp_path, contract) -> None:
     """Target k answers tick k and comes 13 ms after it: the label of tick k is k, never k - 1."""
     toy = ToyStream()
@@ -181,12 +188,14 @@ def test_targets_of_the_homing_motion_are_no_labels(tmp_path, contract) -> None:
     assert decoded.refused == {NO_TARGET: 11}
 
 
-def test_gap_between_ticks_splits_the_episode_but_not_its_group(tmp_path, contract) -> None:
+def test_gap_in_which_the_robot_held_splits_the_episode_but_not_its_group(tmp_path, contract):
     toy = ToyStream()
     live = toy.run_live(contract)
-    path = toy.record(tmp_path, live[:8] + live[9:], contract_hash=contract.hash)
-    first, second = load_episodes(tmp_path, contract)
-    assert (len(first), len(second)) == (8, 11)
+    toy.record(tmp_path, live[:8] + live[10:], contract_hash=contract.hash)  # 150 ms: followed
+    assert [len(episode) for episode in load_episodes(tmp_path, contract)] == [18]
+    path = toy.record(tmp_path, live[:8] + live[11:], contract_hash=contract.hash)  # 200 ms
+    _, first, second = load_episodes(tmp_path, contract)
+    assert (len(first), len(second)) == (8, 9)
     assert first.name != second.name
     assert first.group == second.group == f"toy/{path.name}"
 
