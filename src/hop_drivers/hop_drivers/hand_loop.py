@@ -16,7 +16,7 @@ from hop_core.robot_config import HandConfig
 from hop_core.safety_config import SafetyConfig
 from hop_drivers.allegro import HandAdapter
 from hop_drivers.allegro_can import Status
-from hop_drivers.clock import ClockOffset
+from hop_core.clock import ClockOffset
 from hop_drivers.driver import Driver
 from hop_drivers.driver_state import DriverView
 from hop_drivers.follower import Follower, Phase
@@ -93,7 +93,9 @@ class HandDriver(Driver):
         clock = clock or ClockOffset()
         limits = safety.motion_limits(embodiment, tcp=False)
         device = type(limits)(limits.velocity[HAND], embodiment.acceleration_limit[HAND])
-        follower = Follower(embodiment.lower[HAND], embodiment.upper[HAND], device, safety.watchdog, clock)
+        follower = Follower(
+            embodiment.lower[HAND], embodiment.upper[HAND], device, safety.watchdog, clock
+        )
         super().__init__("allegro", safety, follower, clock, on_change)
         self._config = config
         self._make_adapter = make_adapter
@@ -110,6 +112,7 @@ class HandDriver(Driver):
         self._work_ms = QuantileRing()
         self._enabled = False
         self._fresh = True
+        self._answered = 0
         self._loop = threading.Thread(target=self._run, name="allegro-sets", daemon=True)
 
     def start(self) -> None:
@@ -155,6 +158,7 @@ class HandDriver(Driver):
         dt_s = self.sets.add(now_ns)
         if dt_s is None:
             return
+        self._answered += 1
         if self._fresh:
             self._fresh = False
             self.pd.reset(q)
@@ -167,9 +171,13 @@ class HandDriver(Driver):
         elif self._torque.any():
             self._torque = np.zeros_like(self._torque)
             self.pd.disable()
-        if self.sets.sets % self._publish_every == 0:
-            self._on_reading(HandReading(q.copy(), self.pd.velocity.copy(), self._torque * self._nm_per_unit, stamp_ns))
-        if self.sets.sets % _INFO_EVERY == 0:
+        if self._answered % self._publish_every == 0:
+            self._on_reading(
+                HandReading(
+                    q.copy(), self.pd.velocity.copy(), self._torque * self._nm_per_unit, stamp_ns
+                )
+            )
+        if self._answered % _INFO_EVERY == 0:
             adapter.poll_info()
             self._check_health(adapter)
         self._work_ms.add((time.monotonic_ns() - now_ns) * 1e-6)
@@ -188,7 +196,9 @@ class HandDriver(Driver):
         if info is None or not self.state.may_move:
             return
         if info.temperature_c >= self._config.stop_c or info.status & Status.OVER_TEMPERATURE:
-            self.fault(f"the hand is at {info.temperature_c} degC (limit {self._config.stop_c:g}); let it cool down")
+            self.fault(
+                f"the hand is at {info.temperature_c} degC (limit {self._config.stop_c:g}); let it cool down"
+            )
         elif info.status & Status.INTERNAL_COMMUNICATION:
             self.fault("the hand reports an internal communication error; switch it off and on")
 
@@ -218,7 +228,9 @@ class HandDriver(Driver):
     def _clear(self) -> None:
         info = self._present().info
         if info is not None and info.temperature_c >= self._config.warn_c:
-            raise DeviceError(f"the hand is still at {info.temperature_c} degC; let it cool below {self._config.warn_c:g}")
+            raise DeviceError(
+                f"the hand is still at {info.temperature_c} degC; let it cool below {self._config.warn_c:g}"
+            )
 
     def _stop(self) -> None:
         self._disable()
