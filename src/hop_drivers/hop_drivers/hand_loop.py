@@ -76,6 +76,15 @@ class SetClock:
         return min(gap_s, _LONGEST_DT_S)
 
 
+def hand_follower(embodiment: Embodiment, safety: SafetyConfig, clock: ClockOffset) -> Follower:
+    """Return the follower of the hand's joints, bounded by the device's own limits (second line)."""
+    limits = safety.motion_limits(embodiment, tcp=False)
+    device = type(limits)(limits.velocity[HAND], embodiment.acceleration_limit[HAND])
+    return Follower(
+        embodiment.lower[HAND], embodiment.upper[HAND], device, safety.watchdog, clock
+    )
+
+
 class HandDriver(Driver):
     """Runs one hand. `on_reading` is called from the control loop with every 2nd set: it must be quick."""
 
@@ -91,12 +100,9 @@ class HandDriver(Driver):
         guard: bool = True,
     ) -> None:
         clock = clock or ClockOffset()
-        limits = safety.motion_limits(embodiment, tcp=False)
-        device = type(limits)(limits.velocity[HAND], embodiment.acceleration_limit[HAND])
-        follower = Follower(
-            embodiment.lower[HAND], embodiment.upper[HAND], device, safety.watchdog, clock
+        super().__init__(
+            "allegro", safety, hand_follower(embodiment, safety, clock), clock, on_change
         )
-        super().__init__("allegro", safety, follower, clock, on_change)
         self._config = config
         self._make_adapter = make_adapter
         self._on_reading = on_reading
