@@ -65,7 +65,11 @@ class AllegroEmulator:
         """
         self.firmware = firmware
         self._server = Server(
-            reactor, address, port, "hand's CAN bus", lambda sock: _CanConnection(self, reactor, sock)
+            reactor,
+            address,
+            port,
+            "hand's CAN bus",
+            lambda sock: _CanConnection(self, reactor, sock),
         )
 
     def poll(self) -> None:
@@ -96,6 +100,11 @@ class AllegroEmulator:
     def drop_connections(self) -> None:
         """Close every client's connection."""
         self._server.drop_clients()
+
+    @property
+    def clients(self) -> int:
+        """Number of connected clients."""
+        return len(self._server.alive())
 
     def clear_faults(self) -> None:
         """End silence and over-temperature; the servo stays as it is."""

@@ -30,19 +30,31 @@ Handler = Callable[[ControlBox, bytes], bytes]
 
 
 def execute(box: ControlBox, func: int, payload: bytes) -> tuple[int, bytes]:
-    """Carry out one command; returns the status byte and the data of the reply. Never raises for what a client sends."""
+    """Carry out one command; returns the status byte and the data of the reply. Never raises for what a client sends.
+
+    "Not ready" tells whether the box could take the command when it came: a load set while ready answers "ok" although the
+    box then leaves that state, as in the vendor's examples.
+    """
+    not_ready = Status.OK if box.ready else Status.NOT_READY
     handler = _HANDLERS.get(func)
     if handler is None:
-        return box.status | Status.INVALID, b""
+        return box.alarms | not_ready | Status.INVALID, b""
     try:
         data = handler(box, payload)
-    except (DeviceError, IndexError, ValueError, struct.error):  # too short, or a value that the box does not know
-        return box.status | Status.INVALID, b""
-    return box.status, data
+    except (
+        DeviceError,
+        IndexError,
+        ValueError,
+        struct.error,
+    ):  # too short, or a value that the box does not know
+        return box.alarms | not_ready | Status.INVALID, b""
+    return box.alarms | not_ready, data
 
 
 def _motion_enable(box: ControlBox, payload: bytes) -> bytes:
-    if payload[0] == _ALL_AXES or not payload[1]:  # the emulated drives are powered together; one axis off is all off
+    if (
+        payload[0] == _ALL_AXES or not payload[1]
+    ):  # the emulated drives are powered together; one axis off is all off
         box.enable(bool(payload[1]))
     return b""
 

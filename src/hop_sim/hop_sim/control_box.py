@@ -58,7 +58,9 @@ class ControlBox:
     @property
     def moving(self) -> bool:
         """Whether a planned move is unfinished or the reference has speed."""
-        return self._planner.queued > 0 or bool(np.abs(self.world.arm_reference_speed).max() > _MOVING_RAD_S)
+        return self._planner.queued > 0 or bool(
+            np.abs(self.world.arm_reference_speed).max() > _MOVING_RAD_S
+        )
 
     @property
     def ready(self) -> bool:
@@ -66,14 +68,9 @@ class ControlBox:
         return self.enabled and self.error == 0 and self._state in (State.STANDBY, State.PAUSED)
 
     @property
-    def status(self) -> int:
-        """Status bits of a reply."""
-        bits = Status.OK if self.ready else Status.NOT_READY
-        if self.error:
-            bits |= Status.ERROR
-        if self.warning:
-            bits |= Status.WARNING
-        return int(bits)
+    def alarms(self) -> int:
+        """Status bits of a reply that tell of an error and of a warning."""
+        return (Status.ERROR if self.error else 0) | (Status.WARNING if self.warning else 0)
 
     @property
     def queued(self) -> int:
@@ -143,9 +140,17 @@ class ControlBox:
 
     def move_joint(self, q: np.ndarray, speed: float, acceleration: float) -> None:
         """MOVE_JOINT in mode 0 (queued) or 6 (replaces); speed [rad/s], acceleration [rad/s^2]."""
-        if self.mode in (Mode.POSITION, Mode.ONLINE) and self._state == State.STANDBY and self._within_limits(q):
+        if (
+            self.mode in (Mode.POSITION, Mode.ONLINE)
+            and self._state == State.STANDBY
+            and self._within_limits(q)
+        ):
             cap = self.settings.reduced_joint_speed if self.settings.reduced else _MAX_SPEED_RAD_S
-            move = JointMove(q, min(max(speed, 1e-3), cap), min(max(acceleration, 0.01), _MAX_ACCELERATION_RAD_S2))
+            move = JointMove(
+                q,
+                min(max(speed, 1e-3), cap),
+                min(max(acceleration, 0.01), _MAX_ACCELERATION_RAD_S2),
+            )
             self._planner.add(move, replace=self.mode == Mode.ONLINE)
 
     def joint_speed(self, speed: np.ndarray, duration_s: float) -> None:
@@ -156,7 +161,9 @@ class ControlBox:
     def set_payload(self, load: tuple[float, ...]) -> None:
         """Take a declared load: mass [kg], centre of mass in the flange frame [mm]."""
         self.settings.load = load
-        self.world.declare_payload(Payload(load[0], (load[1] / 1000, load[2] / 1000, load[3] / 1000)))
+        self.world.declare_payload(
+            Payload(load[0], (load[1] / 1000, load[2] / 1000, load[3] / 1000))
+        )
 
     def set_tcp_offset(self, offset: tuple[float, ...]) -> None:
         """Take the TCP in the flange frame: x, y, z [mm], roll, pitch, yaw [rad]."""
@@ -216,4 +223,11 @@ class ControlBox:
         """Return what the slower reports add."""
         self._counter = (self._counter + 1) & 0xFFFFFFFF
         speed_mm_s = 1000.0 * self.trips.tcp_speed_m_s()
-        return Health(self.enabled, self.error, self.warning, self.world.arm_qd.tolist(), speed_mm_s, self._counter)
+        return Health(
+            self.enabled,
+            self.error,
+            self.warning,
+            self.world.arm_qd.tolist(),
+            speed_mm_s,
+            self._counter,
+        )

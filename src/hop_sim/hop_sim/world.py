@@ -55,7 +55,9 @@ class World:
         joints = [_named(model, mujoco.mjtObj.mjOBJ_JOINT, name) for name in JOINT_NAMES]
         self._qpos = model.jnt_qposadr[joints]
         self._dof = model.jnt_dofadr[joints]
-        self._actuator = np.array([_named(model, mujoco.mjtObj.mjOBJ_ACTUATOR, name) for name in JOINT_NAMES])
+        self._actuator = np.array(
+            [_named(model, mujoco.mjtObj.mjOBJ_ACTUATOR, name) for name in JOINT_NAMES]
+        )
         self._flange = _named(model, mujoco.mjtObj.mjOBJ_SITE, FLANGE_SITE)
         arm_actuator = self._actuator[ARM]
         self._arm_dof = self._dof[ARM]
@@ -82,7 +84,9 @@ class World:
         self._declared = self.payload
 
     def reset(
-        self, q: np.ndarray | None = None, arrange: Callable[[mujoco.MjModel, mujoco.MjData], None] | None = None
+        self,
+        q: np.ndarray | None = None,
+        arrange: Callable[[mujoco.MjModel, mujoco.MjData], None] | None = None,
     ) -> None:
         """Put the robot at rest and the scene in place.
 
@@ -97,6 +101,14 @@ class World:
         self._hand_units[:] = 0.0
         mujoco.mj_forward(self.model, self.data)
         self.hold_arm()
+
+    def rearrange(self, arrange: Callable[[mujoco.MjModel, mujoco.MjData], None]) -> None:
+        """Put the task's objects in place, at rest, and leave the robot and the time as they are."""
+        still = np.ones(self.model.nv, dtype=bool)
+        still[self._dof] = False
+        arrange(self.model, self.data)
+        self.data.qvel[still] = 0.0
+        mujoco.mj_forward(self.model, self.data)
 
     @property
     def time_s(self) -> float:
@@ -127,7 +139,9 @@ class World:
     def arm_torque(self) -> np.ndarray:
         """(7,) motor torques [Nm]: servo plus gravity compensation, what the box reports as joint effort."""
         arm, data = self._arm_vel, self.data
-        return data.actuator_force[self._arm_ctrl] + data.qfrc_applied[arm] + data.qfrc_gravcomp[arm]
+        return (
+            data.actuator_force[self._arm_ctrl] + data.qfrc_applied[arm] + data.qfrc_gravcomp[arm]
+        )
 
     @property
     def flange_pose(self) -> np.ndarray:
@@ -256,7 +270,10 @@ class World:
 
     def _true_payload(self) -> Payload:
         """Return mass and centre of everything beyond the last arm link, at the present posture."""
-        model, link7 = self.model, int(self.model.jnt_bodyid[_named(self.model, mujoco.mjtObj.mjOBJ_JOINT, "joint7")])
+        model, link7 = (
+            self.model,
+            int(self.model.jnt_bodyid[_named(self.model, mujoco.mjtObj.mjOBJ_JOINT, "joint7")]),
+        )
         beyond = [b for b in range(link7 + 1, model.nbody) if _has_ancestor(model, b, link7)]
         mass = model.body_mass[beyond]
         if not mass.sum() > 0.0:
@@ -277,7 +294,9 @@ def _named(model: mujoco.MjModel, kind: mujoco.mjtObj, name: str) -> int:
     index = mujoco.mj_name2id(model, kind, name)
     if index < 0:
         what = kind.name.removeprefix("mjOBJ_").lower()
-        raise ModelError(f"the world's model has no {what} '{name}'; build it with scene.build_scene")
+        raise ModelError(
+            f"the world's model has no {what} '{name}'; build it with scene.build_scene"
+        )
     return int(index)
 
 

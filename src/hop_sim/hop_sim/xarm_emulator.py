@@ -61,7 +61,9 @@ class XarmEmulator:
         self._servers: list[Server] = []
         try:
             self._control = self._listen(reactor, address, control_port, "arm control box", None)
-            self._normal = self._listen(reactor, address, reports.NORMAL_PORT, "arm report", Connection)
+            self._normal = self._listen(
+                reactor, address, reports.NORMAL_PORT, "arm report", Connection
+            )
             self._rich = self._listen(reactor, address, reports.RICH_PORT, "arm report", Connection)
             self._real = self._listen(reactor, address, reports.REAL_PORT, "arm report", Connection)
         except BaseException:
@@ -70,7 +72,12 @@ class XarmEmulator:
         self._next_slow_ns = self._next_real_ns = 0
 
     def _listen(
-        self, reactor: Reactor, address: str, port: int, name: str, connection: type[Connection] | None
+        self,
+        reactor: Reactor,
+        address: str,
+        port: int,
+        name: str,
+        connection: type[Connection] | None,
     ) -> Server:
         def connect(sock: socket.socket) -> Connection:
             if connection is None:
@@ -96,6 +103,11 @@ class XarmEmulator:
         """Close every client's connections, as a box that loses power does."""
         for server in self._servers:
             server.drop_clients()
+
+    @property
+    def clients(self) -> int:
+        """Number of connected clients of the control port."""
+        return len(self._control.alive())
 
     def clear_faults(self) -> None:
         """End stall and mute and release the e-stop button; the error itself stays until it is cleaned."""

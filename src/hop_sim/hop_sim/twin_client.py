@@ -1,0 +1,118 @@
+"""Client of the twin's control channel."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from types import TracebackType
+from typing import Any
+
+from hop_core.errors import TwinError
+from hop_sim.control_schema import (
+    Clear,
+    Hello,
+    Inject,
+    Reset,
+    Shutdown,
+    State,
+    Success,
+    parse_fault,
+)
+
+_RETRY_S = 0.05
+
+
+class TwinClient:
+    """Talks to one running twin. Use as a context manager, or call `close`."""
+
+    def __init__(
+        self, address: str, port: int, timeout_s: float = 5.0, wait_s: float = 0.0
+    ) -> None:
+        """Connect.
+
+        Args:
+            address: loopback address of the twin.
+            port: of its control channel.
+            timeout_s: longest wait for one reply.
+            wait_s: keep trying this long while nobody listens yet.
+
+        Raises:
+            TwinError: no twin answers there.
+        """
+        self._where = f"{address}:{port}"
+        give_up = time.monotonic() + wait_s
+        while True:
+            try:
+                self._sock = socket.create_connection((address, port), timeout=timeout_s)
+                break
+            except OSError as error:
+                if time.monotonic() >= give_up:
+                    raise TwinError(
+                        f"no twin answers at {self._where} ({error}); start it with 'hop twin run' or pass its --address"
+                    ) from error
+                time.sleep(_RETRY_S)
+        self._file = self._sock.makefile("rb")
+
+    def __enter__(self) -> TwinClient:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connection."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._file.close()
+        self._sock.close()
+
+    def _ask(self, request: Any) -> dict[str, Any]:
+        try:
+            self._sock.sendall(request.model_dump_json().encode() + b"\n")
+            line = self._file.readline()
+        except OSError as error:
+            raise TwinError(
+                f"the twin at {self._where} does not answer ({error}); is it still running?"
+            ) from error
+        if not line:
+            raise TwinError(
+                f"the twin at {self._where} closed the connection; it has probably ended"
+            )
+        reply = json.loads(line)
+        if not reply.pop("ok"):
+            raise TwinError(reply["error"])
+        return dict(reply)
+
+    def hello(self) -> dict[str, Any]:
+        """Return versions, model_hash, state_file, task, and the camera's configuration."""
+        return self._ask(Hello())
+
+    def reset(self, seed: int, **options: Any) -> dict[str, Any]:
+        """Begin an episode; options as in `control_schema.Reset`. Returns what was drawn."""
+        return self._ask(Reset(seed=seed, **options))
+
+    def state(self) -> dict[str, Any]:
+        """Return the ground truth."""
+        return self._ask(State())
+
+    def success(self) -> dict[str, Any]:
+        """Return the task's record of this episode; `success` is a bool."""
+        return self._ask(Success())
+
+    def inject(self, fault: str, **values: Any) -> dict[str, Any]:
+        """Make a device fail; faults and their values as in `control_schema`."""
+        return self._ask(Inject(fault=parse_fault({"fault": fault, **values})))
+
+    def clear(self) -> dict[str, Any]:
+        """End all injected faults."""
+        return self._ask(Clear())
+
+    def shutdown(self) -> dict[str, Any]:
+        """End the twin."""
+        return self._ask(Shutdown())
