@@ -25,6 +25,7 @@ class ArmConfig(Config):
         payload_kg, payload_center_m: hand with mount, in the flange frame.
         collision_sensitivity: 0 (off) to 5.
         reply_timeout_s: longest wait for one answer of the control box.
+        silence_s: without an answer for so long, the arm counts as lost.
     """
 
     address: str
@@ -35,6 +36,7 @@ class ArmConfig(Config):
     payload_center_m: Vector3
     collision_sensitivity: int = Field(3, ge=0, le=5)
     reply_timeout_s: float = Field(0.05, gt=0.0)
+    silence_s: float = Field(0.15, gt=0.0)
 
 
 class HandConfig(Config):
@@ -47,6 +49,8 @@ class HandConfig(Config):
         device_id: 0-3, the low bits of every identifier.
         side: which hand must answer.
         torque_scale: share of the torque caps in use.
+        silence_s: without a frame for so long, the hand counts as lost.
+        warn_c, stop_c: board temperatures that warn and that take the torque off [degC].
     """
 
     interface: Literal["socketcan", "socketcand"]
@@ -56,6 +60,9 @@ class HandConfig(Config):
     device_id: int = Field(0, ge=0, le=3)
     side: Literal["right", "left"] = "right"
     torque_scale: float = Field(1.0, gt=0.0, le=1.0)
+    silence_s: float = Field(0.03, gt=0.0)
+    warn_c: float = 60.0
+    stop_c: float = 70.0
 
     @model_validator(mode="after")
     def _reachable(self) -> HandConfig:
@@ -122,7 +129,7 @@ class CameraConfig(Config):
         return (self.width - 1) / 2, (self.height - 1) / 2
 
     @property
-    def T_base_cam(self) -> np.ndarray:  # noqa: N802 - frames are written T_a_b throughout
+    def T_base_cam(self) -> np.ndarray:
         """Pose (4, 4) of the optical frame in base_link."""
         w, x, y, z = np.array(self.quaternion_wxyz) / np.linalg.norm(self.quaternion_wxyz)
         pose = np.eye(4)

@@ -93,7 +93,9 @@ class SafetyConfig(Config):
         arm, hand = len(ARM_JOINTS), len(HAND_JOINTS)
         motion = self.motion
         velocity = np.repeat([motion.arm_velocity_rad_s, motion.hand_velocity_rad_s], [arm, hand])
-        acceleration = np.repeat([motion.arm_acceleration_rad_s2, motion.hand_acceleration_rad_s2], [arm, hand])
+        acceleration = np.repeat(
+            [motion.arm_acceleration_rad_s2, motion.hand_acceleration_rad_s2], [arm, hand]
+        )
         return MotionLimits(
             np.minimum(velocity, embodiment.velocity_limit),
             np.minimum(acceleration, embodiment.acceleration_limit),
@@ -103,7 +105,8 @@ class SafetyConfig(Config):
     def position_limits(self, embodiment: Embodiment) -> tuple[np.ndarray, np.ndarray]:
         """Return the (23,) lower and upper position limits [rad] with their margins."""
         margin = np.repeat(
-            [self.motion.arm_margin_rad, self.motion.hand_margin_rad], [len(ARM_JOINTS), len(HAND_JOINTS)]
+            [self.motion.arm_margin_rad, self.motion.hand_margin_rad],
+            [len(ARM_JOINTS), len(HAND_JOINTS)],
         )
         return embodiment.lower + margin, embodiment.upper - margin
 

@@ -133,7 +133,9 @@ class AllegroHand:
         """
         q = self._next(_RECEIVE_S)
         if q is None and (silent_s := time.monotonic() - self._last_frame) > self._config.silence_s:
-            raise DeviceError(f"the hand on {self.where} fell silent for {1000 * silent_s:.0f} ms; check power and bus")
+            raise DeviceError(
+                f"the hand on {self.where} fell silent for {1000 * silent_s:.0f} ms; check power and bus"
+            )
         return q
 
     def _next(self, timeout_s: float) -> np.ndarray | None:
@@ -142,7 +144,9 @@ class AllegroHand:
             try:
                 message = self._bus.recv(timeout_s)
             except (self._can.CanError, OSError) as error:
-                raise DeviceError(f"reading from the hand on {self.where} failed: {error}") from error
+                raise DeviceError(
+                    f"reading from the hand on {self.where} failed: {error}"
+                ) from error
             if message is None:
                 return None
             self._last_frame = time.monotonic()
@@ -197,7 +201,9 @@ def open_bus(config: HandConfig) -> Any:
     try:
         can = importlib.import_module("can")
     except ImportError as error:
-        raise DeviceError("python-can is not installed; install the workspace's requirements") from error
+        raise DeviceError(
+            "python-can is not installed; install the workspace's requirements"
+        ) from error
     logging.getLogger("can").setLevel(logging.CRITICAL)
     options: dict[str, Any] = {"interface": config.interface, "channel": config.channel}
     if config.interface == "socketcand":

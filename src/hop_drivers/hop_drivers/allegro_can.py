@@ -109,9 +109,13 @@ def servo_frame(on: bool, device_id: int = 0) -> Frame:
     return Frame(arbitration_id(MsgId.SERVO_ON if on else MsgId.SERVO_OFF, device_id))
 
 
-def period_frame(position_ms: int, imu_ms: int = 0, temperature_ms: int = 0, device_id: int = 0) -> Frame:
+def period_frame(
+    position_ms: int, imu_ms: int = 0, temperature_ms: int = 0, device_id: int = 0
+) -> Frame:
     """Returns the command that sets the periods of the hand's own messages [ms]; 0 switches one off."""
-    return Frame(arbitration_id(MsgId.PERIOD, device_id), _PERIOD.pack(position_ms, imu_ms, temperature_ms))
+    return Frame(
+        arbitration_id(MsgId.PERIOD, device_id), _PERIOD.pack(position_ms, imu_ms, temperature_ms)
+    )
 
 
 def request_frame(msg_id: MsgId, device_id: int = 0) -> Frame:
@@ -142,7 +146,9 @@ def _finger_frames(counts: np.ndarray, base: MsgId, device_id: int) -> list[Fram
     if values.shape != (JOINTS,):
         raise DeviceError(f"Allegro CAN: a set has {JOINTS} values, got shape {values.shape}")
     if not np.all(np.isfinite(values)) or np.max(np.abs(values)) > _INT16_LIMIT:
-        raise DeviceError("Allegro CAN: a value is not finite or does not fit 16 bits; nothing was sent")
+        raise DeviceError(
+            "Allegro CAN: a value is not finite or does not fit 16 bits; nothing was sent"
+        )
     payload = values.astype("<i2").tobytes()
     return [
         Frame(arbitration_id(base + finger, device_id), payload[8 * finger : 8 * finger + 8])
@@ -184,13 +190,17 @@ def decode_info(data: bytes) -> HandInfo:
         raise DeviceError(f"Allegro CAN: an INFO reply has at least 7 bytes, got {len(data)}")
     hw_low, hw_high, fw_low, fw_high, side, temperature_c, status = _INFO.unpack_from(data)
     if side not in (Side.RIGHT, Side.LEFT):
-        raise DeviceError(f"Allegro CAN: hand type {side} in the INFO reply is neither right (0) nor left (1)")
+        raise DeviceError(
+            f"Allegro CAN: hand type {side} in the INFO reply is neither right (0) nor left (1)"
+        )
     return HandInfo((hw_low, hw_high), (fw_low, fw_high), Side(side), temperature_c, Status(status))
 
 
 def serial_frame(serial: str, device_id: int = 0) -> Frame:
     """Returns the SERIAL reply (8 ASCII characters, padded with zero bytes), as the hand sends it."""
-    return Frame(arbitration_id(MsgId.SERIAL, device_id), serial.encode("ascii")[:8].ljust(8, b"\0"))
+    return Frame(
+        arbitration_id(MsgId.SERIAL, device_id), serial.encode("ascii")[:8].ljust(8, b"\0")
+    )
 
 
 def decode_serial(data: bytes) -> str:

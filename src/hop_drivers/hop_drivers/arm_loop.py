@@ -12,7 +12,7 @@ from hop_core.errors import DeviceError
 from hop_core.rate import DeadlineLoop, QuantileRing
 from hop_core.robot_config import ArmConfig
 from hop_core.safety_config import SafetyConfig
-from hop_drivers.clock import ClockOffset
+from hop_core.clock import ClockOffset
 from hop_drivers.driver import Driver
 from hop_drivers.driver_state import DriverView
 from hop_drivers.follower import Follower, Phase

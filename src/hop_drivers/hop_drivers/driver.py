@@ -12,7 +12,7 @@ from hop_core.errors import DeviceError
 from hop_core.safety_config import SafetyConfig
 from hop_core.state import HopState
 from hop_core.state_report import StateReport
-from hop_drivers.clock import ClockOffset
+from hop_core.clock import ClockOffset
 from hop_drivers.driver_state import DriverState, DriverView
 from hop_drivers.follower import Follower
 from hop_drivers.target import Refusals, RefusedTarget, Target
@@ -103,7 +103,10 @@ class Driver(ABC):
             self._offered_id = report.arming_id
             self._try_arm()
         mine = self.state.view.arming_id
-        if mine and (report.arming_id != mine or not (report.state.may_move or report.state is HopState.ARMING)):
+        if mine and (
+            report.arming_id != mine
+            or not (report.state.may_move or report.state is HopState.ARMING)
+        ):
             self._disarm(f"the supervisor went to {report.state}")
 
     def offer(self, read: Callable[[], Target]) -> None:
@@ -182,7 +185,9 @@ class Driver(ABC):
 
     def _check_clock(self) -> None:
         if not self._clock.check() and self.state.may_move:
-            self.fault("the system clock was set while armed; check time synchronisation, then call the recover service")
+            self.fault(
+                "the system clock was set while armed; check time synchronisation, then call the recover service"
+            )
 
     def _watch_stop(self) -> None:
         while not self._stopping.is_set():
@@ -199,7 +204,11 @@ class Driver(ABC):
 
     def _try_arm(self) -> None:
         arming_id = self._offered_id
-        if not arming_id or arming_id in self._used_ids or time.monotonic() > self._arm_wanted_until:
+        if (
+            not arming_id
+            or arming_id in self._used_ids
+            or time.monotonic() > self._arm_wanted_until
+        ):
             return
         if not self.state.begin_arming(arming_id):
             return

@@ -9,7 +9,7 @@ import numpy as np
 from hop_core.interpolate import TargetInterpolator
 from hop_core.limiter import MotionLimiter, MotionLimits
 from hop_core.safety_config import WatchdogConfig
-from hop_drivers.clock import ClockOffset
+from hop_core.clock import ClockOffset
 from hop_drivers.target import Target
 
 _NS = 1e-9
@@ -133,5 +133,3 @@ class Follower:
         elif age_s > self._watchdog.target_stale_s and self.phase is Phase.FOLLOWING:
             self.phase = Phase.STALE
             self._interpolator = TargetInterpolator(self._limiter.q, now_ns)
-
-

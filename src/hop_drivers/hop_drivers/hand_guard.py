@@ -53,7 +53,9 @@ def main(argv: list[str]) -> int:
     try:
         bus = open_bus(config)
     except DeviceError as error:
-        sys.stderr.write(f"hand guard: the driver died and the hand could not be switched off: {error}\n")
+        sys.stderr.write(
+            f"hand guard: the driver died and the hand could not be switched off: {error}\n"
+        )
         return 1
     relaxed = relax(bus, config, f"{config.interface} {config.channel}")
     bus.shutdown()

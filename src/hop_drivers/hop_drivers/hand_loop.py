@@ -80,9 +80,7 @@ def hand_follower(embodiment: Embodiment, safety: SafetyConfig, clock: ClockOffs
     """Return the follower of the hand's joints, bounded by the device's own limits (second line)."""
     limits = safety.motion_limits(embodiment, tcp=False)
     device = type(limits)(limits.velocity[HAND], embodiment.acceleration_limit[HAND])
-    return Follower(
-        embodiment.lower[HAND], embodiment.upper[HAND], device, safety.watchdog, clock
-    )
+    return Follower(embodiment.lower[HAND], embodiment.upper[HAND], device, safety.watchdog, clock)
 
 
 class HandDriver(Driver):

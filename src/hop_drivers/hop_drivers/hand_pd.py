@@ -25,7 +25,9 @@ class HandPd:
         saturated: joint outputs clipped to their cap since construction.
     """
 
-    def __init__(self, actuation: HandActuation, batch: tuple[int, ...] = (), torque_scale: float = 1.0) -> None:
+    def __init__(
+        self, actuation: HandActuation, batch: tuple[int, ...] = (), torque_scale: float = 1.0
+    ) -> None:
         """Take gains and caps from the embodiment.
 
         Args:

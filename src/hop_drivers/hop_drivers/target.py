@@ -51,7 +51,9 @@ class TargetReader:
     The permutation by name is computed once per order of names, since a sender never changes it.
     """
 
-    def __init__(self, joints: Sequence[str], max_age_ns: int, max_ahead_ns: int, subset: bool = False) -> None:
+    def __init__(
+        self, joints: Sequence[str], max_age_ns: int, max_ahead_ns: int, subset: bool = False
+    ) -> None:
         """Set the rules.
 
         Args:
@@ -92,13 +94,19 @@ class TargetReader:
             raise RefusedTarget("empty", "target refused: it holds no point")
         age_ns = now_ns - stamp_ns
         if age_ns > self._max_age_ns:
-            raise RefusedTarget("stale", f"target refused: its observation is {age_ns / 1e6:.0f} ms old")
+            raise RefusedTarget(
+                "stale", f"target refused: its observation is {age_ns / 1e6:.0f} ms old"
+            )
         if age_ns < -self._max_ahead_ns or points[-1][0] - age_ns > self._max_ahead_ns:
-            raise RefusedTarget("future", "target refused: it is stamped in the future; check the senders' clocks")
+            raise RefusedTarget(
+                "future", "target refused: it is stamped in the future; check the senders' clocks"
+            )
         q = np.empty((len(points), len(self._joints)))
         for row, (_, values) in enumerate(points):
             if len(values) != len(names):
-                raise RefusedTarget("size", f"target refused: {len(values)} positions for {len(names)} joints")
+                raise RefusedTarget(
+                    "size", f"target refused: {len(values)} positions for {len(names)} joints"
+                )
             q[row] = np.asarray(values, dtype=np.float64)[index]
         if not np.isfinite(q).all():
             raise RefusedTarget("not_finite", "target refused: a position is NaN or infinite")

@@ -105,7 +105,9 @@ class XArm:
         """The SDK tries a dead address for many seconds: ask the port first."""
         where = f"{self._config.address}:{self._config.control_port}"
         try:
-            with socket.create_connection((self._config.address, self._config.control_port), timeout=1.0):
+            with socket.create_connection(
+                (self._config.address, self._config.control_port), timeout=1.0
+            ):
                 return
         except OSError as error:
             raise DeviceError(
@@ -128,7 +130,9 @@ class XArm:
                     check_joint_limit=False,  # the SDK's table knows neither margin nor overlay; ours is checked before
                 )
             except Exception as error:  # the SDK raises plain Exception
-                raise DeviceError(f"the xArm at {self._config.address} refused the connection: {error}") from error
+                raise DeviceError(
+                    f"the xArm at {self._config.address} refused the connection: {error}"
+                ) from error
             finally:
                 socket.setdefaulttimeout(None)  # the SDK sets 1 s for the whole process
         api.set_timeout(self._config.reply_timeout_s)
@@ -137,7 +141,9 @@ class XArm:
     def _check_identity(self) -> None:
         version = tuple(self._api.version_number)
         if version < (1, 9, 0):
-            raise DeviceError(f"xArm firmware {version} cannot poll joint states; update it to 1.9 or later")
+            raise DeviceError(
+                f"xArm firmware {version} cannot poll joint states; update it to 1.9 or later"
+            )
         serial = self._api.sn or ""
         series = serial[2:6]
         if series.isdigit() and (int(series) >= _LATE_SERIES) != self._config.late_serial:
@@ -156,7 +162,9 @@ class XArm:
             raise DeviceError(codes.describe_api(code, "get_joint_states"))
         q, qd, effort = np.array(values, dtype=np.float64)[:, :7]
         if not np.isfinite(q).all():
-            raise DeviceError("xArm reports a joint angle that is not a number; check the control box")
+            raise DeviceError(
+                "xArm reports a joint angle that is not a number; check the control box"
+            )
         return ArmReading(q, qd, effort, time.time_ns())
 
     def enable(self) -> None:
@@ -198,7 +206,9 @@ class XArm:
                 and self._api.collision_sensitivity == config.collision_sensitivity
             )
 
-        self._wait(matches, "xArm did not take the payload or the collision sensitivity", _READBACK_S)
+        self._wait(
+            matches, "xArm did not take the payload or the collision sensitivity", _READBACK_S
+        )
 
     def _is_ready(self) -> bool:
         self._api.get_state()
@@ -210,7 +220,9 @@ class XArm:
             if error := self.error():
                 raise DeviceError(error)
             if time.monotonic() > deadline:
-                raise DeviceError(f"{failure} within {limit_s:g} s (mode {self._api.mode}, state {self._api.state})")
+                raise DeviceError(
+                    f"{failure} within {limit_s:g} s (mode {self._api.mode}, state {self._api.state})"
+                )
             time.sleep(_POLL_S)
 
     def _call(self, name: str, call: Any, *args: Any) -> None:
@@ -239,7 +251,9 @@ class XArm:
             return f"xArm stopped (state {api.state}); call the recover service"
         silent_s = (time.monotonic_ns() - self._last_report_ns) * 1e-9
         if silent_s > _REPORT_SILENT_S:
-            return f"xArm reports stopped {silent_s:.1f} s ago; check the network to the control box"
+            return (
+                f"xArm reports stopped {silent_s:.1f} s ago; check the network to the control box"
+            )
         return None
 
     def error(self) -> str | None:

@@ -53,7 +53,9 @@ class StatePublisher:
         extra: Mapping[str, str] | None = None,
     ) -> None:
         """Publishes the state unless nothing changed since the last call."""
-        report = StateReport(self._component, state, reason, source, arming_id, progress, extra or {})
+        report = StateReport(
+            self._component, state, reason, source, arming_id, progress, extra or {}
+        )
         with self._lock:
             if report == self._last:
                 return

@@ -1,0 +1,207 @@
+"""The 23-joint safety filter between a source's targets and the motors; pure.
+
+Two answers are kept apart: a target is *refused* when it cannot be meant (NaN, wrong joints, a jump at the start) and *clamped*
+when it is meant but goes too far or too fast. Both are counted by reason.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hop_core.embodiment import ARM, JOINT_NAMES, Embodiment
+from hop_core.kinematics import Kinematics
+from hop_core.limiter import MotionLimiter, MotionLimits
+from hop_core.robot_config import RobotConfig
+from hop_core.safety_config import SafetyConfig
+from hop_drivers.target import RefusedTarget
+
+_BISECTIONS = 3
+_LONGEST_STEP_S = 0.1
+_SHORTEST_STEP_S = 1e-3
+_PLAN_POINTS = 64
+_NS = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class FilteredStep:
+    """What the filter lets through: q (23,) [rad], and the names of the bounds that acted."""
+
+    q: np.ndarray
+    clamped: tuple[str, ...]
+
+
+class SafetyFilter:
+    """Bounds position, speed, acceleration and tool speed, and keeps arm and palm off the table, the box's walls and the arm.
+
+    Distances apply to the arm's links and the palm: fingers may touch the table and the object, a grasp is contact. A posture
+    that is too near already may be left, never made worse.
+
+    Attributes:
+        clamps: how often each bound acted.
+    """
+
+    def __init__(
+        self,
+        embodiment: Embodiment,
+        safety: SafetyConfig,
+        robot: RobotConfig,
+        kinematics: Kinematics,
+    ) -> None:
+        """Bind limits and kinematics; one instance per thread."""
+        self._lower, self._upper = safety.position_limits(embodiment)
+        self._limits = safety.motion_limits(embodiment)
+        self._limiter = MotionLimiter(self._limits, kinematics)
+        self._kinematics = kinematics
+        self._first_rad = np.full(len(JOINT_NAMES), safety.motion.first_target_hand_rad)
+        self._first_rad[ARM] = safety.motion.first_target_arm_rad
+        self._table_m = robot.table.center_m[2] + safety.distance.table_m
+        self._self_m = safety.distance.self_m
+        self._box_lower = np.array(robot.workspace.lower_m)
+        self._box_upper = np.array(robot.workspace.upper_m)
+        self._plan: deque[tuple[int, np.ndarray, np.ndarray]] = deque(maxlen=_PLAN_POINTS)
+        self.clamps: Counter[str] = Counter()
+
+    @property
+    def q(self) -> np.ndarray:
+        """The last command (23,) [rad]."""
+        return self._limiter.q
+
+    @property
+    def qd(self) -> np.ndarray:
+        """The speed of the last command (23,) [rad/s]."""
+        return self._limiter.qd
+
+    def set_speed(self, scale: float) -> None:
+        """Slow everything to `scale` (0..1] of the configured pace."""
+        self._limiter.limits = self._limits.scaled(scale)
+
+    @property
+    def limits(self) -> MotionLimits:
+        """The motion bounds in force."""
+        return self._limiter.limits
+
+    def reset(self, q: np.ndarray) -> None:
+        """Start at rest at the measured or held pose (23,) [rad]."""
+        self._limiter.reset(q)
+        self._plan.clear()
+
+    def check_first(self, q_goal: np.ndarray) -> None:
+        """Refuse a source's first target that is too far from the present command.
+
+        Raises:
+            RefusedTarget: naming the joint and both figures.
+        """
+        distance = np.abs(q_goal - self._limiter.q)
+        excess = distance - self._first_rad
+        worst = int(excess.argmax())
+        if excess[worst] > 0.0:
+            raise RefusedTarget(
+                "first_target",
+                f"first target refused: {JOINT_NAMES[worst]} would start {distance[worst]:.2f} rad away "
+                f"(limit {self._first_rad[worst]:g}); go home first",
+            )
+
+    def follow(self, due_ns: Sequence[int], q_goal: np.ndarray) -> tuple[np.ndarray, set[str]]:
+        """Return the safe version of a target's points, and the bounds that acted.
+
+        A new chunk replaces what an earlier one planned from its first due time on.
+
+        Args:
+            due_ns: (K,) when each point is due, ascending.
+            q_goal: (K, 23) wanted joint angles [rad].
+
+        Raises:
+            RefusedTarget: see `step`; nothing of the target is taken then.
+        """
+        if not np.isfinite(q_goal).all():
+            raise RefusedTarget("not_finite", "target refused: a position is NaN or infinite")
+        last_ns = self._rewind(due_ns[0])
+        safe, acted = np.empty(q_goal.shape), set[str]()
+        for row, (due, goal) in enumerate(zip(due_ns, q_goal, strict=True)):
+            dt_s = _LONGEST_STEP_S / 2 if last_ns is None else (due - last_ns) * _NS
+            step = self.step(goal, dt_s)
+            safe[row] = step.q
+            acted.update(step.clamped)
+            self._plan.append((due, self._limiter.q, self._limiter.qd))
+            last_ns = due
+        return safe, acted
+
+    def _rewind(self, due_ns: int) -> int | None:
+        """Forget planned points that are due no earlier than `due_ns`; returns when the last one kept is due."""
+        forgot = False
+        while self._plan and self._plan[-1][0] >= due_ns and len(self._plan) > 1:
+            self._plan.pop()
+            forgot = True
+        if not self._plan:
+            return None
+        due, q, qd = self._plan[-1]
+        if forgot:
+            self._limiter.q, self._limiter.qd = q.copy(), qd.copy()
+        return due
+
+    def step(self, q_goal: np.ndarray, dt_s: float) -> FilteredStep:
+        """Return the next safe command on the way to `q_goal`.
+
+        Args:
+            q_goal: (23,) wanted joint angles [rad].
+            dt_s: time since the last command was due [s].
+
+        Raises:
+            RefusedTarget: the goal has another size or a value that is not finite.
+        """
+        if q_goal.shape != (len(JOINT_NAMES),):
+            raise RefusedTarget(
+                "size", f"target refused: shape {q_goal.shape} instead of ({len(JOINT_NAMES)},)"
+            )
+        if not np.isfinite(q_goal).all():
+            raise RefusedTarget("not_finite", "target refused: a position is NaN or infinite")
+        before = self._limiter.q
+        dt_s = min(max(dt_s, _SHORTEST_STEP_S), _LONGEST_STEP_S)
+        inside = np.minimum(np.maximum(q_goal, self._lower), self._upper)
+        clamped = ["position"] if (inside != q_goal).any() else []
+        limited = self._limiter.step(inside, dt_s)
+        clamped += limited.clamped
+        clamped += self._keep_distance(before, dt_s)
+        self.clamps.update(clamped)
+        return FilteredStep(self._limiter.q.copy(), tuple(clamped))
+
+    def _keep_distance(self, before: np.ndarray, dt_s: float) -> list[str]:
+        """Shorten the arm's step until nothing comes closer than allowed; returns the bounds that acted."""
+        wanted = self._limiter.q
+        if np.array_equal(wanted[ARM], before[ARM]):
+            return []
+        depth = self._violations(wanted)
+        if not any(value > 0.0 for value in depth.values()):
+            return []
+        allowed = {name: max(0.0, value) for name, value in self._violations(before).items()}
+        acted = [name for name, value in depth.items() if value > allowed[name] + 1e-9]
+        if not acted:
+            return []
+        share, step = 0.0, 0.5
+        for _ in range(_BISECTIONS):
+            trial = wanted.copy()
+            trial[ARM] = before[ARM] + (share + step) * (wanted[ARM] - before[ARM])
+            if all(
+                value <= allowed[name] + 1e-9 for name, value in self._violations(trial).items()
+            ):
+                share += step
+            step /= 2.0
+        q = wanted.copy()
+        q[ARM] = before[ARM] + share * (wanted[ARM] - before[ARM])
+        self._limiter.q = q
+        self._limiter.qd[ARM] = (q[ARM] - before[ARM]) / dt_s
+        return acted
+
+    def _violations(self, q: np.ndarray) -> dict[str, float]:
+        """Depth [m] by which each distance bound is broken at `q` (23,); negative when it is kept."""
+        clearance = self._kinematics.clearance(q)
+        palm = self._kinematics.site_pose(q, "palm")[:3, 3]
+        return {
+            "table": self._table_m - clearance.lowest_m,
+            "self_collision": self._self_m - clearance.self_m,
+            "workspace": float(max((self._box_lower - palm).max(), (palm - self._box_upper).max())),
+        }
