@@ -1,0 +1,18 @@
+"""Condition on a true text."""
+
+from __future__ import annotations
+
+from launch.condition import Condition
+from launch.conditions.evaluate_condition_expression import evaluate_condition_expression
+from launch.some_substitutions_type import SomeSubstitutionsType
+from launch.utilities import normalize_to_list_of_substitutions
+
+
+class IfCondition(Condition):
+    """Holds when the expression evaluates to true or 1."""
+
+    def __init__(self, predicate_expression: SomeSubstitutionsType) -> None:
+        expression = normalize_to_list_of_substitutions(predicate_expression)
+        super().__init__(
+            predicate=lambda context: evaluate_condition_expression(context, expression)
+        )

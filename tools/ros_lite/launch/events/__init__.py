@@ -1,0 +1,5 @@
+"""Events."""
+
+from launch.events.shutdown import Shutdown
+
+__all__ = ["Shutdown"]
