@@ -6,12 +6,16 @@ carries it along.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal, get_args
 
+from pydantic import BaseModel
+
+from hop_core.config import config_hash
 from hop_core.errors import BagError
 from hop_policy.rate_audit import TopicAudit
 
@@ -27,6 +31,12 @@ def software_version() -> str:
         return version("hop_policy")
     except PackageNotFoundError:
         return "source"
+
+
+def run_hash(*configs: BaseModel) -> str:
+    """Return 16 hex digits that identify all configurations of a run together."""
+    joined = " ".join(config_hash(config) for config in configs)
+    return hashlib.sha256(joined.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)

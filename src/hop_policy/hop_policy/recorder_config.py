@@ -64,6 +64,10 @@ class RecorderConfig(Config):
                 )
         return self
 
+    def folder(self, override: str = "") -> Path:
+        """Return the folder of all episodes: `override` if given, else `root`; ~ is the home."""
+        return Path(override or self.root).expanduser()
+
     def limits(self, topic: TopicConfig) -> RateLimits:
         """Return the rate limits of one topic."""
         return RateLimits(topic.rate_hz, topic.required, self.rate_tolerance, self.max_gap_s)

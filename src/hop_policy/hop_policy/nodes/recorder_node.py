@@ -1,0 +1,214 @@
+"""Recorder node: topics in, one bag per episode out."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from rclpy.subscription import Subscription
+from std_srvs.srv import SetBool, Trigger
+
+from hop_core import topics
+from hop_core.config import config_path, load_config
+from hop_core.errors import BagError, ConfigError, HopError
+from hop_core.nodes.qos import RECORDER, STATE_SUBSCRIBER
+from hop_core.nodes.runtime import HopNode, main_of
+from hop_core.nodes.state_io import StatePublisher
+from hop_core.robot_config import load_robot
+from hop_core.safety_config import load_safety
+from hop_core.state import HopState
+from hop_policy.bag_writer import EpisodeWriter
+from hop_policy.cell_statics import cell_statics
+from hop_policy.contract import load_contract
+from hop_policy.episode_info import SOURCES, EpisodeInfo, Label, run_hash
+from hop_policy.episode_recorder import EpisodeEnd, EpisodeRecorder
+from hop_policy.recorder_config import RecorderConfig, TopicConfig
+
+_END_TIMEOUT_S = 10.0
+
+
+class RecorderNode(HopNode):
+    """Records episodes on request.
+
+    Parameters, read anew at each start:
+        task: name of the task.
+        root: folder of all episodes; empty for that of recorder.yaml.
+        episode: name of the next episode; empty for the time of its start.
+        source: who moves the robot: policy, teleop or expert.
+        policy: identity of the policy, for the record.
+        seed: seed of the scene, -1 for none.
+        object: object of the scene, for the record.
+        record: start recording at once.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("recorder_node")
+        defaults: dict[str, Any] = {
+            "task": "grasp_lift",
+            "root": "",
+            "episode": "",
+            "source": "policy",
+            "policy": "",
+            "seed": -1,
+            "object": "",
+            "record": False,
+        }
+        self._parameter_names = tuple(defaults)
+        for name, default in defaults.items():
+            self.declare_parameter(name, default)
+        path = config_path("recorder.yaml", self.config_dir)
+        self._config = load_config(path, RecorderConfig)
+        robot = load_robot(self.robot, self.config_dir)
+        contract = load_contract(self.config_dir)
+        self._contract_hash = contract.hash
+        self._config_hash = run_hash(robot, contract, load_safety(self.config_dir), self._config)
+        self._statics = cell_statics(robot)
+        self._state = StatePublisher(self, "recorder")
+        self._recorder: EpisodeRecorder | None = None
+        self._ending: list[EpisodeRecorder] = []
+        self._latched: list[Subscription] = []
+        self._streams = [self._subscribe(t) for t in self._config.topics if t.qos == "stream"]
+        self.create_service(Trigger, topics.RECORDER_START, self._on_start)
+        self.create_service(SetBool, topics.RECORDER_STOP, self._on_stop)
+        self.create_service(Trigger, topics.RECORDER_DISCARD, self._on_discard)
+        self._state.publish(HopState.IDLE, progress="ready")
+        if self.get_parameter("record").value:
+            self.start()
+
+    def start(self) -> None:
+        """Begin an episode.
+
+        Raises:
+            BagError: one is being recorded, the disk is nearly full or the folder is not usable.
+            ConfigError: a parameter is not allowed.
+        """
+        if self._recorder is not None and self._recorder.running:
+            raise BagError(f"{self._recorder.path} is being recorded: stop or discard it first")
+        self._forget_latched()
+        writer = self._new_writer()
+        self._recorder = EpisodeRecorder(writer, self._config, self._on_end)
+        # Latched topics are subscribed anew, so that each bag begins with everybody's state.
+        self._latched = [self._subscribe(t) for t in self._config.topics if t.qos == "latched"]
+        self._state.publish(HopState.ACTIVE, progress=f"recording {writer.path}")
+
+    def finish(self, label: Label, reason: str = "") -> None:
+        """End the episode; its bag is completed in the recording thread.
+
+        Raises:
+            BagError: nothing is being recorded.
+        """
+        recorder, self._recorder = self._recorder, None
+        self._forget_latched()
+        if recorder is None or not recorder.running:
+            raise BagError("nothing is being recorded: call /recorder/start first")
+        self._ending = [other for other in self._ending if not other.join(0.0)] + [recorder]
+        recorder.finish(label, reason)
+
+    def close(self) -> None:
+        """Complete what is being recorded: an interrupt loses nothing."""
+        if self._recorder is not None and self._recorder.running:
+            self.finish("unlabelled", "the recorder was ended")
+        for recorder in self._ending:
+            if not recorder.join(_END_TIMEOUT_S):
+                self.get_logger().error(
+                    f"{recorder.path} is not complete after {_END_TIMEOUT_S:.0f} s: "
+                    f"'hop demos repair' restores it"
+                )
+
+    def _new_writer(self) -> EpisodeWriter:
+        value = {name: self.get_parameter(name).value for name in self._parameter_names}
+        if value["source"] not in SOURCES:
+            raise ConfigError(
+                f"source {value['source']!r} is unknown: use one of {', '.join(SOURCES)}"
+            )
+        now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S_%f")[:-3]
+        info = EpisodeInfo(
+            task=value["task"],
+            source=value["source"],
+            config_hash=self._config_hash,
+            contract_hash=self._contract_hash,
+            policy=value["policy"],
+            seed=value["seed"] if value["seed"] >= 0 else None,
+            extra={"robot": self.robot} | ({"object": value["object"]} if value["object"] else {}),
+        )
+        root = self._config.folder(value["root"])
+        root.mkdir(parents=True, exist_ok=True)
+        free_mb = shutil.disk_usage(root).free / 1e6
+        if free_mb < self._config.min_free_mb:
+            raise BagError(
+                f"only {free_mb:.0f} MB are free in {root}, {self._config.min_free_mb} are needed: "
+                f"make room or choose another root"
+            )
+        return EpisodeWriter(
+            root,
+            value["task"],
+            value["episode"] or now,
+            info,
+            config=self._config,
+            statics=self._statics,
+        )
+
+    def _subscribe(self, topic: TopicConfig) -> Subscription:
+        package, _, name = topic.type.split("/")
+        kind = getattr(importlib.import_module(f"{package}.msg"), name)
+        qos = STATE_SUBSCRIBER if topic.qos == "latched" else RECORDER
+        receive = partial(self._receive, topic.name, topic.type)
+        return self.create_subscription(kind, topic.name, receive, qos, raw=True)
+
+    def _receive(self, topic: str, type_name: str, cdr: bytes) -> None:
+        # EventsExecutor cannot hand over the middleware's own receive stamp: it is taken here.
+        recorder = self._recorder
+        if recorder is not None:
+            recorder.put(topic, type_name, time.time_ns(), cdr)
+
+    def _forget_latched(self) -> None:
+        for subscription in self._latched:
+            self.destroy_subscription(subscription)
+        self._latched = []
+
+    def _on_start(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        return _answer(response, self.start, "recording")
+
+    def _on_stop(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        label: Label = "success" if request.data else "failure"
+        return _answer(response, partial(self.finish, label), f"labelled {label}")
+
+    def _on_discard(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        return _answer(response, partial(self.finish, "discarded"), "labelled discarded")
+
+    def _on_end(self, end: EpisodeEnd) -> None:
+        """Report an ended episode; called from its recording thread."""
+        extra = {
+            "label": end.label,
+            "messages": str(end.messages),
+            "dropped": str(end.dropped),
+            "broken_rates": ", ".join(end.broken) or "none",
+        }
+        if end.path is None:
+            self._state.publish(HopState.FAULT, end.reason, progress="failed", extra=extra)
+            self.get_logger().error(end.reason)
+        else:
+            reason = end.reason
+            if end.broken and not reason:
+                reason = f"broken rates: {extra['broken_rates']}; see hop demos show"
+            self._state.publish(HopState.IDLE, reason, progress=f"saved {end.path}", extra=extra)
+            self.get_logger().info(f"saved {end.path} ({end.label}, {end.messages} messages)")
+
+
+def _answer(response: Any, act: Callable[[], None], done: str) -> Any:
+    """Carry out a request and say in the response how it went."""
+    try:
+        act()
+    except HopError as error:
+        response.success, response.message = False, str(error)
+    else:
+        response.success, response.message = True, done
+    return response
+
+
+main = main_of(RecorderNode)
