@@ -1,0 +1,125 @@
+"""Who answers the ticks of a rollout: a policy, the expert, or a control that must do worse (SCIENCE 17)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+
+from hop_core.errors import ConfigError
+from hop_core.robot_config import CameraConfig
+from hop_policy.contract import PolicyContract
+from hop_policy.dataset import Episode
+from hop_policy.inference import Policy
+from hop_policy.observation import JointScaling
+from hop_sim.experts.grasp_lift import LiftExpert
+from hop_sim.lockstep import LockStep
+from hop_sim.observe import LockStepObserver
+
+
+class Agent(Protocol):
+    """Gives one target a tick."""
+
+    def reset(self, twin: LockStep, seed: int) -> None:
+        """Begin the episode that `twin` was just reset to."""
+
+    def act(self, twin: LockStep) -> np.ndarray:
+        """Return the target (23,) [rad] that answers the present tick."""
+
+
+class PolicyAgent:
+    """A trained policy."""
+
+    def __init__(self, policy: Policy, camera: CameraConfig) -> None:
+        """Wrap `policy`."""
+        self._policy = policy
+        self._observer = LockStepObserver(policy.contract, camera)
+
+    def reset(self, twin: LockStep, seed: int) -> None:
+        """Forget the last episode."""
+        self._policy.reset()
+
+    def act(self, twin: LockStep) -> np.ndarray:
+        """Return the policy's target."""
+        return self._policy.act(self._observer.observe(twin))[0]
+
+
+class BlindAgent:
+    """The same policy with its own proprioception and the vision of another episode."""
+
+    def __init__(self, policy: Policy, camera: CameraConfig, visions: Sequence[np.ndarray]) -> None:
+        """Wrap `policy`; `visions` are the frames (T, …) of other episodes."""
+        if not visions:
+            raise ConfigError("a blind policy needs the vision of at least one other episode")
+        self._policy = policy
+        self._observer = LockStepObserver(policy.contract, camera)
+        self._visions = visions
+
+    def reset(self, twin: LockStep, seed: int) -> None:
+        """Forget the last episode and pick whose vision is shown."""
+        self._policy.reset()
+        self._vision = self._visions[seed % len(self._visions)]
+        self._tick = 0
+
+    def act(self, twin: LockStep) -> np.ndarray:
+        """Return the policy's target; the last foreign frame stays when the other episode was shorter."""
+        frame = self._vision[min(self._tick, len(self._vision) - 1)]
+        self._tick += 1
+        return self._policy.act(replace(self._observer.observe(twin), vision=frame[None]))[0]
+
+
+class NearestDemonstrationAgent:
+    """Replays the targets of the demonstration whose first frame looks most like this episode's."""
+
+    def __init__(self, contract: PolicyContract, camera: CameraConfig, demos: Sequence[Episode]) -> None:
+        """Keep the demonstrations."""
+        if not demos:
+            raise ConfigError("replay of the nearest demonstration needs demonstrations")
+        self._observer = LockStepObserver(contract, camera)
+        self._scaling = JointScaling(contract)
+        self._demos = demos
+        self._first = np.stack([demo.vision[0] for demo in demos])
+
+    def reset(self, twin: LockStep, seed: int) -> None:
+        """Choose the demonstration."""
+        frame = self._observer.observe(twin).vision[0]
+        distance = np.abs(self._first - frame).reshape(len(self._first), -1).mean(axis=1)
+        self._action = self._demos[int(distance.argmin())].action
+        self._tick = 0
+
+    def act(self, twin: LockStep) -> np.ndarray:
+        """Return the demonstration's next target; at its end, the last one."""
+        action = self._action[min(self._tick, len(self._action) - 1)]
+        self._tick += 1
+        return self._scaling.unscale(action)
+
+
+class ZeroAgent:
+    """Stays where the episode began."""
+
+    def reset(self, twin: LockStep, seed: int) -> None:
+        """Remember the start."""
+        self._q = twin.joints()
+
+    def act(self, twin: LockStep) -> np.ndarray:
+        """Return the start."""
+        return self._q
+
+
+class ExpertAgent:
+    """The scripted expert; it alone sees the object's true pose."""
+
+    def __init__(self, tick_s: float) -> None:
+        """Give one target every `tick_s` [s]."""
+        self._tick_s = tick_s
+
+    def reset(self, twin: LockStep, seed: int) -> None:
+        """Draw the style of the episode from its seed."""
+        self._expert = LiftExpert(np.random.default_rng([seed, 3]), self._tick_s)
+        self._expert.reset(twin.joints())
+
+    def act(self, twin: LockStep) -> np.ndarray:
+        """Return the expert's target."""
+        return self._expert.act(twin.monitor.object_pose(twin.world.data))

@@ -1,0 +1,123 @@
+"""Rollouts in lock-step: one episode, or many over the cores of this machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+
+from hop_core.robot_config import RobotConfig, load_robot
+from hop_core.safety_config import load_safety
+from hop_policy.contract import PolicyContract, load_contract
+from hop_sim.agents import Agent
+from hop_sim.lockstep import LockStep, Realism, Tap
+from hop_sim.tasks.registry import load_task
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class CellSpec:
+    """What a lock-step cell is built from; small enough to send to another process.
+
+    Attributes:
+        task: name of the task.
+        realism: of the camera.
+        config_dir: folder of the configurations; None: the installed one.
+        vision: what its policy sees; None: as policy.yaml says.
+        robot: name of the cell's overlay.
+    """
+
+    task: str
+    realism: Realism = field(default_factory=Realism)
+    config_dir: str | None = None
+    vision: str | None = None
+    robot: str = "twin"
+
+    def load_robot(self) -> RobotConfig:
+        """Return the cell's overlay."""
+        return load_robot(self.robot, self.config_dir)
+
+    def load_contract(self) -> PolicyContract:
+        """Return the contract of policies in this cell."""
+        return load_contract(self.config_dir, self.vision)  # type: ignore[arg-type]
+
+    def build(self) -> LockStep:
+        """Return the lock-step twin."""
+        robot = self.load_robot()
+        task = load_task(self.task, robot.table, self.config_dir)
+        return LockStep(task, robot, load_safety(self.config_dir), self.load_contract(), self.realism)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an episode ended.
+
+    Attributes:
+        seed: of the episode.
+        success: whether the task was done within the limit and nothing stopped the robot.
+        time_s: when it ended [s].
+        ticks: policy ticks.
+        rise_m: height of the object above its rest at the end [m].
+        reason: "success", "time limit", or why the robot stopped.
+        start_m: where the object stood, x and y in base_link [m].
+    """
+
+    seed: int
+    success: bool
+    time_s: float
+    ticks: int
+    rise_m: float
+    reason: str
+    start_m: tuple[float, float]
+
+
+def roll_out(twin: LockStep, agent: Agent, seed: int, tap: Tap | None = None) -> Outcome:
+    """Run the episode of `seed` to its end; the start state is drawn as in the live twin."""
+    start = twin.task.sample(np.random.default_rng(seed))
+    twin.reset(start, 0, seed, tap)
+    agent.reset(twin, seed)
+    ticks = 0
+    while not twin.done:
+        twin.step(agent.act(twin))
+        ticks += 1
+    reason = "success" if twin.success else twin.stopped or "time limit"
+    rise_m = float(twin.monitor.read(twin.world.data).rise_m[0])
+    x, y = start.position_m[0, :2]
+    return Outcome(seed, twin.success, twin.monitor.time_s, ticks, rise_m, reason, (float(x), float(y)))
+
+
+_worker: Callable[[int], object] | None = None
+
+
+def _start_worker(make: Callable[[], Callable[[int], object]]) -> None:
+    global _worker  # noqa: PLW0603 - the one slot that an executor's initialiser can fill
+    _worker = make()
+
+
+def _run_worker(seed: int) -> object:
+    if _worker is None:
+        raise RuntimeError("the worker process was not initialised")
+    return _worker(seed)
+
+
+def over_processes(
+    make: Callable[[], Callable[[int], T]], seeds: Sequence[int], workers: int
+) -> Iterator[T]:
+    """Yield `work(seed)` for each seed in order, where each of `workers` processes builds its own `work` by `make()`.
+
+    Args:
+        make: picklable; called once in each process.
+        seeds: one episode each.
+        workers: processes; 1 stays in this one.
+    """
+    if workers <= 1:
+        yield from map(make(), seeds)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, _start_worker, (make,)) as pool:
+        yield from pool.map(_run_worker, seeds)  # type: ignore[arg-type]
