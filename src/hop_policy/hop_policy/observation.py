@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -88,8 +89,9 @@ class DepthPooling:
         # as fast.
         largest = rows.sum(1).max() * columns.sum(1).max() * self.far_mm
         self._dtype = np.dtype(np.float32 if largest < 2**24 else np.float64)
-        self._rows = rows.astype(self._dtype)
-        self._columns = columns.T.astype(self._dtype)
+        self._rows = _taps(rows, self._dtype)
+        self._columns = _taps(columns, self._dtype)
+        self._size = contract.size_px
 
     def __call__(self, depth: np.ndarray) -> np.ndarray:
         """Returns the pooled depth (N, size, size) float32 [m], between near and far clip.
@@ -109,12 +111,9 @@ class DepthPooling:
                 f"camera was announced, got {depth.shape}; the camera's resolution has changed"
             )
         window = depth[:, top : top + height, left : left + width]
-        valid, clipped = self._clip(window)
-        size = len(self._rows)
-        pooled = np.empty((len(depth), size, size), np.float32)
-        for i in range(len(depth)):
-            weight = self._rows @ valid[i] @ self._columns
-            total = self._rows @ clipped[i] @ self._columns
+        pooled = np.empty((len(depth), self._size, self._size), np.float32)
+        for i, frame in enumerate(window):
+            weight, total = self._sums(self._clip(frame))
             empty = weight == 0
             weight[empty] = 1
             total[empty] = self.far_mm
@@ -122,8 +121,20 @@ class DepthPooling:
         pooled *= np.float32(1 / _MM_PER_M)
         return pooled
 
-    def _clip(self, window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Returns validity (0 or 1) and clipped depth [mm], 0 where invalid."""
+    def _sums(self, layers: np.ndarray) -> np.ndarray:
+        """Returns the weighted sums (2, size, size) under each pooled pixel of layers (2, h, w).
+
+        A pooled pixel covers few pixels, so summing just those takes as long as a matrix product on
+        one core, without waking the linear-algebra library's threads, which on a busy machine cost
+        500 times as much (measured: 0.2 against 95 ms).
+        """
+        index, weight = self._rows
+        rows = sum(weight[k][:, None] * layers[:, index[k]] for k in range(len(index)))
+        index, weight = self._columns
+        return np.asarray(sum(weight[k] * rows[:, :, index[k]] for k in range(len(index))))
+
+    def _clip(self, window: np.ndarray) -> np.ndarray:
+        """Returns validity (0 or 1) and clipped depth [mm], 0 where invalid, as (2, h, w)."""
         if window.dtype == np.uint16:
             known = window != UNKNOWN_MM
             clipped = np.clip(window, self.near_mm, self.far_mm)
@@ -133,7 +144,23 @@ class DepthPooling:
             clipped = np.clip(millimetres, self.near_mm, self.far_mm)
         else:
             raise ConfigError(f"depth must be uint16 [mm] or float32 [m], got {window.dtype}")
-        return known.astype(self._dtype), np.where(known, clipped, 0).astype(self._dtype)
+        layers = np.empty((2, *window.shape), self._dtype)
+        layers[0] = known
+        layers[1] = np.where(known, clipped, 0)
+        return layers
+
+
+def _taps(weights: np.ndarray, dtype: np.dtype[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Returns what is not zero of weights (bins, pixels): index and weight, each (K, bins).
+
+    K is the largest number of pixels under a bin; bins with fewer repeat a pixel with weight 0.
+    """
+    first = (weights > 0).argmax(axis=1)
+    count = int((weights > 0).sum(axis=1).max())
+    index = np.minimum(first + np.arange(count)[:, None], weights.shape[1] - 1)
+    taps = np.take_along_axis(weights, index.T, axis=1).T
+    repeated = first + np.arange(count)[:, None] >= weights.shape[1]
+    return index, np.where(repeated, 0, taps).astype(dtype)
 
 
 def overlap_weights(pixels: int, bins: int) -> np.ndarray:

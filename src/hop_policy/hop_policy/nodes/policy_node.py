@@ -204,3 +204,6 @@ def _load_policy(path: str, contract: PolicyContract) -> Policy:
 
 
 main = main_of(PolicyNode)
+
+if __name__ == "__main__":
+    main()

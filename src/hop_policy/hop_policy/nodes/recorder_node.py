@@ -212,3 +212,6 @@ def _answer(response: Any, act: Callable[[], None], done: str) -> Any:
 
 
 main = main_of(RecorderNode)
+
+if __name__ == "__main__":
+    main()
