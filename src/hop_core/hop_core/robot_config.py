@@ -10,6 +10,7 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from hop_core.config import Config, config_path, load_config
+from hop_core.errors import ConfigError
 
 Vector3 = tuple[float, float, float]
 
@@ -77,6 +78,7 @@ class CameraConfig(Config):
     Attributes:
         sl_module: Python module with the names of `pyzed.sl`.
         serial: camera to open; None: the first.
+        stream: "HOST:PORT" of a camera on another machine, or of the twin; None: a camera on USB.
         resolution: size at which depth is retrieved and published, "WIDTHxHEIGHT" [px].
         fps: frames per second.
         focal_per_width: focal length over image width; ZED-2 at HD720: 0.4125, 101 degrees across.
@@ -86,6 +88,7 @@ class CameraConfig(Config):
 
     sl_module: str = "pyzed.sl"
     serial: int | None = None
+    stream: str | None = Field(None, pattern=r"^[\w.\-]+:\d{1,5}$")
     resolution: str = "320x180"
     fps: int = Field(30, ge=1, le=100)
     focal_per_width: float = Field(gt=0.1, lt=5.0)
@@ -195,6 +198,26 @@ class RobotConfig(Config):
         if self.twin is None and not self.arm.forbid_unix_socket:
             raise ValueError("arm.forbid_unix_socket must be true on hardware")
         return self
+
+    def moved(self, address: str) -> RobotConfig:
+        """Return the twin's cell with all its servers at another loopback address; empty: unchanged.
+
+        Raises:
+            ConfigError: the cell is real; its devices are where they are.
+        """
+        if not address:
+            return self
+        if self.twin is None:
+            raise ConfigError(f"twin_address is for the twin only; robot '{self.name}' is real")
+        stream = f"{address}:{self.twin.control_port}"
+        return self.model_copy(
+            update={
+                "arm": self.arm.model_copy(update={"address": address}),
+                "hand": self.hand.model_copy(update={"host": address}),
+                "camera": self.camera.model_copy(update={"stream": stream}),
+                "twin": self.twin.model_copy(update={"address": address}),
+            }
+        )
 
 
 def load_robot(name: str, config_dir: Path | str | None = None) -> RobotConfig:

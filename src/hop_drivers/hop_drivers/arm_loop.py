@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
 
@@ -66,8 +67,19 @@ class ArmDriver(Driver):
         self.state.disarm("the driver ends")
         self.loop.stop()
         if adapter is not None and moving:
-            self._disable()
+            with contextlib.suppress(DeviceError):  # gone already: nothing left to stop
+                self._disable()
         super().close()
+
+    @property
+    def running(self) -> bool:
+        """Whether the control loop is alive."""
+        return self.loop.running
+
+    @property
+    def loop_error(self) -> str:
+        """What ended the control loop, in words."""
+        return repr(self.loop.error)
 
     # The control loop.
 

@@ -121,6 +121,16 @@ class Driver(ABC):
             return
         self.follower.offer(target)
 
+    @property
+    @abstractmethod
+    def running(self) -> bool:
+        """Whether the control loop is alive (or was never started)."""
+
+    @property
+    def loop_error(self) -> str:
+        """What ended the control loop, in words."""
+        return "see the traceback above"
+
     @abstractmethod
     def diagnostics(self) -> Mapping[str, object]:
         """Return figures for /diagnostics."""

@@ -32,7 +32,10 @@ EXIT_WITH_PARENT = "HOP_EXIT_WITH_PARENT"
 
 
 class HopNode(Node):
-    """A node with HOP's common parameters `config_dir` (empty = the installed config) and `robot` (overlay name).
+    """A node with HOP's common parameters.
+
+    `config_dir` (empty: the installed config), `robot` (name of the overlay) and `twin_address` (loopback address of the
+    twin where it is not the overlay's).
 
     Subclasses start their threads in `__init__` (or on a service) and stop them in `close`, which runs exactly once.
     """
@@ -42,6 +45,7 @@ class HopNode(Node):
         text = self.declare_parameter("config_dir", "").value
         self.config_dir: Path | None = Path(text).expanduser() if text else None
         self.robot: str = self.declare_parameter("robot", default_robot).value
+        self.twin_address: str = self.declare_parameter("twin_address", "").value
         self.stopping = threading.Event()
         self.exit_code = 0
 

@@ -1,1 +1,1 @@
-"""ROS nodes of the devices and of the supervisor."""
+"""ROS nodes of the devices, the supervisor and the launch terminal's keys."""

@@ -1,0 +1,115 @@
+"""The camera's driver: opens, grabs and reopens on one thread of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+from hop_core.errors import DeviceError
+from hop_core.rate import QuantileRing
+from hop_core.robot_config import CameraConfig
+from hop_core.state import HopState
+from hop_drivers.driver_state import DriverView
+from hop_drivers.zed import CameraAdapter, DepthFrame, Intrinsics
+
+_REOPEN_S = 1.0
+_SILENT_S = 0.5
+
+
+class CameraDriver:
+    """Keeps a camera streaming. A camera that stops is a fault until frames flow again: it moves nothing, so nothing latches.
+
+    `on_frame(frame, intrinsics)` and `on_change(view)` are called from the camera's thread; `on_change` also from `check`.
+    """
+
+    def __init__(
+        self,
+        config: CameraConfig,
+        make_adapter: Callable[[CameraConfig], CameraAdapter],
+        on_frame: Callable[[DepthFrame, Intrinsics], None],
+        on_change: Callable[[DriverView], None],
+    ) -> None:
+        self._config = config
+        self._make_adapter = make_adapter
+        self._on_frame = on_frame
+        self._on_change = on_change
+        self._view = DriverView(HopState.DISCONNECTED, "not connected yet")
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._last = 0.0
+        self._first = 0.0
+        self._last_stamp_ns = 0
+        self._frames = self._reopened = self._repeated = 0
+        self._age_ms = QuantileRing()
+        self._work_ms = QuantileRing()
+        self._thread = threading.Thread(target=self._run, name="zed-grab", daemon=True)
+
+    def start(self) -> None:
+        """Start grabbing in the background."""
+        self._on_change(self._view)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop grabbing and let go of the camera."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(5.0)
+
+    def check(self) -> None:
+        """Notice a grab that never returns; call about ten times a second."""
+        streaming = self._view.state is HopState.IDLE
+        if streaming and (silent_s := time.monotonic() - self._last) > _SILENT_S:
+            self._set(
+                HopState.FAULT, f"the camera sent no frame for {silent_s:.1f} s; check its cable"
+            )
+
+    def _set(self, state: HopState, reason: str = "") -> None:
+        view = DriverView(state, reason)
+        with self._lock:
+            if view != self._view:
+                self._view = view
+                self._on_change(view)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            adapter = self._make_adapter(self._config)
+            try:
+                self._stream(adapter, adapter.open())
+            except DeviceError as error:
+                seen = self._frames > 0
+                self._set(HopState.FAULT if seen else HopState.DISCONNECTED, str(error))
+            finally:
+                adapter.close()
+            self._reopened += 1
+            self._stopping.wait(_REOPEN_S)
+
+    def _stream(self, adapter: CameraAdapter, intrinsics: Intrinsics) -> None:
+        while not self._stopping.is_set():
+            frame = adapter.grab()
+            if frame is None:
+                continue
+            if frame.stamp_ns <= self._last_stamp_ns:  # an old frame must never pass for a new one
+                self._repeated += 1
+                continue
+            start = self._last = time.monotonic()
+            self._last_stamp_ns = frame.stamp_ns
+            self._first = self._first or start
+            self._frames += 1
+            self._age_ms.add((time.time_ns() - frame.stamp_ns) * 1e-6)
+            self._on_frame(frame, intrinsics)
+            self._work_ms.add((time.monotonic() - start) * 1e3)
+            self._set(HopState.IDLE)
+
+    def diagnostics(self) -> Mapping[str, object]:
+        """Return frame statistics and counters."""
+        span_s = self._last - self._first
+        return {
+            "frames": self._frames,
+            "hz": (self._frames - 1) / span_s if span_s > 0.0 else 0.0,
+            "age_p50_ms": self._age_ms.quantile(0.5),
+            "age_p99_ms": self._age_ms.quantile(0.99),
+            "work_p50_ms": self._work_ms.quantile(0.5),
+            "repeated": self._repeated,
+            "reopened": self._reopened,
+        }

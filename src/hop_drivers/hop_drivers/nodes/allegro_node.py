@@ -1,0 +1,28 @@
+"""The Allegro hand on the ROS graph."""
+
+from __future__ import annotations
+
+from hop_core import topics
+from hop_core.embodiment import HAND_JOINTS
+from hop_core.nodes.runtime import main_of
+from hop_core.single_instance import SingleInstance
+from hop_drivers.allegro import AllegroHand
+from hop_drivers.hand_loop import HandDriver
+from hop_drivers.nodes.driver_node import DriverNode
+
+
+class AllegroNode(DriverNode):
+    """Runs the hand's PD on each of its 333 Hz position sets."""
+
+    def __init__(self) -> None:
+        super().__init__("allegro", HAND_JOINTS, topics.HAND_STATES)
+        hand = self.config.hand
+        where = f"{hand.interface} {hand.channel} {hand.host or ''}:{hand.port or ''}"
+        self._instance = SingleInstance(f"allegro/{where}", f"a driver of the hand on {where}")
+        driver = HandDriver(
+            hand, self.embodiment, self.safety, AllegroHand, self.publish_reading, self.publish_view
+        )
+        self.connect(driver, topics.ALLEGRO_ARM, topics.ALLEGRO_RECOVER)
+
+
+main = main_of(AllegroNode)

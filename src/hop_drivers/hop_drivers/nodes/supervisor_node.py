@@ -1,0 +1,279 @@
+"""The safety supervisor on the ROS graph."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.client import Client
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import CameraInfo, JointState
+from std_msgs.msg import Bool
+from std_srvs.srv import SetBool, Trigger
+from trajectory_msgs.msg import JointTrajectory
+
+from hop_core import topics
+from hop_core.clock import ClockOffset
+from hop_core.embodiment import JOINT_NAMES, load_embodiment
+from hop_core.errors import ConfigError, ModelError
+from hop_core.kinematics import Kinematics
+from hop_core.nodes.qos import NEWEST, STREAM, reliable
+from hop_core.nodes.runtime import HopNode, main_of
+from hop_core.nodes.state_io import DiagnosticsTimer, StateListener, StatePublisher
+from hop_core.rate import DeadlineLoop
+from hop_core.robot_config import load_robot
+from hop_core.safety_config import load_safety
+from hop_core.single_instance import SingleInstance
+from hop_core.state import HopState, Source
+from hop_core.state_report import StateReport
+from hop_drivers.incident import IncidentRecorder
+from hop_drivers.nodes.messages import target_message, target_of
+from hop_drivers.safety_filter import SafetyFilter
+from hop_drivers.supervisor import Answer, Supervisor
+from hop_drivers.target import Target, TargetReader
+
+_TICK_NS = 20_000_000
+_SAMPLE_EVERY = 2
+_READ_EVERY = {"xarm": 3, "allegro": 4}
+_GRAPH_CHECK_S = 2.0
+_AHEAD_NS = 2_000_000_000
+_INCIDENTS = "~/.hop/incidents"
+_READ_ONLY = ParameterDescriptor(read_only=True)
+
+
+class SupervisorNode(HopNode):
+    """Gives the pure supervisor its messages, services and clock; every call to it is under one lock."""
+
+    def __init__(self) -> None:
+        super().__init__("supervisor")
+        execute = self.declare_parameter("execute", True, _READ_ONLY).value
+        auto_arm = self.declare_parameter("auto_arm", False, _READ_ONLY).value
+        speed_scale = float(self.declare_parameter("speed_scale", 1.0, _READ_ONLY).value)
+        folder = self.declare_parameter("incident_dir", _INCIDENTS, _READ_ONLY).value
+        robot = load_robot(self.robot, self.config_dir).moved(self.twin_address)
+        safety = load_safety(self.config_dir)
+        if not 0.0 < speed_scale <= 1.0:
+            raise ConfigError(
+                f"parameter speed_scale must be above 0 and at most 1, got {speed_scale:g}"
+            )
+        if auto_arm and robot.twin is None:
+            raise ConfigError(
+                f"auto_arm is for the twin only; robot '{robot.name}' is real: arm by hand"
+            )
+        domain = os.environ.get("ROS_DOMAIN_ID", "0")
+        self._instance = SingleInstance(
+            f"supervisor/{domain}", f"a supervisor of ROS domain {domain}"
+        )
+        embodiment = load_embodiment(late_serial=robot.arm.late_serial)
+        self._lock = threading.RLock()
+        self._clock_offset = ClockOffset(step_limit_ns=round(1e9 * safety.watchdog.clock_step_s))
+        self._state = StatePublisher(self, "supervisor")
+        self._targets = self.create_publisher(JointTrajectory, topics.SAFE_TARGET, NEWEST)
+        self._arm_clients = [
+            self.create_client(SetBool, name) for name in (topics.XARM_ARM, topics.ALLEGRO_ARM)
+        ]
+        self._recover_clients = [
+            self.create_client(Trigger, name)
+            for name in (topics.XARM_RECOVER, topics.ALLEGRO_RECOVER)
+        ]
+        rate_hz = 1e9 / (_TICK_NS * _SAMPLE_EVERY)
+        self._incidents = IncidentRecorder(Path(folder).expanduser(), safety.incident_s, rate_hz)
+        self._filter = SafetyFilter(embodiment, safety, robot, Kinematics())
+        self._supervisor = Supervisor(
+            embodiment, safety, self._filter, self, self._clock_offset, time.monotonic_ns, _new_id,
+            execute=execute, auto_arm=auto_arm, speed_scale=speed_scale,
+        )  # fmt: skip
+        max_age_ns = round(1e9 * safety.watchdog.target_stale_s)
+        self._readers = {
+            source: TargetReader(JOINT_NAMES, max_age_ns, _AHEAD_NS)
+            for source in (Source.POLICY, Source.TELEOP)
+        }
+        self._messages = dict.fromkeys(_READ_EVERY, 0)
+        self._subscribe()
+        self._serve()
+        self._diagnostics = DiagnosticsTimer(self, {"supervisor": self._figures})
+        self._graph_timer = self.create_timer(_GRAPH_CHECK_S, self._check_graph)
+        self._ticks = 0
+        self._loop = DeadlineLoop(_TICK_NS, self._tick, "supervisor-50hz")
+        self._loop.start()
+
+    # Effects (called under the lock).
+
+    def publish_state(self, report: StateReport) -> None:
+        """Publish the supervisor's own state."""
+        self._incidents.report(time.time_ns(), report)
+        self._state.publish(
+            report.state,
+            report.reason,
+            source=report.source,
+            arming_id=report.arming_id,
+            progress=report.progress,
+            extra=report.extra,
+        )
+
+    def send(self, target: Target) -> None:
+        """Publish a filtered target."""
+        self._targets.publish(target_message(target))
+
+    def arm_drivers(self, arm: bool) -> None:
+        """Call the drivers' arm services without waiting; what came of it is on /hop/state."""
+        self._call(self._arm_clients, SetBool.Request(data=arm))
+
+    def recover_drivers(self) -> None:
+        """Call the drivers' recover services without waiting."""
+        self._call(self._recover_clients, Trigger.Request())
+
+    def _call(self, clients: list[Client], request: object) -> None:
+        for client in clients:
+            if client.service_is_ready():
+                client.call_async(request)
+
+    def write_incident(self, reason: str) -> None:
+        """Write down the last seconds, in the background."""
+        folder = self._incidents.write(reason, {**self._supervisor.refusals, **self._filter.clamps})
+        self.get_logger().error(f"FAULT: {reason}; the last seconds are in {folder}")
+
+    # ROS to supervisor.
+
+    def _subscribe(self) -> None:
+        for topic, name in ((topics.ARM_STATES, "xarm"), (topics.HAND_STATES, "allegro")):
+            self.create_subscription(
+                JointState, topic, partial(self._on_joints, name), STREAM, raw=True
+            )
+        self.create_subscription(CameraInfo, topics.CAMERA_INFO, self._on_camera, STREAM, raw=True)
+        self.create_subscription(Bool, topics.ESTOP, self._on_estop, reliable(10))
+        for topic, source in (
+            (topics.POLICY_TARGET, Source.POLICY),
+            (topics.TELEOP_TARGET, Source.TELEOP),
+        ):
+            self.create_subscription(
+                JointTrajectory, topic, partial(self._on_target, source), NEWEST
+            )
+        self._listener = StateListener(self, self._on_report)
+
+    def _on_joints(self, component: str, raw: bytes) -> None:
+        """Every message proves that the stream is alive; a few a tick are enough to know the pose."""
+        now_ns = time.monotonic_ns()
+        self._messages[component] += 1
+        with self._lock:
+            self._supervisor.feedback.arrived(component, now_ns)
+        if self._messages[component] % _READ_EVERY[component]:
+            return
+        message = deserialize_message(raw, JointState)
+        try:
+            with self._lock:
+                self._supervisor.feedback.joints(component, message.name, message.position, now_ns)
+        except ModelError as error:
+            self.get_logger().error(f"{component} joint state ignored: {error}", once=True)
+
+    def _on_camera(self, _message: bytes) -> None:
+        with self._lock:
+            self._supervisor.feedback.arrived("zed", time.monotonic_ns())
+
+    def _on_estop(self, message: Bool) -> None:
+        if message.data:
+            with self._lock:
+                self._supervisor.estop("e-stop by topic")
+
+    def _on_target(self, source: Source, message: JointTrajectory) -> None:
+        read = target_of(message, self._readers[source], time.time_ns())
+        with self._lock:
+            self._supervisor.on_target(source, read)
+
+    def _on_report(self, report: StateReport) -> None:
+        if report.component == "supervisor":
+            return
+        with self._lock:
+            self._incidents.report(time.time_ns(), report)
+            self._supervisor.on_report(report)
+
+    # Services.
+
+    def _serve(self) -> None:
+        requests = {
+            topics.SUPERVISOR_ARM: self._supervisor.request_arm,
+            topics.SUPERVISOR_DISARM: self._supervisor.request_disarm,
+            topics.SUPERVISOR_RECOVER: self._supervisor.request_recover,
+            topics.SUPERVISOR_HOME: self._supervisor.request_home,
+            topics.SUPERVISOR_CLEAR_ESTOP: self._supervisor.request_clear_estop,
+        }
+        for name, request in requests.items():
+            self.create_service(Trigger, name, partial(self._on_trigger, request))
+        for name, source in (
+            (topics.SUPERVISOR_POLICY, Source.POLICY),
+            (topics.SUPERVISOR_TELEOP, Source.TELEOP),
+        ):
+            self.create_service(SetBool, name, partial(self._on_source, source))
+
+    def _on_trigger(
+        self, request: Callable[[], Answer], _unused: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response:
+        with self._lock:
+            answer = request()
+        response.success, response.message = answer.ok, answer.message
+        return response
+
+    def _on_source(
+        self, source: Source, request: SetBool.Request, response: SetBool.Response
+    ) -> SetBool.Response:
+        with self._lock:
+            answer = self._supervisor.request_source(source, request.data)
+        response.success, response.message = answer.ok, answer.message
+        return response
+
+    # Time.
+
+    def _tick(self, _deadline_ns: int) -> None:
+        with self._lock:
+            self._supervisor.tick()
+            self._ticks += 1
+            if self._ticks % _SAMPLE_EVERY == 0:
+                self._incidents.sample(time.time_ns(), self._supervisor.feedback.q, self._filter.q)
+
+    def _check_graph(self) -> None:
+        """Look for a second supervisor, on another machine too; and for a dead loop."""
+        if self.count_publishers(topics.SAFE_TARGET) > 1:
+            self.get_logger().fatal(
+                f"another supervisor publishes {topics.SAFE_TARGET} in this ROS domain; stop one "
+                "of the two or set another ROS_DOMAIN_ID"
+            )
+            self.stop(1)
+        if not self._loop.running:
+            self.get_logger().fatal(f"the supervisor's loop ended: {self._loop.error!r}")
+            self.stop(1)
+
+    def _figures(self) -> Mapping[str, object]:
+        stats = self._loop.stats()
+        with self._lock:
+            return {
+                "hz": stats.hz,
+                "missed": stats.missed,
+                "late_p99_ms": stats.late_p99_ms,
+                "divergence_rad": self._supervisor.divergence_rad,
+                **{f"refused_{kind}": n for kind, n in self._supervisor.refusals.items()},
+                **{f"clamped_{kind}": n for kind, n in self._filter.clamps.items()},
+            }
+
+    def close(self) -> None:
+        """Disarm and stop."""
+        loop = getattr(self, "_loop", None)
+        if loop is None:
+            return
+        loop.stop()
+        with self._lock:
+            if self._supervisor.state.may_move or self._supervisor.state is HopState.ARMING:
+                self._supervisor.request_disarm()
+        self._incidents.finish()
+
+
+def _new_id() -> str:
+    return uuid.uuid4().hex[:8]
+
+
+main = main_of(SupervisorNode)
