@@ -31,6 +31,7 @@ _RECOVER_S = 5.0
 _CLOCK_CHECK_S = 1.0
 _HOME_TOLERANCE_RAD = 1e-3
 _HOME_BLOCKED_S = 1.0
+_PERIOD_SLACK_NS = 5_000_000  # a tick that comes early must not lengthen the period by a tick
 DRIVERS = ("xarm", "allegro")
 
 
@@ -278,7 +279,7 @@ class Supervisor:
             age_s = (now - self._target_ns) * _NS
             if age_s > self._watchdog.target_stale_s:
                 self._hold(f"no target from {self.source} for {age_s:.2f} s")
-        if now - self._sent_ns >= self._period_ns and not (
+        if now - self._sent_ns >= self._period_ns - _PERIOD_SLACK_NS and not (
             self.state is HopState.ACTIVE and self.source is not Source.HOME
         ):
             self._move_or_stay(now)

@@ -21,7 +21,7 @@ from trajectory_msgs.msg import JointTrajectory
 from hop_core import topics
 from hop_core.clock import ClockOffset
 from hop_core.embodiment import JOINT_NAMES, load_embodiment
-from hop_core.errors import ConfigError, ModelError
+from hop_core.errors import ConfigError, DeviceError, ModelError
 from hop_core.kinematics import Kinematics
 from hop_core.nodes.qos import NEWEST, STREAM, reliable
 from hop_core.nodes.runtime import HopNode, main_of
@@ -38,10 +38,11 @@ from hop_drivers.safety_filter import SafetyFilter
 from hop_drivers.supervisor import Answer, Supervisor
 from hop_drivers.target import Target, TargetReader
 
-_TICK_NS = 20_000_000
+_TICK_NS = 25_000_000
 _SAMPLE_EVERY = 2
 _READ_EVERY = {"xarm": 3, "allegro": 4}
-_GRAPH_CHECK_S = 2.0
+_DISCOVERY_S = 0.6
+_LOOP_CHECK_S = 0.5
 _AHEAD_NS = 2_000_000_000
 _INCIDENTS = "~/.hop/incidents"
 _READ_ONLY = ParameterDescriptor(read_only=True)
@@ -70,6 +71,7 @@ class SupervisorNode(HopNode):
         self._instance = SingleInstance(
             f"supervisor/{domain}", f"a supervisor of ROS domain {domain}"
         )
+        self._refuse_second(domain)
         embodiment = load_embodiment(late_serial=robot.arm.late_serial)
         self._lock = threading.RLock()
         self._clock_offset = ClockOffset(step_limit_ns=round(1e9 * safety.watchdog.clock_step_s))
@@ -98,10 +100,23 @@ class SupervisorNode(HopNode):
         self._subscribe()
         self._serve()
         self._diagnostics = DiagnosticsTimer(self, {"supervisor": self._figures})
-        self._graph_timer = self.create_timer(_GRAPH_CHECK_S, self._check_graph)
+        self.create_timer(_LOOP_CHECK_S, self._check_loop)
         self._ticks = 0
-        self._loop = DeadlineLoop(_TICK_NS, self._tick, "supervisor-50hz")
+        self._loop = DeadlineLoop(_TICK_NS, self._tick, "supervisor-40hz")
         self._loop.start()
+
+    def _refuse_second(self, domain: str) -> None:
+        """Look for a supervisor on another machine before this one says a word: the newcomer must go.
+
+        Raises:
+            DeviceError: there is one.
+        """
+        time.sleep(_DISCOVERY_S)
+        if self.count_publishers(topics.SAFE_TARGET) > 0:
+            raise DeviceError(
+                f"a supervisor publishes {topics.SAFE_TARGET} in ROS domain {domain} already; stop "
+                "that launch or set another ROS_DOMAIN_ID"
+            )
 
     # Effects (called under the lock).
 
@@ -236,14 +251,7 @@ class SupervisorNode(HopNode):
             if self._ticks % _SAMPLE_EVERY == 0:
                 self._incidents.sample(time.time_ns(), self._supervisor.feedback.q, self._filter.q)
 
-    def _check_graph(self) -> None:
-        """Look for a second supervisor, on another machine too; and for a dead loop."""
-        if self.count_publishers(topics.SAFE_TARGET) > 1:
-            self.get_logger().fatal(
-                f"another supervisor publishes {topics.SAFE_TARGET} in this ROS domain; stop one "
-                "of the two or set another ROS_DOMAIN_ID"
-            )
-            self.stop(1)
+    def _check_loop(self) -> None:
         if not self._loop.running:
             self.get_logger().fatal(f"the supervisor's loop ended: {self._loop.error!r}")
             self.stop(1)
