@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Mapping
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
 from launch.actions import ExecuteProcess
 from launch.some_substitutions_type import SomeSubstitutionsType
 from launch.utilities import perform_text
@@ -90,7 +90,8 @@ class Node(ExecuteProcess):
         if isinstance(parameters, Mapping):
             values = evaluate_parameter_dict(context, parameters)
             path = context.temporary_directory() / f"parameters_{next(_file_numbers)}.yaml"
-            path.write_text(yaml.safe_dump({key: {"ros__parameters": values}}), encoding="utf-8")
+            # JSON is YAML with all text in quotes: rcl reads a bare `y` as true.
+            path.write_text(json.dumps({key: {"ros__parameters": values}}), encoding="utf-8")
             return path
         file = parameters if isinstance(parameters, ParameterFile) else ParameterFile(parameters)
         path = file.evaluate(context)
