@@ -240,3 +240,7 @@ class SegmentSampler:
         episode = np.searchsorted(self._cumulative, draw, side="right")
         before = self._cumulative[episode] - (self.store.lengths + self.cut.span)[episode]
         return self.store.segments(episode, draw - before - self.cut.span, self.cut)
+
+    def statistics(self, floor: Tensor) -> dict[str, Tensor]:
+        """Returns those of the store; see `EpisodeStore.statistics`."""
+        return self.store.statistics(floor)

@@ -1,0 +1,70 @@
+"""Random changes of training batches: noise on joints, a shaken camera, holes in depth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from hop_policy.contract import PolicyContract
+from hop_policy.dataset import SegmentBatch
+from hop_policy.train_config import AugmentConfig
+
+
+class Augmenter:
+    """Changes the inputs of a batch, never its labels; a function of seed and step."""
+
+    def __init__(
+        self, config: AugmentConfig, contract: PolicyContract, proprio_std: Tensor, seed: int
+    ) -> None:
+        """Keeps what it needs; `proprio_std` (23,) is the training set's, policy units."""
+        self.config, self.contract, self.seed = config, contract, seed
+        self.proprio_sigma = (
+            config.proprio_noise**2 + (config.proprio_noise_std * proprio_std) ** 2
+        ).sqrt()
+        self._generator = torch.Generator(proprio_std.device)
+
+    def __call__(self, batch: SegmentBatch, step: int) -> SegmentBatch:
+        """Returns `batch` with the changes of `step`."""
+        self._generator.manual_seed((self.seed << 32) + step)
+        proprio = batch.proprio + self._normal(batch.proprio) * self.proprio_sigma
+        change = self._depth if self.contract.vision == "depth" else self._cloud
+        return replace(batch, proprio=proprio, vision=change(batch.vision))
+
+    def _cloud(self, points: Tensor) -> Tensor:
+        noise = self.config.cloud_noise_m
+        return points + self._normal(points) * noise if noise else points
+
+    def _depth(self, depth: Tensor) -> Tensor:
+        c, contract = self.config, self.contract.depth
+        if c.depth_shift_px or c.depth_scale:
+            depth = self._shake(depth)
+        if c.depth_offset_m:
+            depth = depth + self._uniform(depth[:, :1, :1, :1]) * c.depth_offset_m
+        if c.depth_noise_m:
+            depth = depth + self._normal(depth) * c.depth_noise_m * depth.square()
+        if c.depth_dropout:
+            kept = self._uniform(depth).abs() >= c.depth_dropout
+            depth = torch.where(kept, depth, contract.far_m)
+        return depth.clamp(contract.near_m, contract.far_m)
+
+    def _shake(self, depth: Tensor) -> Tensor:
+        """Returns each segment (S, F, H, W) shifted and scaled as a whole: one camera."""
+        s, _, height, _ = depth.shape
+        draw = self._uniform(depth.new_empty(s, 3))
+        transform = depth.new_zeros(s, 2, 3)
+        transform[:, 0, 0] = transform[:, 1, 1] = 1 + draw[:, 0] * self.config.depth_scale
+        transform[:, :, 2] = draw[:, 1:] * self.config.depth_shift_px * 2 / height
+        grid = F.affine_grid(transform, [s, 1, *depth.shape[2:]], align_corners=False)
+        # The nearest pixel, since a mean across an edge is a depth where nothing is.
+        return F.grid_sample(
+            depth, grid, mode="nearest", padding_mode="border", align_corners=False
+        )
+
+    def _normal(self, like: Tensor) -> Tensor:
+        return torch.empty_like(like).normal_(generator=self._generator)
+
+    def _uniform(self, like: Tensor) -> Tensor:
+        return torch.empty_like(like).uniform_(-1, 1, generator=self._generator)

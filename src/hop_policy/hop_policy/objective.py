@@ -1,0 +1,111 @@
+"""What training minimises, and what validation reports: L1 errors, beside those of copying."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hop_policy.contract import PolicyContract
+from hop_policy.dataset import EpisodeStore, SegmentBatch, Segmenting
+from hop_policy.model import PolicyModel
+from hop_policy.train_config import LossUnits
+
+Metrics = dict[str, float]
+
+
+def predict(
+    model: PolicyModel, batch: SegmentBatch, cut: Segmenting
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Returns predicted and true actions, policy units, and which steps count.
+
+    Shapes are (N, context, 23), twice, and (N, context); N is the number of windows that end inside
+    their episodes. Each frame is encoded once.
+    """
+    segments, frames = batch.proprio.shape[:2]
+    tokens = model.encode(batch.proprio.flatten(0, 1), batch.vision.flatten(0, 1))
+    inside = batch.valid[:, -1]
+    windows = cut.unfold(tokens.view(segments, frames, *tokens.shape[1:]))[inside]
+    valid = batch.valid[inside]
+    return (
+        model.decode(windows, None if valid.all() else valid),
+        cut.unfold(batch.action)[inside],
+        valid,
+    )
+
+
+def training_loss(
+    model: PolicyModel, batch: SegmentBatch, cut: Segmenting, units: LossUnits
+) -> Tensor:
+    """Returns the mean L1 error over all steps of all windows. Source: HOP paper, III-C."""
+    predicted, action, valid = predict(model, batch, cut)
+    error = (predicted - action).abs()
+    if units == "whitened":
+        error = error / model.action_std
+    return error[valid].mean()
+
+
+class Validation:
+    """Errors on held-out episodes, as deployed: one prediction a tick, with all its history.
+
+    Reported are, each a mean over ticks and joints: `scaled` [policy units], `whitened` [deviations
+        of the label],
+    `arm_rad` and `hand_rad` [rad].
+    """
+
+    def __init__(
+        self, store: EpisodeStore, contract: PolicyContract, context: int, action_std: Tensor
+    ) -> None:
+        """Keeps the episodes; `action_std` (23,) is the training set's, policy units."""
+        self.store, self.contract, self.context = store, contract, context
+        self._action_std = action_std
+        span = np.array(contract.policy_upper) - np.array(contract.policy_lower)
+        self._rad = torch.tensor(0.5 * span, dtype=torch.float32, device=store.device)
+
+    @torch.inference_mode()
+    def __call__(self, model: PolicyModel, blind: bool = False) -> Metrics:
+        """Returns the errors of `model`; `blind` shows it the vision of another episode."""
+        was_training = model.training
+        model.eval()
+        errors = []
+        for i in range(len(self.store.lengths)):
+            batch, cut = self._whole(i)
+            if blind:
+                batch = self._with_vision_of((i + 1) % len(self.store.lengths), batch)
+            predicted, action, _ = predict(model, batch, cut)
+            errors.append((predicted[:, -1] - action[:, -1]).abs())
+        model.train(was_training)
+        return self._summary(torch.cat(errors))
+
+    def baselines(self) -> dict[str, Metrics]:
+        """Returns the errors of copying the present posture, or the previous label."""
+        copy_proprio, previous_label = [], []
+        for start, length in zip(self.store.starts, self.store.lengths, strict=True):
+            rows = slice(int(start), int(start + length))
+            action, proprio = self.store.action[rows], self.store.proprio[rows]
+            copy_proprio.append((proprio - action).abs())
+            # Before the first tick there is no label: the posture stands in for it.
+            previous = torch.cat([proprio[:1], action[:-1]])
+            previous_label.append((previous - action).abs())
+        return {
+            "copy_proprio": self._summary(torch.cat(copy_proprio)),
+            "previous_label": self._summary(torch.cat(previous_label)),
+        }
+
+    def _whole(self, episode: int) -> tuple[SegmentBatch, Segmenting]:
+        cut = Segmenting(self.context, int(self.store.lengths[episode]), 1)
+        return self.store.segments(np.array([episode]), np.array([0]), cut), cut
+
+    def _with_vision_of(self, other: int, batch: SegmentBatch) -> SegmentBatch:
+        vision = self._whole(other)[0].vision
+        frame = torch.arange(batch.vision.shape[1]).clamp_max(vision.shape[1] - 1)
+        return SegmentBatch(batch.proprio, vision[:, frame], batch.action, batch.valid)
+
+    def _summary(self, error: Tensor) -> Metrics:
+        rad = (error * self._rad).mean(0)
+        return {
+            "scaled": error.mean().item(),
+            "whitened": (error / self._action_std).mean().item(),
+            "arm_rad": rad[:7].mean().item(),
+            "hand_rad": rad[7:].mean().item(),
+        }

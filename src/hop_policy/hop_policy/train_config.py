@@ -1,0 +1,101 @@
+"""Configuration of the trainer."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from hop_core.config import Config
+from hop_policy.dataset import Segmenting
+from hop_policy.model import PolicyConfig
+
+LossUnits = Literal["scaled", "whitened"]
+
+
+class AugmentConfig(Config):
+    """Random changes of training batches; all off by default but the paper's noise.
+
+    Attributes:
+        proprio_noise: deviation of noise on proprioception, policy units. Source: HOP release, 0.1;
+            that is 0.63 rad on four joints of the arm.
+        proprio_noise_std: the same in deviations of each joint over the training set.
+        depth_shift_px: largest shift of a segment's depth, pooled pixels, each direction: a turned
+            camera.
+        depth_scale: largest relative change of size of a segment's depth image.
+        depth_offset_m: largest change of all depths of a segment [m]: a moved camera.
+        depth_noise_m: deviation of depth noise at 1 m; grows with range squared, as stereo's does.
+        depth_dropout: share of pooled pixels that read far, drawn per frame.
+        cloud_noise_m: deviation of noise on the points of clouds [m].
+    """
+
+    proprio_noise: float = Field(default=0.1, ge=0)
+    proprio_noise_std: float = Field(default=0.0, ge=0)
+    depth_shift_px: float = Field(default=0.0, ge=0)
+    depth_scale: float = Field(default=0.0, ge=0, lt=0.5)
+    depth_offset_m: float = Field(default=0.0, ge=0)
+    depth_noise_m: float = Field(default=0.0, ge=0)
+    depth_dropout: float = Field(default=0.0, ge=0, lt=1)
+    cloud_noise_m: float = Field(default=0.0, ge=0)
+
+
+class TrainConfig(Config):
+    """What a training run does; defaults are the paper's.
+
+    Attributes:
+        model: shape of the network.
+        augment: random changes of the batches.
+        seed: of weights, split, batches and augmentation.
+        val_fraction: share of groups of episodes held out.
+        segments: segments of a batch.
+        windows: windows of a segment; a batch trains on segments * windows of them.
+        stride: ticks from one window of a segment to the next.
+        whiten: give the network each joint in deviations of the training set; off is the paper.
+        whiten_floor_rad: least deviation [rad], for joints that hardly move.
+        loss_units: L1 in policy units (the paper), or in deviations of each joint's label.
+        learning_rate: of AdamW, after warm-up.
+        schedule: constant (the paper), or cosine down to a tenth over the budget.
+        warmup_steps: steps over which the learning rate rises.
+        weight_decay: of AdamW.
+        clip: largest norm of the gradient.
+        ema_decay: decay of the averaged weights that are validated and kept; 0 keeps the plain
+            ones.
+        max_steps: budget in steps; null is none.
+        max_minutes: budget in minutes of training, over all resumes; null is none.
+        validate_every: steps between validations, each of which also saves.
+        device: auto takes a GPU if there is one.
+    """
+
+    model: PolicyConfig = PolicyConfig()
+    augment: AugmentConfig = AugmentConfig()
+    seed: int = Field(default=0, ge=0)
+    val_fraction: float = Field(default=0.1, gt=0, lt=1)
+    segments: int = Field(default=16, ge=1)
+    windows: int = Field(default=16, ge=1)
+    stride: int = Field(default=1, ge=1)
+    whiten: bool = False
+    whiten_floor_rad: float = Field(default=0.01, gt=0)
+    loss_units: LossUnits = "scaled"
+    learning_rate: float = Field(default=1e-4, gt=0)
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup_steps: int = Field(default=0, ge=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    clip: float = Field(default=0.25, gt=0)
+    ema_decay: float = Field(default=0.0, ge=0, lt=1)
+    max_steps: int | None = Field(default=None, ge=1)
+    max_minutes: float | None = Field(default=None, gt=0)
+    validate_every: int = Field(default=500, ge=1)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    @property
+    def cut(self) -> Segmenting:
+        """How batches are cut into windows."""
+        return Segmenting(self.model.context, self.windows, self.stride)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> TrainConfig:
+        if self.max_steps is None and self.max_minutes is None:
+            raise ValueError("give max_steps or max_minutes, or the run would never end")
+        if self.loss_units == "whitened" and not self.whiten:
+            raise ValueError("loss_units: whitened needs whiten: true")
+        return self

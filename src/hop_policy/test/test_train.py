@@ -1,0 +1,172 @@
+"""Facts about training: resuming is exact, the budget holds, copying is reported."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from hop_core.errors import CheckpointError, ModelError
+from hop_policy import checkpoint as ck
+from hop_policy.contract import PolicyContract
+from hop_policy.dataset import Episode
+from hop_policy.encoders import EncoderConfig
+from hop_policy.inference import Policy
+from hop_policy.model import PolicyConfig
+from hop_policy.observation import JointScaling, Observation
+from hop_policy.train import Trainer, train
+from hop_policy.train_config import AugmentConfig, TrainConfig
+from hop_policy.train_data import TrainData, data_of_episodes
+from hop_policy.train_progress import TrainProgress
+
+CONTRACT = PolicyContract()
+TOY = TrainConfig(
+    model=PolicyConfig(
+        layers=1, width=32, heads=2, context=4, encoder=EncoderConfig(channels=(4, 4, 8, 8))
+    ),
+    augment=AugmentConfig(
+        proprio_noise=0.05, depth_shift_px=1, depth_noise_m=0.01, depth_dropout=0.1
+    ),
+    segments=2,
+    windows=3,
+    stride=2,
+    ema_decay=0.9,
+    max_steps=20,
+    validate_every=5,
+    device="cpu",
+)
+
+
+def toy_episodes(count: int = 6, ticks: int = 12, lag: int = 1) -> list[Episode]:
+    """Joints that wander; the label of a tick is the posture `lag` ticks later. Vision is noise."""
+    rng = np.random.default_rng(0)
+    episodes = []
+    for i in range(count):
+        path = np.cumsum(rng.normal(0, 0.02, (ticks + lag, 23)), 0).astype(np.float32)
+        vision = rng.uniform(0.05, 1, (ticks, 60, 60)).astype(np.float32)
+        episodes.append(Episode(f"e{i}", path[:ticks], vision, path[lag:]))
+    return episodes
+
+
+def quiet() -> TrainProgress:
+    return TrainProgress(Console(file=io.StringIO()))
+
+
+def toy_data(config: TrainConfig = TOY) -> TrainData:
+    return data_of_episodes(toy_episodes(), CONTRACT, config)
+
+
+def history(out: Path) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = json.loads((out / ck.METRICS).read_text())["history"]
+    return [{k: v for k, v in entry.items() if k != "minutes"} for entry in entries]
+
+
+def test_a_killed_run_resumes_bit_for_bit(tmp_path: Path) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    train(TOY, CONTRACT, toy_data(), whole, progress=quiet())
+    trainer = Trainer(TOY, CONTRACT, toy_data(), killed)
+    step = trainer.train_step
+
+    def dies_at_13() -> None:
+        if trainer.step == 13:
+            raise KeyboardInterrupt
+        step()
+
+    trainer.train_step = dies_at_13  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt), quiet() as progress:
+        trainer.run(progress)
+    assert ck.load_training_state(killed)["step"] == 10
+    torch.manual_seed(99)  # a new process has another global state
+    train(TOY, CONTRACT, toy_data(), killed, resume=True, progress=quiet())
+    assert history(killed) == history(whole)
+    for name in (ck.WEIGHTS, ck.LAST_WEIGHTS):
+        one, two = ck.read_weights(whole / name), ck.read_weights(killed / name)
+        assert all(torch.equal(one[k], two[k]) for k in one)
+
+
+def test_resuming_needs_the_same_configuration_and_data(tmp_path: Path) -> None:
+    train(TOY, CONTRACT, toy_data(), tmp_path, progress=quiet())
+    with pytest.raises(CheckpointError, match="holds a run already"):
+        train(TOY, CONTRACT, toy_data(), tmp_path, progress=quiet())
+    other = TOY.model_copy(update={"learning_rate": 1e-3})
+    with pytest.raises(CheckpointError, match="another configuration or other data"):
+        train(other, CONTRACT, toy_data(), tmp_path, resume=True, progress=quiet())
+    fewer = data_of_episodes(toy_episodes()[:5], CONTRACT, TOY)
+    with pytest.raises(CheckpointError, match="another configuration or other data"):
+        train(TOY, CONTRACT, fewer, tmp_path, resume=True, progress=quiet())
+    longer = TOY.model_copy(update={"max_steps": 25})
+    assert (
+        train(longer, CONTRACT, toy_data(), tmp_path, resume=True, progress=quiet())["step"] == 25
+    )
+
+
+def test_best_weights_are_kept_beside_the_last(tmp_path: Path) -> None:
+    metrics = train(TOY, CONTRACT, toy_data(), tmp_path, progress=quiet())
+    assert metrics["best"]["scaled"] == min(e["scaled"] for e in metrics["history"])
+    assert [e["step"] for e in metrics["history"]] == [0, 5, 10, 15, 20]
+    for name, entry in ((ck.WEIGHTS, metrics["best"]), (ck.LAST_WEIGHTS, metrics["last"])):
+        model = ck.load_checkpoint(tmp_path, CONTRACT, name).model
+        again = Trainer(TOY, CONTRACT, toy_data(), tmp_path).validation(model)
+        assert again["scaled"] == pytest.approx(entry["scaled"], rel=1e-6)
+
+
+def test_validation_is_the_error_of_the_deployed_policy(tmp_path: Path) -> None:
+    metrics = train(TOY, CONTRACT, toy_data(), tmp_path, progress=quiet())
+    policy, scaling = Policy.load(tmp_path, CONTRACT), JointScaling(CONTRACT)
+    held_out = json.loads((tmp_path / ck.PROVENANCE).read_text())["validation_episodes"]
+    errors = []
+    for episode in (e for e in toy_episodes() if e.name in held_out):
+        policy.reset()
+        for t in range(len(episode)):
+            seen = Observation(episode.proprio[t : t + 1], episode.vision[t : t + 1])
+            errors.append(np.abs(scaling.scale(policy.act(seen)[0]) - episode.action[t]))
+    assert np.mean(errors) == pytest.approx(metrics["best"]["scaled"], rel=1e-3)
+
+
+def test_copy_baselines_are_those_of_a_known_lag() -> None:
+    episodes = toy_episodes(lag=1)
+    data = data_of_episodes(episodes, CONTRACT, TOY)
+    baselines = Trainer(TOY, CONTRACT, data, Path("unused")).baselines
+    held_out = [e for e in episodes if e.name in data.provenance["validation_episodes"]]
+    moved = np.concatenate([np.abs(e.proprio - e.action) for e in held_out])
+    assert baselines["copy_proprio"]["scaled"] == pytest.approx(moved.mean(), rel=1e-5)
+    # With a lag of one tick the previous label *is* the posture.
+    assert baselines["previous_label"] == pytest.approx(baselines["copy_proprio"], rel=1e-5)
+
+
+def test_minutes_bound_a_run(tmp_path: Path) -> None:
+    config = TOY.model_copy(update={"max_steps": None, "max_minutes": 0.02})
+    metrics = train(config, CONTRACT, toy_data(config), tmp_path, progress=quiet())
+    assert metrics["step"] >= 1
+    assert metrics["minutes"] < 0.1
+
+
+def test_divergence_stops_the_run_and_keeps_the_best(tmp_path: Path) -> None:
+    config = TOY.model_copy(update={"learning_rate": 1e30})
+    with pytest.raises(ModelError, match="diverged"):
+        train(config, CONTRACT, toy_data(config), tmp_path, progress=quiet())
+    assert ck.load_checkpoint(tmp_path, CONTRACT).metrics["best"]["step"] == 0
+
+
+def test_finetuning_starts_from_the_weights_given(tmp_path: Path) -> None:
+    base, fine = tmp_path / "base", tmp_path / "fine"
+    done = train(TOY, CONTRACT, toy_data(), base, progress=quiet())
+    start = train(TOY, CONTRACT, toy_data(), fine, init=base, progress=quiet())
+    assert start["history"][0]["scaled"] == pytest.approx(done["best"]["scaled"], rel=1e-6)
+    wider = TOY.model_copy(update={"model": TOY.model.model_copy(update={"width": 64})})
+    with pytest.raises(CheckpointError, match="another network"):
+        train(wider, CONTRACT, toy_data(), tmp_path / "wider", init=base, progress=quiet())
+
+
+def test_a_line_is_written_per_validation_where_there_is_no_terminal(tmp_path: Path) -> None:
+    text = io.StringIO()
+    train(TOY, CONTRACT, toy_data(), tmp_path, progress=TrainProgress(Console(file=text)))
+    lines = text.getvalue().splitlines()
+    assert len(lines) == 5
+    assert all("validation L1" in line and "copying" in line for line in lines)
