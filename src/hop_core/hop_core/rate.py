@@ -54,10 +54,24 @@ class LoopStats:
 class DeadlineLoop:
     """Calls `step(deadline_ns)` in its own thread, once a period; missed deadlines are counted, never made up in a burst."""
 
-    def __init__(self, period_ns: int, step: Callable[[int], None], name: str) -> None:
-        """Prepare the loop; `step` gets the monotonic deadline [ns] that it answers."""
+    def __init__(
+        self,
+        period_ns: int,
+        step: Callable[[int], None],
+        name: str,
+        prepare: Callable[[], None] | None = None,
+    ) -> None:
+        """Prepare the loop.
+
+        Args:
+            period_ns: period of the deadlines.
+            step: gets the monotonic deadline [ns] that it answers.
+            name: name of the thread.
+            prepare: called in the thread before the first deadline is set: what must be warm there.
+        """
         self.period_ns = period_ns
         self._step = step
+        self._prepare = prepare
         self._late_ms = QuantileRing()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -82,8 +96,12 @@ class DeadlineLoop:
 
     def _run(self) -> None:
         try:
+            if self._prepare is not None:
+                self._prepare()
             self._loop()
-        except BaseException as error:  # kept for the owner, who must fault: a dead loop may not pass for a live one
+        except (
+            BaseException
+        ) as error:  # kept for the owner, who must fault: a dead loop may not pass for a live one
             self.error = error
             raise
 
@@ -112,4 +130,6 @@ class DeadlineLoop:
         """Return the figures since the start."""
         span_s = (self._last_ns - self._first_ns) * 1e-9
         hz = (self._ticks - 1) / span_s if span_s > 0 else 0.0
-        return LoopStats(hz, self._ticks, self._missed, self._late_ms.quantile(0.5), self._late_ms.quantile(0.99))
+        return LoopStats(
+            hz, self._ticks, self._missed, self._late_ms.quantile(0.5), self._late_ms.quantile(0.99)
+        )

@@ -98,7 +98,7 @@ def list_main(argv: list[str]) -> int:
         for bag in bags:
             print(json.dumps(_summary(bag)))
     else:
-        Console().print(_list_table(bags))
+        _print_table(_list_table(bags))
         labels = Counter(bag.label for bag in bags)
         print(f"{len(bags)} episodes in {root}: {dict(labels)}")
     parts = find_parts(root, options.task)
@@ -126,7 +126,7 @@ def show_main(argv: list[str]) -> int:
             f"{audit['max_gap_s']:.3f}",
             "yes" if audit["ok"] else "NO",
         )
-    Console().print(table)
+    _print_table(table)
     return 0
 
 
@@ -190,3 +190,9 @@ def _list_table(bags: list[EpisodeBag]) -> Table:
         seconds = f"{bag.duration_ns / 1e9:.1f}"
         table.add_row(bag.name, bag.label, bag.info.source, seconds, rates, bag.reason)
     return table
+
+
+def _print_table(table: Table) -> None:
+    """Print a table; into a file or a pipe with nothing cut short."""
+    console = Console() if sys.stdout.isatty() else Console(width=200)
+    console.print(table)

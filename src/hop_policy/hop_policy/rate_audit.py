@@ -15,7 +15,7 @@ class RateLimits:
     Attributes:
         expected_hz: nominal rate; 0 for a topic that is sent on events and is not judged.
         required: whether an episode without a single message of it is broken.
-        tolerance: accepted shortfall of the mean rate, as a fraction.
+        tolerance: accepted deviation of the mean rate, as a fraction.
         max_gap_s: longest accepted pause between two messages.
     """
 
@@ -99,7 +99,5 @@ class RateMeter:
             return not limits.required
         if limits.expected_hz == 0.0 or self.count < 2:
             return True
-        return (
-            achieved_hz >= (1.0 - limits.tolerance) * limits.expected_hz
-            and gap_s <= limits.max_gap_s
-        )
+        off = abs(achieved_hz / limits.expected_hz - 1.0)  # too fast: a second publisher
+        return off <= limits.tolerance and gap_s <= limits.max_gap_s

@@ -39,7 +39,7 @@ class RecorderConfig(Config):
         queue_messages: messages that may wait for the disk before new ones are dropped and counted.
         flush_period_s: longest time of data that a killed recorder loses.
         min_free_mb: below this much free space a recording is finished by itself.
-        rate_tolerance: accepted shortfall of a mean rate, as a fraction.
+        rate_tolerance: accepted deviation of a mean rate, as a fraction.
         max_gap_s: longest accepted pause of a judged stream.
     """
 

@@ -113,15 +113,21 @@ def test_metadata_is_what_rosbag2_of_jazzy_expects(tmp_path: Path) -> None:
 
 def test_rate_audit_judges_rate_gap_and_absence(tmp_path: Path) -> None:
     writer = EpisodeWriter(
-        tmp_path, "lift", "e1", INFO, config=config(tmp_path, good=100.0, slow=120.0, gone=30.0)
+        tmp_path,
+        "lift",
+        "e1",
+        INFO,
+        config=config(tmp_path, good=100.0, slow=120.0, twice=50.0, gone=30.0),
     )
     write_arm(writer, "/good", 100.0, 1.0)
     write_arm(writer, "/slow", 100.0, 1.0)
+    write_arm(writer, "/twice", 100.0, 1.0)
     custom = read_custom(writer.finish("success"))
     audit = {entry["topic"]: entry for entry in json.loads(custom["hop.rate_audit"])}
     assert {topic: entry["ok"] for topic, entry in audit.items()} == {
         "/good": True,
         "/slow": False,
+        "/twice": False,
         "/gone": False,
     }
     assert audit["/good"]["achieved_hz"] == pytest.approx(100.0)

@@ -86,7 +86,10 @@ class PolicyNode(HopNode):
         """Begin a run with an empty history; a run in progress is ended first."""
         self._end_loop()
         self._ticker.start()
-        self._loop = DeadlineLoop(self._contract.tick_ns, self._ticker.step, "policy")
+        # Each thread's first pass of the network costs 60 ms: it is warmed up where it will run.
+        self._loop = DeadlineLoop(
+            self._contract.tick_ns, self._ticker.step, "policy", self._policy.warm_up
+        )
         self._loop.start()
         self._state.publish(HopState.ACTIVE, arming_id=self._arming_id, progress="running")
         if self._duration_s > 0.0 and self._end_timer is None:
@@ -193,14 +196,11 @@ class PolicyNode(HopNode):
 
 
 def _load_policy(path: str, contract: PolicyContract) -> Policy:
-    """Return the policy, warmed up so that the first tick is as quick as the others."""
+    """Return the policy in `path`, or an untrained one."""
     torch.set_num_threads(1)  # one frame is too little work to share; a pool would cost a core
     if path == UNTRAINED:
-        policy = Policy(PolicyModel(PolicyConfig(), contract))
-    else:
-        policy = Policy.load(Path(path).expanduser(), contract)
-    policy.warm_up()
-    return policy
+        return Policy(PolicyModel(PolicyConfig(), contract))
+    return Policy.load(Path(path).expanduser(), contract)
 
 
 main = main_of(PolicyNode)
