@@ -73,7 +73,9 @@ class BlindAgent:
 class NearestDemonstrationAgent:
     """Replays the targets of the demonstration whose first frame looks most like this episode's."""
 
-    def __init__(self, contract: PolicyContract, camera: CameraConfig, demos: Sequence[Episode]) -> None:
+    def __init__(
+        self, contract: PolicyContract, camera: CameraConfig, demos: Sequence[Episode]
+    ) -> None:
         """Keep the demonstrations."""
         if not demos:
             raise ConfigError("replay of the nearest demonstration needs demonstrations")
@@ -121,5 +123,7 @@ class ExpertAgent:
         self._expert.reset(twin.joints())
 
     def act(self, twin: LockStep) -> np.ndarray:
-        """Return the expert's target."""
+        """Return the expert's target; a recording gets the tick that a policy would have seen."""
+        if twin.tap is not None:
+            twin.observe()
         return self._expert.act(twin.monitor.object_pose(twin.world.data))

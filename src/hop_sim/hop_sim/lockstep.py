@@ -86,7 +86,9 @@ class Tap(Protocol):
     def tick(self, tick_ns: int, chosen_ns: dict[str, int]) -> None:
         """A tick and the stamp that it chose of each stream."""
 
-    def target(self, tick_ns: int, accepted_ns: int, wanted: np.ndarray, accepted: np.ndarray) -> None:
+    def target(
+        self, tick_ns: int, accepted_ns: int, wanted: np.ndarray, accepted: np.ndarray
+    ) -> None:
         """A source's target and what the safety filter made of it, (23,) [rad]."""
 
 
@@ -127,7 +129,9 @@ class LockStep:
         self.timing = timing or Timing()
         self._embodiment = load_embodiment()
         if robot.twin is None:
-            raise TwinError(f"the cell '{robot.name}' has no twin section; lock-step needs one, as in robots/twin.yaml")
+            raise TwinError(
+                f"the cell '{robot.name}' has no twin section; lock-step needs one, as in robots/twin.yaml"
+            )
         self.world = World(task.build_model(self._embodiment), self._embodiment)
         self.camera = DepthCamera(self.world.model, robot.camera)
         self._robot, self._twin = robot, robot.twin
@@ -160,7 +164,7 @@ class LockStep:
         self.world.set_hand_servo(True)
         realism = self.realism
         pose = episode_pose(self._robot.camera, self._twin, seed, realism.jitter, realism.shift_m)
-        self.camera.begin(seed, pose, realism.noise)
+        self.camera.begin(seed, pose, realism.noise * self._twin.depth_noise_scale)
         self.monitor: LiftMonitor = self.task.monitor(self.world.model, start, index)
         self._arm = arm_follower(self._embodiment, self._safety, self._clock)
         self._hand = hand_follower(self._embodiment, self._safety, self._clock)
@@ -180,7 +184,10 @@ class LockStep:
 
         Samples: "arm" (7,) and "hand" (16,) joint angles [rad], "depth" (H, W) uint16 [mm].
         """
-        chosen = {name: (stamp, sample()) for name, (stamp, sample) in self.aligner.select(self.now_ns).items()}
+        chosen = {
+            name: (stamp, sample())
+            for name, (stamp, sample) in self.aligner.select(self.now_ns).items()
+        }
         if self.tap is not None:
             self.tap.tick(self.now_ns, {name: stamp for name, (stamp, _) in chosen.items()})
         return chosen

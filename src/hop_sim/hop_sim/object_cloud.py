@@ -36,7 +36,9 @@ def _sample(shape: ShapeConfig, count: int, rng: np.random.Generator) -> np.ndar
     sampler = {"box": _on_box, "cylinder": _on_cylinder, "sphere": _on_sphere}[shape.type]
     local = sampler(np.array(shape.size_m), count, rng)
     c, s = np.cos(shape.yaw_rad), np.sin(shape.yaw_rad)
-    return np.asarray(local @ np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]]) + shape.position_m)
+    return np.asarray(
+        local @ np.array([[c, s, 0.0], [-s, c, 0.0], [0.0, 0.0, 1.0]]) + shape.position_m
+    )
 
 
 def _on_box(half: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -52,7 +54,11 @@ def _on_cylinder(size: np.ndarray, count: int, rng: np.random.Generator) -> np.n
     on_side = rng.random(count) < 2.0 * half_height / (2.0 * half_height + radius)
     angle = rng.uniform(0.0, 2.0 * np.pi, count)
     reach = np.where(on_side, radius, radius * np.sqrt(rng.random(count)))
-    z = np.where(on_side, rng.uniform(-half_height, half_height, count), rng.choice([-1.0, 1.0], count) * half_height)
+    z = np.where(
+        on_side,
+        rng.uniform(-half_height, half_height, count),
+        rng.choice([-1.0, 1.0], count) * half_height,
+    )
     return np.stack([reach * np.cos(angle), reach * np.sin(angle), z], axis=1)
 
 

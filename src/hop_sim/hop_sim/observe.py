@@ -14,7 +14,9 @@ from hop_sim.object_cloud import canonical_cloud, posed_cloud
 
 def camera_view(camera: CameraConfig) -> CameraView:
     """Return size and intrinsics of `camera` as its camera_info would say."""
-    return CameraView(camera.width, camera.height, camera.focal_px, camera.focal_px, *camera.center_px)
+    return CameraView(
+        camera.width, camera.height, camera.focal_px, camera.focal_px, *camera.center_px
+    )
 
 
 class LockStepObserver:
@@ -24,7 +26,11 @@ class LockStepObserver:
         """Prepare the transform."""
         self.contract = contract
         self._scaling = JointScaling(contract)
-        self._builder = ObservationBuilder(contract, camera_view(camera)) if contract.vision == "depth" else None
+        self._builder = (
+            ObservationBuilder(contract, camera_view(camera))
+            if contract.vision == "depth"
+            else None
+        )
 
     def observe(self, twin: LockStep) -> Observation:
         """Return the observation of the twin's present tick: depth from the camera, or the object's true cloud."""

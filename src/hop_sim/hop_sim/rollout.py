@@ -50,7 +50,9 @@ class CellSpec:
         """Return the lock-step twin."""
         robot = self.load_robot()
         task = load_task(self.task, robot.table, self.config_dir)
-        return LockStep(task, robot, load_safety(self.config_dir), self.load_contract(), self.realism)
+        return LockStep(
+            task, robot, load_safety(self.config_dir), self.load_contract(), self.realism
+        )
 
 
 @dataclass(frozen=True)
@@ -88,14 +90,16 @@ def roll_out(twin: LockStep, agent: Agent, seed: int, tap: Tap | None = None) ->
     reason = "success" if twin.success else twin.stopped or "time limit"
     rise_m = float(twin.monitor.read(twin.world.data).rise_m[0])
     x, y = start.position_m[0, :2]
-    return Outcome(seed, twin.success, twin.monitor.time_s, ticks, rise_m, reason, (float(x), float(y)))
+    return Outcome(
+        seed, twin.success, twin.monitor.time_s, ticks, rise_m, reason, (float(x), float(y))
+    )
 
 
 _worker: Callable[[int], object] | None = None
 
 
 def _start_worker(make: Callable[[], Callable[[int], object]]) -> None:
-    global _worker  # noqa: PLW0603 - the one slot that an executor's initialiser can fill
+    global _worker
     _worker = make()
 
 

@@ -16,7 +16,11 @@ from hop_core.robot_model import add_actuators, robot_spec
 FLOOR_M = -0.75
 TABLE_THICKNESS_M = 0.04
 PARKING_M = np.array([-1.5, 0.0, FLOOR_M])
-_TYPES = {"box": mujoco.mjtGeom.mjGEOM_BOX, "cylinder": mujoco.mjtGeom.mjGEOM_CYLINDER, "sphere": mujoco.mjtGeom.mjGEOM_SPHERE}
+_TYPES = {
+    "box": mujoco.mjtGeom.mjGEOM_BOX,
+    "cylinder": mujoco.mjtGeom.mjGEOM_CYLINDER,
+    "sphere": mujoco.mjtGeom.mjGEOM_SPHERE,
+}
 
 
 class ShapeConfig(Config):
@@ -36,7 +40,9 @@ class ShapeConfig(Config):
     def _complete(self) -> ShapeConfig:
         needed = {"box": 3, "cylinder": 2, "sphere": 1}[self.type]
         if len(self.size_m) != needed or min(self.size_m) <= 0:
-            raise ValueError(f"a {self.type} needs {needed} positive sizes, got {list(self.size_m)}")
+            raise ValueError(
+                f"a {self.type} needs {needed} positive sizes, got {list(self.size_m)}"
+            )
         return self
 
 

@@ -18,6 +18,7 @@ from types import FrameType
 
 import rclpy
 from builtin_interfaces.msg import Time
+from rclpy.context import Context
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.node import Node
@@ -58,13 +59,13 @@ class HopNode(Node):
         """Releases threads and devices; called once, before the node is destroyed."""
 
 
-def make_executor() -> Executor:
-    """Returns an executor to be driven by `spin_once` only."""
+def make_executor(context: Context | None = None) -> Executor:
+    """Returns an executor of `context` (default: the global one) to be driven by `spin_once` only."""
     try:
         from rclpy.experimental import EventsExecutor
     except ImportError:  # an older Jazzy from apt lacks it
-        return SingleThreadedExecutor()
-    return EventsExecutor()
+        return SingleThreadedExecutor(context=context)
+    return EventsExecutor(context=context)
 
 
 def run(make_node: Callable[[], HopNode], args: list[str] | None = None) -> int:

@@ -17,11 +17,15 @@ from hop_core.kinematics import Kinematics
 
 OPEN = np.array([*(0.0, 0.35, 0.35, 0.35) * 3, 1.35, 0.35, 0.0, 0.0])
 CLOSED = np.array([*(0.0, 1.5, 0.9, 0.8) * 3, 1.38, 0.7, 1.5, 1.2])
-PALM_YAW_RAD = -np.pi / 2  # fingers toward the robot's right, where the camera sees them from the front
+PALM_YAW_RAD = (
+    -np.pi / 2
+)  # fingers toward the robot's right, where the camera sees them from the front
 PALM_TILT_RAD = np.radians(40.0)  # fingers below the horizontal
 GRASP_POINT_M = np.array([0.070, -0.006, 0.015])  # of the palm frame; the object's grip comes here
 GRIP_HEIGHT_M = 0.070
-PREGRASP_M = 0.13  # distance from the grasp, along the palm's normal, at which the approach turns in
+PREGRASP_M = (
+    0.13  # distance from the grasp, along the palm's normal, at which the approach turns in
+)
 LIFT_M = 0.18
 
 
@@ -119,7 +123,7 @@ class LiftExpert:
         pose = self._kinematics.site_pose(q, "palm")
         return np.asarray(pose[:3, 3] + pose[:3, :3] @ GRASP_POINT_M)
 
-    def act(self, T_base_object: np.ndarray) -> np.ndarray:  # noqa: N803 - frames are written T_a_b throughout
+    def act(self, T_base_object: np.ndarray) -> np.ndarray:
         """Return the next target (23,) [rad] for an object at `T_base_object` (4, 4)."""
         self._time_s += self._tick_s
         self._phase_s += self._tick_s
@@ -186,7 +190,14 @@ class LiftExpert:
         goal = np.eye(4)
         goal[:3, :3] = rotation
         goal[:3, 3] = point_m - rotation @ GRASP_POINT_M
-        result = solve_palm(goal, self._q, self._kinematics, iterations=20, posture=self._home[ARM], posture_weight=0.02)
+        result = solve_palm(
+            goal,
+            self._q,
+            self._kinematics,
+            iterations=20,
+            posture=self._home[ARM],
+            posture_weight=0.02,
+        )
         self._q[ARM] = result.q[ARM]
 
 
@@ -201,7 +212,9 @@ def _between(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:
     angle = np.arccos(np.clip(0.5 * (np.trace(turn) - 1.0), -1.0, 1.0))
     if angle < 1e-9:
         return b
-    axis = np.array([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]]) / (2.0 * np.sin(angle))
+    axis = np.array([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]]) / (
+        2.0 * np.sin(angle)
+    )
     skew = np.array([[0.0, -axis[2], axis[1]], [axis[2], 0.0, -axis[0]], [-axis[1], axis[0], 0.0]])
     part = share * angle
     return np.asarray(a @ (np.eye(3) + np.sin(part) * skew + (1.0 - np.cos(part)) * skew @ skew))

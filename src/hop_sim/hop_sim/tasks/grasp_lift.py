@@ -43,7 +43,9 @@ class GraspLiftConfig(Config):
     def _known(self) -> GraspLiftConfig:
         unknown = set(self.objects_in_use) - set(self.objects)
         if unknown:
-            raise ValueError(f"objects_in_use names {sorted(unknown)}; objects has {sorted(self.objects)}")
+            raise ValueError(
+                f"objects_in_use names {sorted(unknown)}; objects has {sorted(self.objects)}"
+            )
         return self
 
 
@@ -94,14 +96,20 @@ class LiftScore:
         return cls(np.zeros(batch), np.zeros(batch, dtype=bool))
 
 
-def sample_starts(config: GraspLiftConfig, table: TableConfig, batch: int, rng: np.random.Generator) -> LiftStart:
+def sample_starts(
+    config: GraspLiftConfig, table: TableConfig, batch: int, rng: np.random.Generator
+) -> LiftStart:
     """Draw `batch` start states: object, its place and yaw, and the robot near home."""
     embodiment = load_embodiment()
     offset = rng.uniform(-1.0, 1.0, (batch, 2)) * config.spread_m
-    position = np.concatenate([config.center_m + offset, np.full((batch, 1), table.center_m[2])], axis=1)
+    position = np.concatenate(
+        [config.center_m + offset, np.full((batch, 1), table.center_m[2])], axis=1
+    )
     noise = np.zeros((batch, 23))
     noise[:, ARM] = rng.uniform(-config.start_noise_arm_rad, config.start_noise_arm_rad, (batch, 7))
-    noise[:, HAND] = rng.uniform(-config.start_noise_hand_rad, config.start_noise_hand_rad, (batch, 16))
+    noise[:, HAND] = rng.uniform(
+        -config.start_noise_hand_rad, config.start_noise_hand_rad, (batch, 16)
+    )
     return LiftStart(
         object_index=rng.integers(len(config.objects_in_use), size=batch),
         position_m=position,
@@ -110,7 +118,9 @@ def sample_starts(config: GraspLiftConfig, table: TableConfig, batch: int, rng: 
     )
 
 
-def advance_score(score: LiftScore, state: LiftState, config: GraspLiftConfig, dt_s: float) -> LiftScore:
+def advance_score(
+    score: LiftScore, state: LiftState, config: GraspLiftConfig, dt_s: float
+) -> LiftScore:
     """Return the score `dt_s` later: success is `hold_s` of being up and held without a break."""
     up = (state.rise_m >= config.lift_height_m) & state.held
     up_s = np.where(up, score.up_s + dt_s, 0.0)
@@ -124,8 +134,12 @@ def reward(before: LiftState, after: LiftState, config: GraspLiftConfig) -> np.n
     """
     nearing = np.sum(np.maximum(0.0, before.tip_distance_m - after.tip_distance_m), axis=1)
     up = (after.rise_m >= config.lift_height_m) & after.held
-    speed = 0.003 * np.abs(after.qd[:, ARM]).sum(axis=1) + 0.0003 * np.abs(after.qd[:, HAND]).sum(axis=1)
-    return np.asarray(50.0 * nearing * ~up + 20.0 * np.clip(after.rise_m, 0.0, 0.5) + 20.0 * up - speed)
+    speed = 0.003 * np.abs(after.qd[:, ARM]).sum(axis=1) + 0.0003 * np.abs(after.qd[:, HAND]).sum(
+        axis=1
+    )
+    return np.asarray(
+        50.0 * nearing * ~up + 20.0 * np.clip(after.rise_m, 0.0, 0.5) + 20.0 * up - speed
+    )
 
 
 class GraspLift:
@@ -145,7 +159,9 @@ class GraspLift:
         """Draw `batch` start states."""
         return sample_starts(self.config, self.table, batch, rng)
 
-    def arrange(self, start: LiftStart, index: int = 0) -> Callable[[mujoco.MjModel, mujoco.MjData], None]:
+    def arrange(
+        self, start: LiftStart, index: int = 0
+    ) -> Callable[[mujoco.MjModel, mujoco.MjData], None]:
         """Return a function that puts the objects of episode `index` in place by writing qpos."""
 
         def place(model: mujoco.MjModel, data: mujoco.MjData) -> None:
@@ -155,7 +171,12 @@ class GraspLift:
                 parked = PARKING_M + np.array([0.0, PARKING_STEP_M * i, 0.0])
                 half_yaw = start.yaw_rad[index] / 2 if in_play else 0.0
                 data.qpos[address : address + 3] = start.position_m[index] if in_play else parked
-                data.qpos[address + 3 : address + 7] = [np.cos(half_yaw), 0.0, 0.0, np.sin(half_yaw)]
+                data.qpos[address + 3 : address + 7] = [
+                    np.cos(half_yaw),
+                    0.0,
+                    0.0,
+                    np.sin(half_yaw),
+                ]
 
         return place
 
@@ -173,7 +194,9 @@ class LiftMonitor:
         time_s: time since the start.
     """
 
-    def __init__(self, task: GraspLift, model: mujoco.MjModel, start: LiftStart, index: int = 0) -> None:
+    def __init__(
+        self, task: GraspLift, model: mujoco.MjModel, start: LiftStart, index: int = 0
+    ) -> None:
         """Look up the object in play."""
         self._task = task
         self.object_name = list(task.objects)[int(start.object_index[index])]

@@ -1,0 +1,25 @@
+"""The checkpoints that come with the workspace."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from hop_core.errors import CheckpointError
+
+FOLDER = "checkpoints"
+
+
+def shipped_policy(task: str) -> Path:
+    """Return the checkpoint that is shipped for `task`: installed, or in the source tree.
+
+    Raises:
+        CheckpointError: there is none.
+    """
+    prefixes = os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
+    folders = [Path(prefix) / "share" / "hop_policy" / FOLDER for prefix in prefixes if prefix]
+    folders.append(Path(__file__).parents[3] / FOLDER)
+    for folder in folders:
+        if (folder / task).is_dir():
+            return folder / task
+    raise CheckpointError(f"no checkpoint is shipped for the task '{task}'; pass one by --policy")

@@ -1,0 +1,82 @@
+"""Demonstrations of the scripted expert, recorded in lock-step as ordinary bags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from hop_core.config import config_hash, config_path, load_config
+from hop_policy.bag_writer import EpisodeWriter
+from hop_policy.cell_statics import cell_statics
+from hop_policy.episode_info import EpisodeInfo, run_hash
+from hop_policy.recorder_config import RecorderConfig
+from hop_sim.agents import ExpertAgent
+from hop_sim.bag_tap import BagTap
+from hop_sim.lockstep import ARMING_ID
+from hop_sim.rollout import CellSpec, Outcome, over_processes, roll_out
+from hop_sim.seeds import demonstration_seeds
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What to record, and where.
+
+    Attributes:
+        cell: the cell.
+        root: folder of all episodes.
+        keep_failures: keep failed attempts too, labelled so.
+    """
+
+    cell: CellSpec
+    root: Path
+    keep_failures: bool = False
+
+
+def episode_name(seed: int) -> str:
+    """Return the name of the episode of `seed`: a second run finds what the first one recorded."""
+    return f"expert_{seed}"
+
+
+def collect(what: Collection, count: int, first: int, workers: int) -> Iterator[Outcome]:
+    """Record demonstrations `first` to `first + count` of the task; yield how each ended.
+
+    Episodes that are there already are passed over, so that an interrupted run can be repeated.
+    """
+    folder = what.root / what.cell.task
+    seeds = [
+        s for s in demonstration_seeds(count, first) if not (folder / episode_name(s)).exists()
+    ]
+    yield from over_processes(partial(_recorder, what), seeds, workers)
+
+
+def _recorder(what: Collection) -> Callable[[int], Outcome]:
+    cell = what.cell
+    twin = cell.build()
+    robot = cell.load_robot()
+    agent = ExpertAgent(1.0 / twin.contract.policy_hz)
+    config = load_config(config_path("recorder.yaml", cell.config_dir), RecorderConfig)
+
+    def record(seed: int) -> Outcome:
+        info = EpisodeInfo(
+            task=cell.task,
+            source="expert",
+            config_hash=run_hash(robot, twin.task.config),
+            contract_hash=twin.contract.hash,
+            seed=seed,
+            extra={"mode": "lock-step", "task_hash": config_hash(twin.task.config)},
+        )
+        name = episode_name(seed)
+        with EpisodeWriter(
+            what.root, cell.task, name, info, config=config, statics=cell_statics(robot)
+        ) as writer:
+            tap = BagTap(writer, robot.camera, ARMING_ID)
+            outcome = roll_out(twin, agent, seed, tap)
+            if outcome.success or what.keep_failures:
+                writer.finish("success" if outcome.success else "failure", outcome.reason)
+            else:
+                writer.drop()
+        return outcome
+
+    return record

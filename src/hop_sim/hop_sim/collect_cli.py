@@ -1,0 +1,96 @@
+"""`hop demos collect`: demonstrations of a scripted expert on the twin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from hop_core.config import config_path, load_config
+from hop_core.errors import ConfigError
+from hop_policy.recorder_config import RecorderConfig
+from hop_sim.collect import Collection, collect
+from hop_sim.lockstep import Realism
+from hop_sim.rollout import CellSpec, Outcome
+from hop_sim.statistics import success_rate
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Record demonstrations of the scripted expert as bags, as fast as this machine can (or --live).
+
+    Only successes are kept. A run that was stopped continues: episodes that are there are passed over.
+    """
+
+    expert: bool = False
+    """Let the scripted expert demonstrate; today the only demonstrator."""
+    task: str = "grasp_lift"
+    """Task to demonstrate."""
+    count: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 50
+    """Episodes to attempt."""
+    first: int = 0
+    """Number of the first one; other numbers are other start states."""
+    out: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
+    """Folder of all episodes; default: recorder.yaml's root."""
+    workers: int = 2
+    """Processes that simulate side by side."""
+    live: bool = False
+    """Drive the ROS graph of the twin instead of the lock-step one: real time, real drivers."""
+    keep_failures: bool = False
+    """Keep failed attempts too, labelled failure."""
+    config_dir: Path | None = None
+    """Folder of the configurations; default: the installed one."""
+    realism: Realism = field(default_factory=Realism)
+    """How wrong the camera is."""
+
+
+def main(argv: list[str]) -> int:
+    """Run `hop demos collect`; return the exit code: 1 when an attempt failed to be recorded at all."""
+    args = tyro.cli(Arguments, prog="hop demos collect", args=argv)
+    if not args.expert:
+        raise ConfigError(
+            "say --expert: the scripted expert is the only demonstrator here; people use record.launch.py"
+        )
+    if args.count < 1 or args.workers < 1:
+        raise ConfigError(
+            f"--count and --workers must be at least 1, got {args.count} and {args.workers}"
+        )
+    config_dir = None if args.config_dir is None else str(args.config_dir)
+    config = load_config(config_path("recorder.yaml", args.config_dir), RecorderConfig)
+    root = config.folder(str(args.out or ""))
+    what = Collection(CellSpec(args.task, args.realism, config_dir), root, args.keep_failures)
+    outcomes = _show(what, args)
+    rate = success_rate([outcome.success for outcome in outcomes])
+    print(
+        f"{rate.trials} attempts, {rate.successes} successes ({rate.value:.2f}, 95 % interval {rate.low:.2f}-{rate.high:.2f}) "
+        f"in {root / args.task}"
+    )
+    return 0
+
+
+def _show(what: Collection, args: Arguments) -> list[Outcome]:
+    """Collect with a progress line; return how each attempt ended."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns) as progress:
+        bar = progress.add_task(f"{args.task} demonstrations", total=args.count)
+        outcomes = []
+        for outcome in collect(what, args.count, args.first, args.workers):
+            outcomes.append(outcome)
+            progress.advance(bar)
+        return outcomes

@@ -1,0 +1,142 @@
+"""Grasp & Lift: the start states, each success predicate on a near miss, and a scene that helps nobody."""
+
+from dataclasses import replace
+
+import mujoco
+import numpy as np
+import pytest
+
+from hop_core.config import validate
+from hop_core.embodiment import HAND, load_embodiment
+from hop_core.errors import ConfigError
+from hop_core.robot_config import load_robot
+from hop_sim.tasks.grasp_lift import (
+    GraspLift,
+    GraspLiftConfig,
+    LiftScore,
+    LiftState,
+    advance_score,
+    reward,
+    sample_starts,
+)
+from hop_sim.tasks.registry import load_task
+
+TABLE = load_robot("twin").table
+TASK = load_task("grasp_lift", TABLE)
+FOUR = GraspLift(
+    TASK.config.model_copy(update={"objects_in_use": tuple(TASK.config.objects)}), TABLE
+)
+MODEL = TASK.build_model()
+
+
+def state(rise_m: float, held: bool = True) -> LiftState:
+    return LiftState(np.array([rise_m]), np.array([held]), np.full((1, 4), 0.05), np.zeros((1, 23)))
+
+
+def play(states: list[LiftState], dt_s: float = 0.05) -> bool:
+    score = LiftScore.zero(1)
+    for one in states:
+        score = advance_score(score, one, TASK.config, dt_s)
+    return bool(score.success[0])
+
+
+def test_two_seconds_at_ten_centimetres_are_success() -> None:
+    assert play([state(0.10)] * 40)
+
+
+@pytest.mark.parametrize(
+    "near_miss",
+    [
+        [state(0.10)] * 39,  # 1.95 s
+        [state(0.099)] * 100,  # a millimetre too low
+        [state(0.15, held=False)] * 100,  # up, but on something else than the hand
+        [*[state(0.10)] * 30, state(0.09), *[state(0.10)] * 30],  # with a break
+    ],
+)
+def test_near_misses_are_failures(near_miss: list[LiftState]) -> None:
+    assert not play(near_miss)
+
+
+def test_success_stays_once_reached() -> None:
+    assert play([*[state(0.10)] * 40, state(0.0, held=False)])
+
+
+def test_scores_of_a_batch_are_independent() -> None:
+    score = LiftScore.zero(2)
+    both = LiftState(
+        np.array([0.2, 0.0]), np.array([True, True]), np.zeros((2, 4)), np.zeros((2, 23))
+    )
+    for _ in range(40):
+        score = advance_score(score, both, TASK.config, 0.05)
+    assert score.success.tolist() == [True, False]
+
+
+def test_reward_prefers_nearing_lifting_and_stillness() -> None:
+    far, near = state(0.0), replace(state(0.0), tip_distance_m=np.full((1, 4), 0.04))
+    up, fast = state(0.12), replace(state(0.0), qd=np.ones((1, 23)))
+    value = {
+        name: reward(far, after, TASK.config)[0]
+        for name, after in (("same", far), ("near", near), ("up", up), ("fast", fast))
+    }
+    assert value["fast"] < value["same"] < value["near"] < value["up"]
+
+
+def test_starts_cover_the_configured_square_and_repeat_by_seed() -> None:
+    starts = sample_starts(TASK.config, TABLE, 400, np.random.default_rng(0))
+    offset = starts.position_m[:, :2] - TASK.config.center_m
+    assert np.abs(offset).max() <= 0.05
+    assert np.abs(offset).max() > 0.045
+    assert starts.yaw_rad.max() - starts.yaw_rad.min() > 6.0
+    again = sample_starts(TASK.config, TABLE, 400, np.random.default_rng(0))
+    assert np.array_equal(starts.position_m, again.position_m)
+
+
+@pytest.mark.parametrize("name", list(TASK.config.objects))
+def test_objects_stand_where_they_were_put(name: str) -> None:
+    model = FOUR.build_model()
+    data = mujoco.MjData(model)
+    start = FOUR.sample(np.random.default_rng(3))
+    start = replace(start, object_index=np.array([list(FOUR.objects).index(name)]))
+    data.qpos[:23] = load_embodiment().home
+    data.ctrl[:7] = load_embodiment().home[:7]
+    FOUR.arrange(start)(model, data)
+    mujoco.mj_step(model, data, nstep=500)
+    assert data.body(name).xpos == pytest.approx(start.position_m[0], abs=2e-3)
+    others = [data.body(other).xpos[0] for other in FOUR.objects if other != name]
+    assert max(others) < -1.0  # parked behind the robot
+
+
+def test_the_simulator_does_not_help() -> None:
+    model = FOUR.build_model()
+    assert model.neq == 0  # no weld
+    assert model.nmocap == 0
+    assert not np.any(model.actuator_trntype == mujoco.mjtTrn.mjTRN_BODY)  # no adhesion
+    assert model.geom_friction[:, 0].max() <= 1.0
+    hand = load_embodiment().hand
+    cap = np.array(hand.cap) * hand.torque_per_unit_nm
+    assert model.actuator_forcerange[HAND, 1] == pytest.approx(cap)
+    assert model.opt.jacobian == mujoco.mjtJacobian.mjJAC_DENSE
+
+
+def test_held_means_touched_by_the_hand_and_nothing_else() -> None:
+    data = mujoco.MjData(MODEL)
+    start = TASK.sample(np.random.default_rng(0))
+    monitor = TASK.monitor(MODEL, start)
+    TASK.arrange(start)(MODEL, data)
+    data.qpos[:23] = load_embodiment().home
+    mujoco.mj_step(MODEL, data, nstep=50)
+    assert not monitor.read(data).held[0]  # it stands on the table
+    data.qpos[25] = 1.0
+    mujoco.mj_forward(MODEL, data)
+    assert not monitor.read(data).held[0]  # it flies
+
+
+def test_an_unknown_object_in_use_is_named() -> None:
+    values = TASK.config.model_dump()
+    with pytest.raises(ConfigError, match=r"objects_in_use names \['spoon'\]"):
+        validate({**values, "objects_in_use": ("spoon",)}, GraspLiftConfig, "test")
+
+
+def test_an_unknown_task_is_named() -> None:
+    with pytest.raises(ConfigError, match="unknown task 'juggle'; tasks: grasp_lift"):
+        load_task("juggle", TABLE)

@@ -1,0 +1,94 @@
+"""Lock-step: the expert succeeds, doing nothing fails, and the same seed gives the same episode to the bit."""
+
+import numpy as np
+import pytest
+
+from hop_core.config import config_path
+from hop_core.errors import ConfigError
+from hop_sim.agents import ExpertAgent, ZeroAgent
+from hop_sim.lockstep import EPOCH_NS, MS, LockStep
+from hop_sim.object_cloud import canonical_cloud, posed_cloud
+from hop_sim.rollout import CellSpec, roll_out
+from hop_sim.seeds import FIRST_DEMO_SEED, demonstration_seeds, evaluation_seeds
+from hop_sim.statistics import success_rate
+
+
+@pytest.fixture(scope="module")
+def twin() -> LockStep:
+    assert config_path("tasks/grasp_lift.yaml").is_file()
+    return CellSpec("grasp_lift").build()
+
+
+def test_the_expert_lifts(twin: LockStep) -> None:
+    outcomes = [roll_out(twin, ExpertAgent(0.05), seed) for seed in (0, 1)]
+    assert [outcome.success for outcome in outcomes] == [True, True]
+    assert all(3.0 < outcome.time_s < 15.0 for outcome in outcomes)
+
+
+def test_an_episode_repeats_to_the_bit(twin: LockStep) -> None:
+    first = roll_out(twin, ExpertAgent(0.05), 5)
+    q = twin.world.data.qpos.copy()
+    assert roll_out(twin, ExpertAgent(0.05), 5) == first
+    assert np.array_equal(twin.world.data.qpos, q)
+
+
+def test_observations_are_as_old_as_the_contract_says(twin: LockStep) -> None:
+    start = twin.task.sample(np.random.default_rng(0))
+    twin.reset(start, 0, 0)
+    for _ in range(3):
+        chosen = twin.observe()
+        age_ms = {name: (twin.now_ns - stamp) / MS for name, (stamp, _) in chosen.items()}
+        assert 30 <= age_ms["depth"] < 30 + 34 + 3
+        assert 10 <= age_ms["arm"] < 10 + 9 + 3
+        assert 10 <= age_ms["hand"] < 10 + 6 + 3
+        twin.step(twin.joints())
+    assert twin.now_ns == EPOCH_NS + 300 * MS + 3 * 50 * MS
+
+
+def test_a_jump_is_limited_and_nan_ends_the_episode(twin: LockStep) -> None:
+    start = twin.task.sample(np.random.default_rng(0))
+    twin.reset(start, 0, 0)
+    q = twin.joints()
+    accepted = twin.step(q + 1.0)
+    assert np.abs(accepted - q).max() < 0.4
+    twin.step(np.full(23, np.nan))
+    assert "NaN" in twin.stopped
+    assert twin.done
+    assert not twin.success
+
+
+def test_doing_nothing_fails(twin: LockStep) -> None:
+    start = twin.task.sample(np.random.default_rng(0))
+    twin.reset(start, 0, 0)
+    agent = ZeroAgent()
+    agent.reset(twin, 0)
+    for _ in range(20):
+        twin.step(agent.act(twin))
+    assert not twin.success
+    assert np.abs(twin.joints()[:7] - start.q[0, :7]).max() < 0.02
+
+
+def test_clouds_lie_on_the_object_and_move_with_it(twin: LockStep) -> None:
+    can = twin.task.objects["can"]
+    cloud = canonical_cloud(can, 100)
+    assert cloud.shape == (100, 3)
+    radius = np.linalg.norm(cloud[:, :2], axis=1)
+    on_side, on_lid = (
+        np.isclose(radius, 0.03),
+        np.isclose(cloud[:, 2], 0.0) | np.isclose(cloud[:, 2], 0.1),
+    )
+    assert np.all(on_side | on_lid)
+    pose = np.eye(4)
+    pose[:3, 3] = 0.5, 0.0, 0.2
+    assert posed_cloud(cloud, pose) == pytest.approx(cloud + pose[:3, 3], abs=1e-6)
+
+
+def test_demonstrations_and_evaluation_never_share_a_seed() -> None:
+    assert not set(evaluation_seeds(1000)) & set(demonstration_seeds(1000))
+    with pytest.raises(ConfigError, match="belong to demonstrations"):
+        evaluation_seeds(10, FIRST_DEMO_SEED - 5)
+
+
+def test_wilson_interval_of_twelve_of_twenty() -> None:
+    rate = success_rate([True] * 12 + [False] * 8)
+    assert (rate.low, rate.high) == pytest.approx((0.387, 0.781), abs=1e-3)
