@@ -1,4 +1,4 @@
-"""The Allegro hand on a CAN bus behind socketcand: python-can's `socketcand` interface connects to it over TCP."""
+"""The Allegro hand on a CAN bus, for clients that use python-can's `socketcand` over TCP."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from hop_sim.reactor import Connection, Reactor, Server
 class _CanConnection(Connection):
     """One client of the CAN server; `listening` once it has opened the bus and sent a first frame.
 
-    Frames are withheld until then: python-can expects the bare `< ok >` to its last handshake message, and a frame glued to
-    it breaks the connection.
+    Frames are withheld until then: python-can expects the bare `< ok >` to its last handshake
+    message, and a frame glued to it breaks the connection.
     """
 
     def __init__(self, emulator: AllegroEmulator, reactor: Reactor, sock: socket.socket) -> None:
@@ -53,8 +53,8 @@ class _CanConnection(Connection):
 class AllegroEmulator:
     """One hand on one bus, for any number of clients.
 
-    The clients' sockets are read by `poll` just before the world steps rather than on arrival: torques can only act from
-    the next step on, and one wake-up per set replaces four.
+    The clients' sockets are read by `poll` just before the world steps rather than on arrival:
+    torques can only act from the next step on, and one wake-up per set replaces four.
     """
 
     def __init__(self, reactor: Reactor, firmware: HandFirmware, address: str, port: int) -> None:

@@ -1,4 +1,4 @@
-"""How the control box turns its motion commands into a moving joint reference: planned moves and joint speeds."""
+"""How the control box turns planned moves and joint speeds into a moving reference."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ARRIVED_RAD = 1e-5
 
 @dataclass(frozen=True, slots=True)
 class JointMove:
-    """A planned move: goal (7,) [rad], speed [rad/s] and acceleration [rad/s^2] of the joint that travels farthest."""
+    """A planned move: goal (7,) [rad]; speed, acceleration of the joint that travels farthest."""
 
     goal: np.ndarray
     speed: float
@@ -20,7 +20,7 @@ class JointMove:
 
 
 class MovePlanner:
-    """Drives a reference through queued goals (mode 0) or to the newest one (mode 6), joints in step on a straight line.
+    """Drives a reference to goal after goal (mode 0) or to the newest one (mode 6).
 
     Attributes:
         reference: (7,) [rad].
@@ -65,12 +65,16 @@ class MovePlanner:
         error = move.goal - self.reference
         speed, acceleration = move.speed * self._scale, move.acceleration * self._scale
         braking = np.sqrt(2.0 * acceleration * np.abs(error))
-        # Within one step of the goal the braking curve is steeper than a step can follow: never pass the goal.
+        # Within one step of the goal the braking curve is steeper than a step can follow: never
+        # pass the goal.
         wanted = np.sign(error) * np.minimum(np.minimum(speed, braking), np.abs(error) / dt_s)
         self.speed += np.clip(wanted - self.speed, -acceleration * dt_s, acceleration * dt_s)
         self.speed[np.abs(error) < _ARRIVED_RAD] = 0.0
         self.reference += self.speed * dt_s
-        if np.abs(move.goal - self.reference).max() < 10 * _ARRIVED_RAD and np.abs(self.speed).max() < 0.05:
+        if (
+            np.abs(move.goal - self.reference).max() < 10 * _ARRIVED_RAD
+            and np.abs(self.speed).max() < 0.05
+        ):
             self.reference[:] = move.goal
             self.speed[:] = 0.0
             self._queue.popleft()
@@ -82,7 +86,8 @@ class MovePlanner:
 class JointSpeed:
     """Drives a reference at commanded joint speeds (mode 4), with the controller's own deadman.
 
-    Source: vendor SDK, vc_set_joint_velocity: `duration` > 0 stops the arm when no newer command came in that time.
+    Source: vendor SDK, vc_set_joint_velocity: `duration` > 0 stops the arm when no newer command
+    came in that time.
     """
 
     def __init__(self) -> None:
@@ -102,7 +107,7 @@ class JointSpeed:
         self._left_s = duration_s if duration_s > 0.0 else np.inf
 
     def step(self, reference: np.ndarray, acceleration: float, dt_s: float) -> np.ndarray:
-        """Move `reference` (7,) [rad] in place by one step at most `acceleration` [rad/s^2] and return it."""
+        """Move `reference` (7,) [rad] in place, at most `acceleration` [rad/s^2], and return it."""
         self._left_s -= dt_s
         if self._left_s <= 0.0:
             self._wanted[:] = 0.0

@@ -30,10 +30,10 @@ Handler = Callable[[ControlBox, bytes], bytes]
 
 
 def execute(box: ControlBox, func: int, payload: bytes) -> tuple[int, bytes]:
-    """Carry out one command; returns the status byte and the data of the reply. Never raises for what a client sends.
+    """Carry out one command, whatever a client sends; returns the reply's status byte and data.
 
-    "Not ready" tells whether the box could take the command when it came: a load set while ready answers "ok" although the
-    box then leaves that state, as in the vendor's examples.
+    "Not ready" tells whether the box could take the command when it came: a load set while ready
+    answers "ok" although the box then leaves that state, as in the vendor's examples.
     """
     not_ready = Status.OK if box.ready else Status.NOT_READY
     handler = _HANDLERS.get(func)
@@ -131,7 +131,7 @@ def _is_joint_limit(box: ControlBox, payload: bytes) -> bytes:
 
 
 def _setting(name: str, decode: Callable[[bytes], object]) -> Handler:
-    """Return a handler that stores a decoded payload as `settings.<name>` and drops the box to mode 0, state 5."""
+    """Return a handler that stores a decoded payload as `settings.<name>`: a new configuration."""
 
     def handler(box: ControlBox, payload: bytes) -> bytes:
         setattr(box.settings, name, decode(payload))

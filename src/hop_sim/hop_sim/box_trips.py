@@ -8,9 +8,17 @@ from hop_sim.world import World
 from hop_sim.xarm_codes import Fault, Mode
 from hop_sim.xarm_reports import Settings, tcp_pose
 
-TCP_LIMIT_M_S = 1.0  # servo_j trips at this times a factor, 1.2 by default; source: vendor's answer, SDK issue 94
+# servo_j trips at this times a factor, 1.2 by default. Source: vendor's answer, SDK issue 94.
+TCP_LIMIT_M_S = 1.0
 _REACH_M = 1.3  # no point of arm and tool is farther from a joint's axis
-_BLOCKED_S = (np.inf, 0.3, 0.2, 0.1, 0.07, 0.05)  # time at the torque limit, by collision sensitivity 0..5; ours
+_BLOCKED_S = (
+    np.inf,
+    0.3,
+    0.2,
+    0.1,
+    0.07,
+    0.05,
+)  # time at the torque limit, by collision sensitivity 0..5; ours
 _BLOCKED_SHARE = 0.98
 
 
@@ -39,7 +47,9 @@ class Trips:
         at_most = _REACH_M * float(np.abs(world.arm_reference_speed).sum())
         if mode == Mode.SERVO and at_most > limit and self.tcp_speed_m_s() > limit:
             return Fault.LINEAR_SPEED
-        blocked = bool((np.abs(world.arm_servo_torque) > _BLOCKED_SHARE * world.arm_torque_limit).any())
+        blocked = bool(
+            (np.abs(world.arm_servo_torque) > _BLOCKED_SHARE * world.arm_torque_limit).any()
+        )
         self._blocked_s = self._blocked_s + dt_s if blocked else 0.0
         if self._blocked_s > _BLOCKED_S[settings.collision_sensitivity]:
             return Fault.COLLISION

@@ -1,4 +1,4 @@
-"""The twin's depth camera: rendering, stereo noise and the jitter of its pose, for the twin and for lock-step mode."""
+"""The simulated depth camera of twin and lock-step mode: rendering, stereo noise, pose jitter."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def episode_pose(
     jitter: float = 1.0,
     shift_m: tuple[float, float, float] = (0.0, 0.0, 0.0),
 ) -> np.ndarray:
-    """Return the camera's true pose (4, 4) in the episode of `seed`: the configured one, shifted and jittered.
+    """Return the camera's true pose (4, 4) in the episode of `seed`.
 
     Args:
         camera: nominal pose.
@@ -100,7 +100,7 @@ class DepthCamera:
         self.noise_scale = noise_scale
 
     def render(self, qpos: np.ndarray) -> np.ndarray:
-        """Return the next frame at `qpos` (nq,), (H, W) float32 [m]: NaN unknown, -inf too near, +inf too far."""
+        """Return the next frame at `qpos` (nq,): (H, W) float32 [m], codes as in `stereo_noise`."""
         true = self._renderer.render(qpos, self.T_base_cam)
         return stereo_noise(true, self._rng, self._lens, self.noise_scale)
 

@@ -1,7 +1,8 @@
 """The xArm control box as a state machine over the simulated arm: modes, states, errors and motion.
 
-Source of the semantics: vendor SDK and manual. No sockets here; `xarm_emulator` carries the protocol. Where the firmware is
-not documented the strict reading is taken: a driver that passes here made no use of leniency.
+Source of the semantics: vendor SDK and manual. No sockets here; `xarm_emulator` carries the
+protocol. Where the firmware is not documented the strict reading is taken: a driver that passes
+here made no use of leniency.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import numpy as np
 from hop_core.embodiment import ARM, Embodiment
 from hop_sim.arm_motion import JointMove, JointSpeed, MovePlanner
 from hop_sim.box_trips import Trips
-from hop_sim.world import SERVO_BANDWIDTH_RAD_S, Payload, World
+from hop_sim.payload import Payload
+from hop_sim.servo_reference import SERVO_BANDWIDTH_RAD_S
+from hop_sim.world import World
 from hop_sim.xarm_codes import MODES, POWER_OFF_ERRORS, Fault, Mode, SetState, State
 from hop_sim.xarm_protocol import Status
 from hop_sim.xarm_reports import Health, Motion, Settings, tcp_pose
@@ -78,14 +81,14 @@ class ControlBox:
         return self._planner.queued
 
     def enable(self, on: bool) -> None:
-        """Power the motors and open the brakes, or the reverse; not powered with an error pending."""
+        """Power the motors and open the brakes, or the reverse; no power with an error pending."""
         self.enabled = on and self.error == 0
         self.world.set_arm_enabled(self.enabled)
         if not self.enabled:
             self._halt(State.STOPPED)
 
     def request_mode(self, mode: int) -> bool:
-        """Ask for a control mode, which takes effect at the next state 0; False if the mode is unknown."""
+        """Ask for a control mode, in force from the next state 0; False if it is unknown."""
         if mode not in MODES:
             return False
         self.configuration_changed()
@@ -134,7 +137,7 @@ class ControlBox:
             self.error = 0
 
     def servo_joint(self, q: np.ndarray) -> None:
-        """MOVE_SERVOJ: the newest target counts; outside mode 1 it is ignored and, as on the box, not reported."""
+        """MOVE_SERVOJ: the newest target counts; outside mode 1 it is ignored without a word."""
         if self.mode == Mode.SERVO and self._state == State.STANDBY and self._within_limits(q):
             self.world.set_arm_target(q)
 
@@ -190,7 +193,7 @@ class ControlBox:
             self.raise_error(fault)
 
     def _within_limits(self, q: np.ndarray) -> bool:
-        """Check a target against the joint limits and the reduced range; NaN or beyond is error 23."""
+        """Check a target against the joint limits and the reduced range; else error 23."""
         lower, upper = self.lower, self.upper
         if self.settings.reduced:
             allowed = np.array(self.settings.reduced_range_rad).reshape(7, 2)

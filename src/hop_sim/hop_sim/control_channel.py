@@ -1,4 +1,7 @@
-"""The twin's control channel: JSON lines on a loopback socket. Replies are `{"ok": true, ...}` or `{"ok": false, "error": ...}`."""
+"""The twin's control channel: JSON lines on a loopback socket.
+
+A reply is `{"ok": true, ...}` or `{"ok": false, "error": "one sentence"}`.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ class _ControlClient(Connection):
         self._buffer = b""
 
     def on_data(self, data: bytes) -> None:
-        """Answer every complete line; a line beyond 64 KiB ends the connection after one error reply."""
+        """Answer every complete line; one beyond 64 KiB gets an error and ends the connection."""
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         for line in lines:
             if line.strip():
@@ -49,7 +52,7 @@ class _ControlClient(Connection):
 
 
 class ControlChannel:
-    """Serves `handle`: it gets a validated request and returns the reply's values, or raises a HopError."""
+    """Serves `handle`, which gets a validated request and returns a reply or raises a HopError."""
 
     def __init__(self, reactor: Reactor, handle: Handler, address: str, port: int) -> None:
         """Listen at once.

@@ -40,9 +40,9 @@ class Reset(_Request):
     seed: int = Field(ge=0, lt=2**63)
     object: str | None = None
     teleport_robot: bool = False
-    camera_jitter: float = Field(1.0, ge=0.0, le=10.0)
+    camera_jitter: float = Field(default=1.0, ge=0.0, le=10.0)
     camera_shift_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    noise_scale: float | None = Field(None, ge=0.0, le=10.0)
+    noise_scale: float | None = Field(default=None, ge=0.0, le=10.0)
     options: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -100,7 +100,7 @@ class HandHot(_Request):
     """The hand reports a temperature, and over-temperature (until `clear`)."""
 
     fault: Literal["hand_over_temperature"] = "hand_over_temperature"
-    temperature_c: int = Field(75, ge=0, le=255)
+    temperature_c: int = Field(default=75, ge=0, le=255)
 
 
 class HandServoOff(_Request):
@@ -144,7 +144,7 @@ class Inject(_Request):
 
 
 class Clear(_Request):
-    """End all injected faults; errors that a device has latched stay until the driver clears them."""
+    """End all injected faults; what a device has latched stays until its driver clears it."""
 
     cmd: Literal["clear"] = "clear"
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from hop_core.errors import TwinError
 
-# Software rendering: one core a renderer, since more cost the control loops and gain nothing at these sizes.
+# Software rendering: one core a renderer, since more cost the control loops and gain nothing at
+# these sizes.
 os.environ.setdefault("LP_NUM_THREADS", "1")
 
 _BACKENDS = {"egl": "mujoco.egl", "osmesa": "mujoco.osmesa"}
@@ -21,18 +22,21 @@ _MAX_GEOMS = 400
 def _open_context(width: int, height: int) -> Any:
     """Return a current off-screen OpenGL context; EGL unless MUJOCO_GL says osmesa.
 
-    MuJoCo's own Renderer reads MUJOCO_GL once, when `mujoco` is first imported, and then opens windows by default.
+    MuJoCo's own Renderer reads MUJOCO_GL once, when `mujoco` is first imported, and then opens
+    windows by default.
     """
     name = os.environ.get("MUJOCO_GL") or "egl"
     if name not in _BACKENDS:
-        raise TwinError(f"MUJOCO_GL={name} cannot render off-screen; set it to {' or '.join(_BACKENDS)}")
+        raise TwinError(
+            f"MUJOCO_GL={name} cannot render off-screen; set it to {' or '.join(_BACKENDS)}"
+        )
     try:
         context = importlib.import_module(_BACKENDS[name]).GLContext(width, height)
         context.make_current()
     except (AttributeError, ImportError, OSError, RuntimeError) as error:
         raise TwinError(
-            f"cannot render off-screen with MUJOCO_GL={name}: {error}; install libegl1 and libegl-mesa0, or libosmesa6 "
-            "and set MUJOCO_GL=osmesa"
+            f"cannot render off-screen with MUJOCO_GL={name}: {error}; install libegl1 and "
+            "libegl-mesa0, or libosmesa6 and set MUJOCO_GL=osmesa"
         ) from error
     return context
 
@@ -45,7 +49,8 @@ class DepthRenderer:
 
         Args:
             model: what is rendered; its off-screen buffer takes this size, without multisampling.
-            width, height: image size [px].
+            width: of the image [px].
+            height: of the image [px].
             focal_px: focal length in x and y [px]; the principal point is the image's centre.
 
         Raises:
@@ -72,18 +77,32 @@ class DepthRenderer:
         self._option = mujoco.MjvOption()
         self._camera = mujoco.MjvCamera()
 
-    def render(self, qpos: np.ndarray, T_base_cam: np.ndarray) -> np.ndarray:  # noqa: N803
-        """Return depth along the optical axis, (H, W) float32 [m]; the far plane where there is nothing.
+    def render(self, qpos: np.ndarray, T_base_cam: np.ndarray) -> np.ndarray:
+        """Return depth along the optical axis, (H, W) float32 [m]; the far plane where nothing is.
 
         Args:
             qpos: (nq,) of the model.
             T_base_cam: (4, 4) optical frame (z forward, x right, y down) in the world.
         """
+        self._draw(qpos, T_base_cam)
+        mujoco.mjr_readPixels(None, self._pixels, self._rect, self._mjr)
+        return self._metres(self._pixels[::-1])
+
+    def render_color(self, qpos: np.ndarray, T_base_cam: np.ndarray) -> np.ndarray:
+        """Return the image (H, W, 3) uint8, RGB; arguments as in `render`. Slower than depth."""
+        self._draw(qpos, T_base_cam)
+        pixels = np.empty((*self._pixels.shape, 3), dtype=np.uint8)
+        mujoco.mjr_readPixels(pixels, None, self._rect, self._mjr)
+        return pixels[::-1]
+
+    def _draw(self, qpos: np.ndarray, T_base_cam: np.ndarray) -> None:
         data = self._data
         data.qpos[:] = qpos
         mujoco.mj_kinematics(self.model, data)
         everything = mujoco.mjtCatBit.mjCAT_ALL.value
-        mujoco.mjv_updateScene(self.model, data, self._option, None, self._camera, everything, self._scene)
+        mujoco.mjv_updateScene(
+            self.model, data, self._option, None, self._camera, everything, self._scene
+        )
         for camera in self._scene.camera:
             camera.pos = T_base_cam[:3, 3]
             camera.forward = T_base_cam[:3, 2]
@@ -93,11 +112,9 @@ class DepthRenderer:
             camera.frustum_near, camera.frustum_far = float(self._near), float(self._far)
         self._context.make_current()
         mujoco.mjr_render(self._rect, self._scene, self._mjr)
-        mujoco.mjr_readPixels(None, self._pixels, self._rect, self._mjr)
-        return self._metres(self._pixels[::-1])
 
     def _metres(self, reading: np.ndarray) -> np.ndarray:
-        """Undo the perspective division of a buffer that reads 1 at the near plane and 0 at the far one."""
+        """Undo the perspective division of a reading: 1 at the near plane, 0 at the far one."""
         near, far = self._near, self._far
         return near * far / (near + reading * (far - near))
 

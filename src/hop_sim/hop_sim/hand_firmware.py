@@ -1,7 +1,7 @@
 """The Allegro hand's firmware as a state machine over the simulated hand: frames in, frames out.
 
-Source: Wonik Allegro Hand V4 CAN protocol. Like the real hand it has no watchdog: the last torques act until others come or
-the servo goes off.
+Source: Wonik Allegro Hand V4 CAN protocol. Like the real hand it has no watchdog: the last torques
+act until others come or the servo goes off.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class HandFirmware:
         self.side = can.Side.RIGHT
 
     def take(self, frame: can.Frame) -> list[can.Frame]:
-        """Carry out one frame from the host and return the replies; what makes no sense is ignored, as on the bus."""
+        """Carry out one frame from the host and return the replies; nonsense is ignored."""
         msg_id, device = can.split_id(frame.arbitration_id)
         if device != self.device_id:
             return []

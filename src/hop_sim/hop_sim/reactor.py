@@ -1,7 +1,7 @@
-"""One thread for all of the twin's sockets: waits for readable ones until a deadline, then lets the physics step.
+"""One thread for all of the twin's sockets: serves them until the physics is due.
 
-A single `select` wakes with microsecond resolution, needs no lock around the world, and costs a fraction of one thread per
-client.
+A single `select` wakes with microsecond resolution, needs no lock around the world, and costs a
+fraction of one thread per client.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Reactor:
         self._handlers.pop(sock, None)
 
     def run_until(self, deadline_ns: int) -> None:
-        """Serve sockets until `deadline_ns` of the monotonic clock; once, without waiting, if that has passed."""
+        """Serve sockets until `deadline_ns` (monotonic); once, without waiting, if it is past."""
         while True:
             wait_s = max(0, deadline_ns - time.monotonic_ns()) / _NS
             readable, _, _ = select.select(list(self._handlers), (), (), wait_s)
@@ -74,7 +74,7 @@ class Connection:
         """Take received bytes; a client that is only written to ignores them."""
 
     def receive(self) -> bytes:
-        """Return what has arrived, empty if nothing has; closes the connection when the peer has ended it."""
+        """Return what has arrived, if anything; close when the peer has ended the connection."""
         try:
             data = self._sock.recv(RECEIVE_BYTES)
         except BlockingIOError:
@@ -86,7 +86,7 @@ class Connection:
         return data
 
     def send(self, data: bytes, droppable: bool = False) -> None:
-        """Send or queue `data`; a `droppable` message is left out whole while the client does not read.
+        """Send or queue `data`; a `droppable` one is left out whole while the client does not read.
 
         A client that leaves 1 MB unread is disconnected.
         """
@@ -118,11 +118,17 @@ class Server:
     """A listening socket that turns every client into a connection.
 
     Attributes:
-        connections: clients at present (closed ones are dropped when the next one arrives or on `alive`).
+        connections: clients at present (closed ones are dropped when the next one arrives or on
+            `alive`).
     """
 
     def __init__(
-        self, reactor: Reactor, address: str, port: int, name: str, connect: Callable[[socket.socket], Connection]
+        self,
+        reactor: Reactor,
+        address: str,
+        port: int,
+        name: str,
+        connect: Callable[[socket.socket], Connection],
     ) -> None:
         """Listen at once.
 
@@ -140,8 +146,8 @@ class Server:
         except OSError as error:
             self._sock.close()
             raise TwinError(
-                f"cannot listen on {address}:{port} ({name}): {error.strerror}; stop the other twin or give this one "
-                "another loopback address, such as --address 127.0.0.2"
+                f"cannot listen on {address}:{port} ({name}): {error.strerror}; stop the other "
+                "twin or give this one another loopback address, such as --address 127.0.0.2"
             ) from error
         self._sock.setblocking(False)
         reactor.add(self._sock, self._accept)
@@ -156,7 +162,9 @@ class Server:
     def alive(self) -> list[Connection]:
         """Return the open connections."""
         if any(connection.closed for connection in self.connections):
-            self.connections = [connection for connection in self.connections if not connection.closed]
+            self.connections = [
+                connection for connection in self.connections if not connection.closed
+            ]
         return self.connections
 
     def drop_clients(self) -> None:

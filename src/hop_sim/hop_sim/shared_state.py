@@ -1,8 +1,9 @@
-"""The twin's state as a memory-mapped file: one writer (the twin), any number of readers (cameras, viewers).
+"""The twin's state as a memory-mapped file: one writer (the twin), any number of readers.
 
-A sequence lock keeps readers consistent without ever making the writer wait: the counter is odd while a write is under way.
-The compiled model lies beside the file, so that a reader renders exactly what the twin simulates. Why a mapped file and not
-`multiprocessing.shared_memory`: on Python 3.11 a reader's exit unlinks the owner's segment.
+A sequence lock keeps readers consistent without ever making the writer wait: the counter is odd
+while a write is under way. The compiled model lies beside the file, so that a reader renders
+exactly what the twin simulates. Why a mapped file and not `multiprocessing.shared_memory`: on
+Python 3.11 a reader's exit unlinks the owner's segment.
 """
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ import numpy as np
 from hop_core.errors import TwinError
 
 _MAGIC = b"HOPTWIN1"
-_HEADER = np.dtype([("magic", "S8"), ("model_hash", "S16"), ("nq", "<i8"), ("pid", "<i8"), ("sequence", "<u8")])
+_HEADER = np.dtype(
+    [("magic", "S8"), ("model_hash", "S16"), ("nq", "<i8"), ("pid", "<i8"), ("sequence", "<u8")]
+)
+_SEQUENCE_AT = _HEADER.itemsize - 8
 _READ_PATIENCE_S = 0.05
 _PAUSE_S = 20e-6
 
@@ -54,20 +58,20 @@ class TwinState:
     qpos: np.ndarray
 
 
+_SCALARS = {
+    "stamp_ns": "<i8",
+    "monotonic_ns": "<i8",
+    "time_s": "<f8",
+    "episode": "<i8",
+    "seed": "<i8",
+    "noise_scale": "<f8",
+    "camera_connected": "<i8",
+}
+
+
 def _layout(nq: int) -> np.dtype:
-    return np.dtype(
-        [
-            ("stamp_ns", "<i8"),
-            ("monotonic_ns", "<i8"),
-            ("time_s", "<f8"),
-            ("episode", "<i8"),
-            ("seed", "<i8"),
-            ("noise_scale", "<f8"),
-            ("camera_connected", "<i8"),
-            ("T_base_cam", "<f8", (4, 4)),
-            ("qpos", "<f8", (nq,)),
-        ]
-    )
+    arrays = [("T_base_cam", "<f8", (4, 4)), ("qpos", "<f8", (nq,))]
+    return np.dtype([*_SCALARS.items(), *arrays])
 
 
 def state_path(address: str, port: int) -> Path:
@@ -111,24 +115,18 @@ class StateWriter:
             with path.open("r+b") as file:
                 self._map = mmap.mmap(file.fileno(), 0)
         except (OSError, mujoco.FatalError) as error:
-            raise TwinError(f"cannot create the twin's state file {path}: {error}; make the folder writable") from error
-        self._sequence = np.frombuffer(self._map, "<u8", 1, _HEADER.fields["sequence"][1])  # type: ignore[index]
+            raise TwinError(
+                f"cannot create the twin's state file {path}: {error}; make the folder writable"
+            ) from error
+        self._sequence = np.frombuffer(self._map, "<u8", 1, _SEQUENCE_AT)
         self._record = np.frombuffer(self._map, layout, 1, _HEADER.itemsize)
-        self._fields = {name: self._record[name] for name in layout.names or ()}
+        self._fields = [(name, self._record[name]) for name in layout.names or ()]
 
     def write(self, state: TwinState) -> None:
         """Publish a snapshot; about 5 microseconds."""
-        fields = self._fields
         self._sequence[0] += 1
-        fields["stamp_ns"][0] = state.stamp_ns
-        fields["monotonic_ns"][0] = state.monotonic_ns
-        fields["time_s"][0] = state.time_s
-        fields["episode"][0] = state.episode
-        fields["seed"][0] = state.seed
-        fields["noise_scale"][0] = state.noise_scale
-        fields["camera_connected"][0] = state.camera_connected
-        fields["T_base_cam"][0] = state.T_base_cam
-        fields["qpos"][0] = state.qpos
+        for name, field in self._fields:
+            field[0] = getattr(state, name)
         self._sequence[0] += 1
 
     def close(self) -> None:
@@ -161,13 +159,17 @@ class StateReader:
                 self._inode = os.fstat(file.fileno()).st_ino
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:
-            raise TwinError(f"no twin state at {path}; start the twin (hop twin run) first") from error
-        header = np.frombuffer(self._map, _HEADER, 1)[0] if len(self._map) >= _HEADER.itemsize else None
+            raise TwinError(
+                f"no twin state at {path}; start the twin (hop twin run) first"
+            ) from error
+        header = (
+            np.frombuffer(self._map, _HEADER, 1)[0] if len(self._map) >= _HEADER.itemsize else None
+        )
         if header is None or header["magic"] != _MAGIC:
             raise TwinError(f"{path} is not the state of a twin of this version; restart the twin")
         self.model_hash = header["model_hash"].decode()
         self._layout = _layout(int(header["nq"]))
-        self._counter = np.frombuffer(self._map, "<u8", 1, _HEADER.fields["sequence"][1])  # type: ignore[index]
+        self._counter = np.frombuffer(self._map, "<u8", 1, _SEQUENCE_AT)
         self._begin, self._end = _HEADER.itemsize, _HEADER.itemsize + self._layout.itemsize
         if len(self._map) < self._end:
             raise TwinError(f"{path} is cut short; restart the twin")
@@ -192,9 +194,13 @@ class StateReader:
         try:
             model = mujoco.MjModel.from_binary_path(str(path))
         except (OSError, ValueError) as error:
-            raise TwinError(f"cannot load the twin's model {path}: {error}; restart the twin") from error
+            raise TwinError(
+                f"cannot load the twin's model {path}: {error}; restart the twin"
+            ) from error
         if model_hash(model) != self.model_hash:
-            raise TwinError(f"the model {path} is not the one that the twin simulates; restart the twin")
+            raise TwinError(
+                f"the model {path} is not the one that the twin simulates; restart the twin"
+            )
         return model
 
     def replaced(self) -> bool:
@@ -223,17 +229,9 @@ class StateReader:
 
     def _decode(self, data: bytes) -> TwinState:
         record = np.frombuffer(data, self._layout, 1)[0]
-        return TwinState(
-            stamp_ns=int(record["stamp_ns"]),
-            monotonic_ns=int(record["monotonic_ns"]),
-            time_s=float(record["time_s"]),
-            episode=int(record["episode"]),
-            seed=int(record["seed"]),
-            noise_scale=float(record["noise_scale"]),
-            camera_connected=bool(record["camera_connected"]),
-            T_base_cam=record["T_base_cam"],
-            qpos=record["qpos"],
-        )
+        values = {name: record[name].item() for name in _SCALARS}
+        values["camera_connected"] = bool(values["camera_connected"])
+        return TwinState(**values, T_base_cam=record["T_base_cam"], qpos=record["qpos"])
 
     def close(self) -> None:
         """Unmap the file."""

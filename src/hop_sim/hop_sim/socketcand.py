@@ -1,6 +1,7 @@
 """The socketcand text protocol, the server's half: CAN frames over TCP as `< frame ID time data >`.
 
-Source: python-can 4.6, interfaces/socketcand (the client that must understand it), and linux-can/socketcand's protocol text.
+Source: python-can 4.6, interfaces/socketcand (the client that must understand it), and
+linux-can/socketcand's protocol text.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class MessageCutter:
 
 
 def parse_send(words: list[bytes]) -> Frame:
-    """Return the frame of a `send ID DLC BYTE...` message; a remote request arrives as one without data.
+    """Return the frame of a `send ID DLC BYTE...` message; remote requests come without data.
 
     Raises:
         DeviceError: it is malformed.

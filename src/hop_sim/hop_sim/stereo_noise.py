@@ -1,6 +1,7 @@
-"""What a passive stereo camera makes of true depth: occlusion shadows, holes at edges, disparity noise, drop-outs.
+"""What a stereo camera makes of true depth: shadows, holes at edges, noise, drop-outs.
 
-Depth error grows with the square of range because the error is made in disparity: z = f B / d, so dz = z^2 / (f B) dd.
+Depth error grows with the square of range because the error is made in disparity: z = f B / d, so
+dz = z^2 / (f B) dd.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ class StereoLens:
 
 @dataclass(frozen=True, slots=True)
 class StereoNoise:
-    """Strength of each effect at scale 1; ours, of the size that ZED 2 depth shows on a table at 0.6 m.
+    """Strength of each effect at scale 1; ours, of the size that ZED 2 depth shows on a table.
 
     Attributes:
-        disparity_px: standard deviation of the matcher's error, in pixels at HD720: 0.9 mm at 0.6 m, 2.5 mm at 1 m.
+        disparity_px: standard deviation of the matcher's error, in pixels at HD720: 0.9 mm at 0.6
+            m, 2.5 mm at 1 m.
         patch_px: side of a patch that shares part of its error, in pixels retrieved.
         edge_ratio: relative jump of depth between neighbours that counts as an edge.
         edge_hole: share of edge pixels that become holes.
@@ -88,8 +90,8 @@ def limit_range(depth_m: np.ndarray, lens: StereoLens) -> np.ndarray:
 def _occluded(disparity: np.ndarray) -> np.ndarray:
     """Return the pixels of the left image that the right one cannot see, (H, W) bool.
 
-    A pixel at column u lies at u - d in the right image; one further right in the left image that lies left of it there is
-    nearer and covers it.
+    A pixel at column u lies at u - d in the right image; one further right in the left image that
+    lies left of it there is nearer and covers it.
     """
     column = np.arange(disparity.shape[1], dtype=np.float32) - disparity
     nearest = np.minimum.accumulate(column[:, ::-1], axis=1)[:, ::-1]
@@ -131,7 +133,7 @@ def _drop_outs(
 def _matcher_error(
     shape: tuple[int, ...], rng: np.random.Generator, patch_px: int, sigma: float
 ) -> np.ndarray:
-    """Return the disparity error (H, W) [px]: half its variance shared within patches, half within 2x2 pixels."""
+    """Return the disparity error (H, W) [px]: half its variance by patch, half by 2x2 pixels."""
     share = np.float32(sigma * np.sqrt(0.5))
     patches = (-(-shape[0] // patch_px), -(-shape[1] // patch_px))
     pairs = (-(-shape[0] // 2), -(-shape[1] // 2))
@@ -141,7 +143,7 @@ def _matcher_error(
 
 
 def _enlarge(coarse: np.ndarray, factor: int, shape: tuple[int, ...]) -> np.ndarray:
-    """Return `coarse` with every cell repeated `factor` times each way, cut to `shape`; a new array."""
+    """Return a new array: cells of `coarse` repeated `factor` times each way, cut to `shape`."""
     return np.repeat(np.repeat(coarse, factor, axis=0), factor, axis=1)[
         : shape[0], : shape[1]
     ].copy()

@@ -1,12 +1,12 @@
-"""The digital twin: one process, one thread, one world in real time behind the devices' own protocols.
+"""The digital twin: one process, one thread, one world in real time behind the devices' protocols.
 
-The thread serves the sockets until a deadline, every 3 ms, then advances the world by 3 steps of 1 ms. A deadline that was
-missed is skipped and counted: the world then runs slower than the clock, and the twin says by how much.
+The thread serves the sockets until a deadline, every 3 ms, then advances the world by 3 steps of
+1 ms. A deadline that was missed is skipped and counted: the world then runs slower than the clock,
+and the twin says by how much.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import gc
 import signal
 import sys
@@ -17,19 +17,18 @@ from types import FrameType
 from typing import Any
 
 import mujoco
-import numpy as np
 
 from hop_core.embodiment import ARM, JOINT_NAMES, load_embodiment
 from hop_core.errors import TwinError
 from hop_core.rate import QuantileRing
-from hop_core.robot_config import RobotConfig, TwinConfig
+from hop_core.robot_config import RobotConfig
 from hop_sim import control_schema as schema
-from hop_sim.camera import episode_pose
 from hop_sim.control_channel import ControlChannel
 from hop_sim.reactor import Reactor
 from hop_sim.shared_state import StateWriter, TwinState, state_path
 from hop_sim.tasks.registry import load_task
 from hop_sim.twin_devices import TwinDevices
+from hop_sim.twin_episode import TwinEpisode
 from hop_sim.world import World
 
 _NS = 1_000_000_000
@@ -41,10 +40,17 @@ class Twin:
     Attributes:
         world: the physics.
         devices: the emulated hardware.
+        episode: the episode under way.
+        address: loopback address of all servers.
     """
 
     def __init__(
-        self, config: RobotConfig, task: str, seed: int = 0, address: str | None = None, config_dir: Path | None = None
+        self,
+        config: RobotConfig,
+        task: str,
+        seed: int = 0,
+        address: str | None = None,
+        config_dir: Path | None = None,
     ) -> None:
         """Build the world and start all servers.
 
@@ -60,20 +66,20 @@ class Twin:
             ConfigError: unknown task.
         """
         if config.twin is None:
-            raise TwinError(f"robot '{config.name}' is real: it has no 'twin' section; use robots/twin.yaml")
+            raise TwinError(
+                f"robot '{config.name}' is real: it has no 'twin' section; use --robot twin"
+            )
         self._config = config
-        self._twin: TwinConfig = config.twin
         self.address = address or config.twin.address
         embodiment = load_embodiment(late_serial=config.arm.late_serial)
         self._period_ns = round(embodiment.rates.hand_period_s * _NS)
         self._task_name = task
-        self._task = load_task(task, config.table, config_dir)
-        self.world = World(self._task.build_model(embodiment), embodiment)
+        the_task = load_task(task, config.table, config_dir)
+        self.world = World(the_task.build_model(embodiment), embodiment)
+        self.episode = TwinEpisode(self.world, the_task, config.camera, config.twin, seed)
         self._stopping = False
-        self._episode = 0
         self._sets = self._missed = 0
         self._late_ms = QuantileRing()
-        self._reset(schema.Reset(seed=seed, teleport_robot=True), rebase=False)
         self._reactor = Reactor()
         self.devices = TwinDevices(self._reactor, self.world, config, embodiment, self.address)
         try:
@@ -84,12 +90,10 @@ class Twin:
             self.devices.close()
             raise
 
-    # -- time -------------------------------------------------------------------------------------------------------
-
     def run(self) -> None:
         """Run in real time until `stop`; returns with every file and socket gone."""
         gc.collect()
-        gc.freeze()  # the model and the modules never become garbage: keep them out of every later collection
+        gc.freeze()  # model and modules never become garbage: keep them out of later collections
         deadline = time.monotonic_ns() + self._period_ns
         try:
             while not self._stopping:
@@ -106,21 +110,23 @@ class Twin:
             self.close()
 
     def _set(self) -> None:
+        """Advance by one set of the hand: 3 ms."""
         self.devices.step()
-        self._monitor.update(self.world.data, self._period_ns / _NS)
+        self.episode.step(self._period_ns / _NS)
         self._sets += 1
         self._writer.write(self._snapshot())
 
     def _snapshot(self) -> TwinState:
+        episode = self.episode
         return TwinState(
             stamp_ns=time.time_ns(),
             monotonic_ns=time.monotonic_ns(),
             time_s=self.world.time_s,
-            episode=self._episode,
-            seed=self._seed,
-            noise_scale=self._noise_scale,
+            episode=episode.number,
+            seed=episode.seed,
+            noise_scale=episode.noise_scale,
             camera_connected=self.devices.camera_connected,
-            T_base_cam=self._T_base_cam,
+            T_base_cam=episode.T_base_cam,
             qpos=self.world.data.qpos,
         )
 
@@ -134,9 +140,8 @@ class Twin:
         self.devices.close()
         self._writer.close()
 
-    # -- control channel --------------------------------------------------------------------------------------------
-
     def _handle(self, request: Any) -> dict[str, Any]:
+        """Carry out a request of the control channel and return the reply's values."""
         if isinstance(request, schema.Hello):
             return self._hello()
         if isinstance(request, schema.Reset):
@@ -144,7 +149,7 @@ class Twin:
         if isinstance(request, schema.State):
             return self._state()
         if isinstance(request, schema.Success):
-            return self._success()
+            return self.episode.record()
         if isinstance(request, schema.Inject):
             self.devices.inject(request.fault)
         elif isinstance(request, schema.Clear):
@@ -165,35 +170,11 @@ class Twin:
             "camera": self._config.camera.model_dump(mode="json"),
         }
 
-    def _reset(self, request: schema.Reset, rebase: bool = True) -> dict[str, Any]:
-        start = self._task.sample(np.random.default_rng(request.seed))
-        if request.object is not None:
-            names = list(self._task.objects)
-            if request.object not in names:
-                raise TwinError(f"task {self._task_name} has no object '{request.object}'; objects: {', '.join(names)}")
-            start = dataclasses.replace(start, object_index=np.array([names.index(request.object)]))
+    def _reset(self, request: schema.Reset) -> dict[str, Any]:
+        drawn = self.episode.begin(request)
         if request.teleport_robot:
-            self.world.reset(q=start.q[0], arrange=self._task.arrange(start))
-            if rebase:
-                self.devices.box.rebase()
-        else:
-            self.world.rearrange(self._task.arrange(start))
-        self._monitor = self._task.monitor(self.world.model, start)
-        self._episode += 1
-        self._seed = request.seed
-        scale = request.noise_scale
-        self._noise_scale = self._twin.depth_noise_scale if scale is None else scale
-        self._T_base_cam = episode_pose(
-            self._config.camera, self._twin, request.seed, request.camera_jitter, request.camera_shift_m
-        )
-        return {
-            "episode": self._episode,
-            "seed": request.seed,
-            "object": self._monitor.object_name,
-            "start_q": start.q[0].tolist(),
-            "T_base_object": self._monitor.object_pose(self.world.data).tolist(),
-            "T_base_cam": self._T_base_cam.tolist(),
-        }
+            self.devices.box.rebase()
+        return drawn
 
     def _state(self) -> dict[str, Any]:
         world = self.world
@@ -206,23 +187,10 @@ class Twin:
             "arm_reference": world.arm_reference.tolist(),
             "arm_torque_nm": world.arm_torque.tolist(),
             "hand_torque_nm": world.data.ctrl[ARM.stop : len(JOINT_NAMES)].tolist(),
-            "object": self._monitor.object_name,
-            "T_base_object": self._monitor.object_pose(world.data).tolist(),
-            "T_base_cam": self._T_base_cam.tolist(),
             "devices": self.devices.describe(),
             "loop": self._loop(),
-            **self._success(),
-        }
-
-    def _success(self) -> dict[str, Any]:
-        monitor = self._monitor
-        return {
-            "episode": self._episode,
-            "seed": self._seed,
-            "success": bool(monitor.score.success[0]),
-            "up_s": float(monitor.score.up_s[0]),
-            "episode_time_s": monitor.time_s,
-            "timed_out": bool(monitor.timed_out),
+            **self.episode.scene(),
+            **self.episode.record(),
         }
 
     def _loop(self) -> dict[str, float]:
@@ -254,10 +222,10 @@ def run_until_signal(twin: Twin) -> None:
 
 
 def main() -> int:
-    """Run a twin as a process of its own: `twin` is `hop twin run`."""
-    from hop_sim.twin_cli import main as cli  # the client verbs need this module: imported late
+    """Run a twin as a process of its own: `twin ...` is `hop twin run ...`."""
+    from hop_sim.twin_cli import run_command  # it imports this module
 
-    return cli(["run", *sys.argv[1:]])
+    return run_command(["run", *sys.argv[1:]])
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ class _Where:
     robot: str = "twin"
     """Overlay in config/robots that describes the twin."""
     address: str | None = None
-    """Loopback address of all its servers; default: as in the overlay. 127.0.0.2 makes a second twin."""
+    """Loopback address of all servers; default: the overlay's. 127.0.0.2 makes a second twin."""
     config_dir: Path | None = None
     """Folder of configurations; default: $HOP_CONFIG_DIR, then the installed ones."""
 
@@ -35,7 +35,9 @@ class _Where:
         """Return a client of the running twin."""
         config = self.config()
         if config.twin is None:
-            raise TwinError(f"robot '{config.name}' is real: it has no twin to talk to; pass --robot twin")
+            raise TwinError(
+                f"robot '{config.name}' is real: it has no twin to talk to; pass --robot twin"
+            )
         return TwinClient(self.address or config.twin.address, config.twin.control_port)
 
 
@@ -51,7 +53,9 @@ class Run:
 
     def act(self) -> None:
         """Run."""
-        twin = Twin(self.where.config(), self.task, self.seed, self.where.address, self.where.config_dir)
+        twin = Twin(
+            self.where.config(), self.task, self.seed, self.where.address, self.where.config_dir
+        )
         print(f"twin of {self.task} on {twin.address}; stop with Ctrl-C", flush=True)
         run_until_signal(twin)
 
@@ -133,8 +137,8 @@ class Inject:
     """Make a device fail."""
 
     fault: tyro.conf.Positional[str]
-    """arm_error, arm_estop, arm_drop, arm_stall, arm_mute_reports, hand_silent, hand_over_temperature, hand_servo_off,
-    hand_drop or camera_unplug."""
+    """arm_error, arm_estop, arm_drop, arm_stall, arm_mute_reports, hand_silent, hand_servo_off,
+    hand_over_temperature, hand_drop or camera_unplug."""
     where: tyro.conf.OmitArgPrefixes[_Where]
     values: str = "{}"
     """The fault's values as JSON, such as '{"code": 31}' or '{"duration_s": 0.5}'."""
@@ -169,13 +173,19 @@ def _show(reply: dict[str, Any]) -> None:
 
 def main(argv: list[str]) -> int:
     """Run `hop twin VERB ...`; returns the exit code."""
-    verb: Any = tyro.cli(Verb, prog="hop twin", args=argv, description=__doc__)  # type: ignore[call-overload]
+    verb: Any = tyro.cli(Verb, prog="hop twin", args=argv, description=__doc__)
     verb.act()
     return 0
 
 
-if __name__ == "__main__":
+def run_command(argv: list[str]) -> int:
+    """Run a verb as a program of its own: an expected failure is one sentence on stderr."""
     try:
-        sys.exit(main(sys.argv[1:]))
+        return main(argv)
     except HopError as failure:
-        sys.exit(f"hop twin: {failure}")
+        print(f"hop twin: {failure}", file=sys.stderr)
+        return failure.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(sys.argv[1:]))

@@ -49,7 +49,8 @@ class TwinClient:
             except OSError as error:
                 if time.monotonic() >= give_up:
                     raise TwinError(
-                        f"no twin answers at {self._where} ({error}); start it with 'hop twin run' or pass its --address"
+                        f"no twin answers at {self._where} ({error}); start it with "
+                        "'hop twin run' or pass its --address"
                     ) from error
                 time.sleep(_RETRY_S)
         self._file = self._sock.makefile("rb")

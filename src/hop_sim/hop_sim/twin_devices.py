@@ -27,7 +27,14 @@ class TwinDevices:
         camera_connected: False while the camera is unplugged.
     """
 
-    def __init__(self, reactor: Reactor, world: World, config: RobotConfig, embodiment: Embodiment, address: str) -> None:
+    def __init__(
+        self,
+        reactor: Reactor,
+        world: World,
+        config: RobotConfig,
+        embodiment: Embodiment,
+        address: str,
+    ) -> None:
         """Start all servers on `address`.
 
         Raises:
@@ -47,7 +54,7 @@ class TwinDevices:
             raise
 
     def step(self) -> None:
-        """Advance everything by one set of the hand: commands in, 3 ms of physics, frames and reports out."""
+        """Advance by one set of the hand: commands in, 3 ms of physics, frames and reports out."""
         self._hand.poll()
         self.box.step(self._period_s)
         self._world.step(self._set_ms)
@@ -60,7 +67,9 @@ class TwinDevices:
             schema.ArmError: lambda f: self.box.raise_error(f.code),
             schema.ArmEstop: lambda f: self.box.press_estop(True),
             schema.ArmDrop: lambda f: self._arm.drop_connections(),
-            schema.ArmStall: lambda f: self._arm.stall(round(f.duration_s * _NS), time.monotonic_ns()),
+            schema.ArmStall: lambda f: self._arm.stall(
+                round(f.duration_s * _NS), time.monotonic_ns()
+            ),
             schema.ArmMute: lambda f: setattr(self._arm, "reports_muted", True),
             schema.HandSilent: lambda f: setattr(self.firmware, "silent", True),
             schema.HandHot: self._overheat,

@@ -1,4 +1,4 @@
-"""Numbers of the control box: modes, states, errors, and what each class of error needs. Source: vendor SDK and manual."""
+"""Numbers of the control box: modes, states, errors. Source: vendor SDK and manual."""
 
 from __future__ import annotations
 
@@ -47,4 +47,4 @@ class Fault(IntEnum):
 
 
 POWER_OFF_ERRORS = frozenset({1, 2, 3, *range(10, 18), 39})
-"""Errors that cut the drives' power: e-stops, servo errors, power board. The others only stop the arm."""
+"""Errors that cut the drives' power: e-stops, servos, power board. Others only stop the arm."""

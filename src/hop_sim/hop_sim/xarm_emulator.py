@@ -96,7 +96,7 @@ class XarmEmulator:
             connection.send(data)
 
     def stall(self, duration_ns: int, now_ns: int) -> None:
-        """Hold back all replies for `duration_ns` from `now_ns` (commands are still carried out)."""
+        """Hold back all replies for `duration_ns` from `now_ns`; commands are still carried out."""
         self._stalled_until_ns = now_ns + duration_ns
 
     def drop_connections(self) -> None:
@@ -110,7 +110,7 @@ class XarmEmulator:
         return len(self._control.alive())
 
     def clear_faults(self) -> None:
-        """End stall and mute and release the e-stop button; the error itself stays until it is cleaned."""
+        """End stall and mute, release the e-stop button; the error itself stays until cleaned."""
         self._stalled_until_ns = 0
         self.reports_muted = False
         self.box.estop = False

@@ -1,7 +1,7 @@
-"""The xArm control box's private protocol: framing, function codes and report frames, as pure functions.
+"""The xArm control box's private protocol: framing and function codes, as pure functions.
 
-Source: vendor SDK xarm-python-sdk 1.18 (core/wrapper, core/comm, x3/report). Floats are little-endian, integers big-endian,
-except the 32-bit integers of boundary and parameter commands.
+Source: vendor SDK xarm-python-sdk 1.18 (core/wrapper, core/comm, x3/report). Floats are
+little-endian, integers big-endian, except the 32-bit integers of boundary and parameter commands.
 """
 
 from __future__ import annotations
@@ -103,20 +103,25 @@ class Framer:
         """Return the requests completed by `data`; heartbeat frames are swallowed.
 
         Raises:
-            DeviceError: the length field is impossible: the stream is not this protocol and cannot be followed.
+            DeviceError: the length field is impossible: the stream is not this protocol and cannot
+                be followed.
         """
         buffer = self._buffer + data if self._buffer else data
         requests, at = [], 0
         while len(buffer) - at >= _HEADER.size:
             transaction, protocol, length = _HEADER.unpack_from(buffer, at)
             if not 1 <= length <= MAX_PAYLOAD:
-                raise DeviceError(f"xArm protocol: a frame of length {length} is impossible (1..{MAX_PAYLOAD})")
+                raise DeviceError(
+                    f"xArm protocol: a frame of length {length} is impossible (1..{MAX_PAYLOAD})"
+                )
             end = at + _HEADER.size + length
             if len(buffer) < end:
                 break
             if protocol != HEARTBEAT:
                 func = buffer[at + _HEADER.size]
-                requests.append(Request(transaction, protocol, func, buffer[at + _HEADER.size + 1 : end]))
+                requests.append(
+                    Request(transaction, protocol, func, buffer[at + _HEADER.size + 1 : end])
+                )
             at = end
         self._buffer = buffer[at:]
         return requests
@@ -129,12 +134,15 @@ def encode_request(request: Request) -> bytes:
 
 
 def encode_reply(request: Request, status: int, data: bytes = b"") -> bytes:
-    """Return the reply frame: the request's transaction, protocol and function, then status and data."""
-    return _REPLY.pack(request.transaction, request.protocol, 2 + len(data), request.func, status) + data
+    """Return the reply: the request's transaction, protocol and function, then status and data."""
+    return (
+        _REPLY.pack(request.transaction, request.protocol, 2 + len(data), request.func, status)
+        + data
+    )
 
 
 def encode_modbus_refusal(request: Request) -> bytes:
-    """Return the standard Modbus exception 1 (illegal function): the emulated box has no registers."""
+    """Return the standard Modbus exception 1 (illegal function): there are no registers here."""
     function = request.payload[0] if request.payload else 0
     header = _HEADER.pack(request.transaction, STANDARD_MODBUS, 3)
     return header + bytes([request.func, (function | 0x80) & 0xFF, 1])
@@ -147,7 +155,9 @@ def floats(payload: bytes, count: int) -> tuple[float, ...]:
         DeviceError: it is shorter.
     """
     if len(payload) < 4 * count:
-        raise DeviceError(f"xArm protocol: {count} floats need {4 * count} bytes, got {len(payload)}")
+        raise DeviceError(
+            f"xArm protocol: {count} floats need {4 * count} bytes, got {len(payload)}"
+        )
     return struct.unpack_from(f"<{count}f", payload)
 
 

@@ -1,7 +1,7 @@
-"""The report frames that the control box pushes on ports 30001 (normal), 30002 (rich) and 30003 (real).
+"""The frames that the control box pushes on ports 30001 (normal), 30002 (rich), 30003 (real).
 
-Source: vendor SDK xarm-python-sdk 1.18, x3/report.py and x3/base.py (offsets). The SDK closes the stream on a frame whose
-length field, mode, state or sensitivities are implausible.
+Source: vendor SDK xarm-python-sdk 1.18, x3/report.py and x3/base.py (offsets). The SDK closes the
+stream on a frame whose length field, mode, state or sensitivities are implausible.
 """
 
 from __future__ import annotations
@@ -53,7 +53,8 @@ class Settings:
         load: mass [kg], centre of mass x, y, z [mm].
         reduced_box_mm: x max, x min, y max, y min, z max, z min.
         reduced_range_rad: 14 figures, lower and upper of each joint.
-        common: other parameters by number, as raw bytes; 1 is the factor on the linear speed limit of servo mode.
+        common: other parameters by number, as raw bytes; 1 is the factor on the linear speed limit
+            of servo mode.
     """
 
     tcp_offset: tuple[float, ...] = (0.0,) * 6
@@ -135,12 +136,16 @@ def rich_report(motion: Motion, health: Health, settings: Settings, version: str
     frame += struct.pack("<5f", s.tcp_jerk, 1.0, s.tcp_max_acc, 0.1, 1000.0)
     frame += struct.pack("<5f", s.joint_jerk, 0.01, s.joint_max_acc, 0.0001, 4.0)
     frame += struct.pack("<2f", 2.3, 2.7)  # rotation jerk and acceleration, vendor defaults
-    frame += bytes(14 + 2) + bytes([35] * 7)  # servo and tool codes all clear; 35 degC in every joint
+    frame += bytes(14 + 2) + bytes(
+        [35] * 7
+    )  # servo and tool codes all clear; 35 degC in every joint
     frame += struct.pack("<8f", health.tcp_speed_mm_s, *health.speeds)
     frame += struct.pack(">I", health.counter) + struct.pack("<6f", *s.world_offset)
     frame += bytes([0, 0, 0, s.self_collision, s.tool_type]) + struct.pack("<6f", *s.tool_params)
     frame += struct.pack(">7H", *[4800] * 7) + struct.pack("<7f", *[0.0] * 7)  # 48 V
-    frame += bytes(433 - len(frame)) + _NO_FORCE + bytes(1)  # no I/O, no force sensor, no identification running
+    frame += (
+        bytes(433 - len(frame)) + _NO_FORCE + bytes(1)
+    )  # no I/O, no force sensor, no identification running
     frame += struct.pack("<3f", *_axis_angle(*motion.tcp_mm_rad[3:6]))
     frame += bytes([s.reduced | s.fence << 1, s.reduced]) + struct.pack(">6h", *s.reduced_box_mm)
     frame += struct.pack("<2f14f", s.reduced_tcp_speed, s.reduced_joint_speed, *s.reduced_range_rad)
@@ -179,7 +184,12 @@ def _rotation(roll: float, pitch: float, yaw: float) -> np.ndarray:
 
 def _axis_angle(roll: float, pitch: float, yaw: float) -> tuple[float, float, float]:
     """Return the rotation Rz(yaw) Ry(pitch) Rx(roll) as axis times angle [rad]."""
-    cr, sr, cp, sp = math.cos(roll / 2), math.sin(roll / 2), math.cos(pitch / 2), math.sin(pitch / 2)
+    cr, sr, cp, sp = (
+        math.cos(roll / 2),
+        math.sin(roll / 2),
+        math.cos(pitch / 2),
+        math.sin(pitch / 2),
+    )
     cy, sy = math.cos(yaw / 2), math.sin(yaw / 2)
     w = cr * cp * cy + sr * sp * sy
     x, y, z = sr * cp * cy - cr * sp * sy, cr * sp * cy + sr * cp * sy, cr * cp * sy - sr * sp * cy

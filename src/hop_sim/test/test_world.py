@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from twin_fixtures import table_scene
 
 from hop_core.embodiment import ARM, load_embodiment
 from hop_core.errors import ModelError
-from hop_sim.world import Payload, World
+from hop_sim.payload import Payload
+from hop_sim.world import World
 
 SET_MS = 3
 
 
 @pytest.fixture(scope="module")
-def model():
-    return table_scene()
+def model(table_scene):
+    return table_scene
 
 
 @pytest.fixture

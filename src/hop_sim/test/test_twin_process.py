@@ -1,0 +1,87 @@
+"""The twin as a process: clean end, ports in use, two side by side, and what it costs."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from hop_sim.shared_state import model_path, state_path
+from hop_sim.twin_client import TwinClient
+
+PORT = 29600
+
+
+def _start(address: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", "hop_sim.twin_cli", "run", "--address", address],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+
+
+@pytest.fixture
+def start():
+    running = []
+
+    def begin(address):
+        process = _start(address)
+        running.append(process)
+        return process
+
+    yield begin
+    for process in running:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, None])
+def test_twin_ends_cleanly_and_leaves_no_file(start, ending):
+    address = f"127.0.42.{1 + [signal.SIGINT, signal.SIGTERM, None].index(ending)}"
+    process = start(address)
+    with TwinClient(address, PORT, wait_s=15.0) as client:
+        client.hello()
+        assert state_path(address, PORT).exists()
+        if ending is None:
+            client.shutdown()
+        else:
+            process.send_signal(ending)
+        assert process.wait(5.0) == 0
+    assert not state_path(address, PORT).exists()
+    assert not model_path(state_path(address, PORT)).exists()
+    assert process.stderr.read() == ""
+
+
+def test_second_twin_on_the_same_address_fails_with_one_sentence_and_another_address_works(start):
+    start("127.0.42.5")
+    with TwinClient("127.0.42.5", PORT, wait_s=15.0) as client:
+        second = start("127.0.42.5")
+        assert second.wait(15.0) == 1
+        error = second.stderr.read()
+        assert error.count("\n") == 1
+        assert "in use" in error
+        assert "--address" in error
+        start("127.0.42.6")
+        with TwinClient("127.0.42.6", PORT, wait_s=15.0) as other:
+            assert other.hello()["state_file"] != client.hello()["state_file"]
+
+
+def test_idle_twin_costs_little_and_keeps_the_world_on_time(start):
+    process = start("127.0.42.7")
+    with TwinClient("127.0.42.7", PORT, wait_s=15.0) as client:
+        watched = psutil.Process(process.pid)
+        before, begin = client.state(), watched.cpu_times()
+        time.sleep(1.5)
+        after, end = client.state(), watched.cpu_times()
+        wall_s = (after["stamp_ns"] - before["stamp_ns"]) * 1e-9
+        slip_s = after["loop"]["slip_s"] - before["loop"]["slip_s"]
+        assert after["time_s"] - before["time_s"] + slip_s == pytest.approx(wall_s, abs=0.02)
+        assert (end.user + end.system - begin.user - begin.system) / wall_s < 0.35
