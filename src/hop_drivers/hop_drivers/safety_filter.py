@@ -165,9 +165,18 @@ class SafetyFilter:
         clamped = ["position"] if (inside != q_goal).any() else []
         limited = self._limiter.step(inside, dt_s)
         clamped += limited.clamped
+        self._stay_inside(before, dt_s)
         clamped += self._keep_distance(before, dt_s)
         self.clamps.update(clamped)
         return FilteredStep(self._limiter.q.copy(), tuple(clamped))
+
+    def _stay_inside(self, before: np.ndarray, dt_s: float) -> None:
+        """Cut what braking at a changed step length would overshoot; a pose outside is eased in, never snapped."""
+        q = self._limiter.q
+        lower, upper = np.minimum(self._lower, before), np.maximum(self._upper, before)
+        if ((q < lower) | (q > upper)).any():
+            self._limiter.q = np.minimum(np.maximum(q, lower), upper)
+            self._limiter.qd = (self._limiter.q - before) / dt_s
 
     def _keep_distance(self, before: np.ndarray, dt_s: float) -> list[str]:
         """Shorten the arm's step until nothing comes closer than allowed; returns the bounds that acted."""
