@@ -1,7 +1,9 @@
 """Life of a HOP node: parameters, executor loop, signals, and one clear sentence when it cannot run.
 
-Periodic work runs in the node's own threads; ROS callbacks only hand data over. The executor is therefore the cheapest
-one that works: `EventsExecutor` driven by `spin_once` (its `spin` never returns in the wheels), `SingleThreadedExecutor`
+Periodic work runs in the node's own threads; ROS callbacks only hand data over. The executor is
+therefore the cheapest
+one that works: `EventsExecutor` driven by `spin_once` (its `spin` never returns in the wheels),
+`SingleThreadedExecutor`
 where it is missing.
 """
 
@@ -25,6 +27,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from hop_core.errors import HopError
+from hop_core.nodes.shared_memory import remove_orphans
 
 _SPIN_S = 0.1
 _PR_SET_PDEATHSIG = 1
@@ -35,10 +38,12 @@ EXIT_WITH_PARENT = "HOP_EXIT_WITH_PARENT"
 class HopNode(Node):
     """A node with HOP's common parameters.
 
-    `config_dir` (empty: the installed config), `robot` (name of the overlay) and `twin_address` (loopback address of the
+    `config_dir` (empty: the installed config), `robot` (name of the overlay) and `twin_address`
+    (loopback address of the
     twin where it is not the overlay's).
 
-    Subclasses start their threads in `__init__` (or on a service) and stop them in `close`, which runs exactly once.
+    Subclasses start their threads in `__init__` (or on a service) and stop them in `close`, which
+    runs exactly once.
     """
 
     def __init__(self, name: str, default_robot: str = "twin") -> None:
@@ -76,7 +81,8 @@ def run(make_node: Callable[[], HopNode], args: list[str] | None = None) -> int:
         args: command line, default `sys.argv`.
 
     Returns:
-        0 after a requested stop, 1 (or the error's own code) after a HopError, the node's `exit_code` otherwise.
+        0 after a requested stop, 1 (or the error's own code) after a HopError, the node's
+        `exit_code` otherwise.
     """
     _exit_with_parent()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
@@ -104,6 +110,7 @@ def run(make_node: Callable[[], HopNode], args: list[str] | None = None) -> int:
             node.destroy_node()
         if rclpy.ok():
             rclpy.shutdown()
+        remove_orphans()  # of nodes that were killed; the last one to end tidies up for all
 
 
 def main_of(make_node: Callable[[], HopNode]) -> Callable[[], None]:
