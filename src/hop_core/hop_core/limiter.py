@@ -1,4 +1,7 @@
-"""The one motion limiter: velocity, acceleration and tool speed, for supervisor, drivers, experts and retargeting alike."""
+"""The one motion limiter.
+
+Velocity, acceleration and tool speed, for supervisor, drivers, experts and retargeting alike.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ class MotionLimits:
     Attributes:
         velocity: (n,) largest joint speed [rad/s].
         acceleration: (n,) largest joint acceleration [rad/s^2].
-        tcp_speed_m_s: largest speed of the palm caused by the arm's joints [m/s]; None: not bounded.
+        tcp_speed_m_s: largest speed of the palm caused by the arm's joints [m/s]; None: not
+            bounded.
     """
 
     velocity: np.ndarray
@@ -26,7 +30,7 @@ class MotionLimits:
     tcp_speed_m_s: float | None = None
 
     def scaled(self, speed: float) -> MotionLimits:
-        """Return the bounds of the same path at `speed` times the pace (velocity by s, acceleration by s^2)."""
+        """Return the bounds of the same path at `speed` s times the pace: v by s, a by s^2."""
         tcp = None if self.tcp_speed_m_s is None else self.tcp_speed_m_s * speed
         return MotionLimits(self.velocity * speed, self.acceleration * speed**2, tcp)
 
@@ -38,7 +42,8 @@ class LimitedStep:
     Attributes:
         q: (n,) joint target [rad].
         qd: (n,) speed at which it is approached [rad/s].
-        clamped: names of the bounds that acted: "velocity", "acceleration", "tcp_speed"; empty if `q` is the goal.
+        clamped: names of the bounds that acted: "velocity", "acceleration", "tcp_speed"; empty if
+            `q` is the goal.
     """
 
     q: np.ndarray
@@ -52,17 +57,22 @@ class LimitedStep:
 
 
 class MotionLimiter:
-    """Follows goals under velocity, acceleration and tool-speed bounds, and always keeps the room to brake.
+    """Follows goals under velocity, acceleration and tool-speed bounds, with room to brake.
 
-    The speed toward a goal at distance e is at most the one from which n steps of full braking end exactly there:
+    The speed toward a goal at distance e is at most the one from which n steps of full braking end
+    exactly there:
     v = e / (n dt) + (n - 1) a dt / 2 with the smallest n for which n (n + 1) a dt^2 / 2 >= e.
     """
 
     def __init__(self, limits: MotionLimits, kinematics: Kinematics | None = None) -> None:
-        """Bind the bounds; `kinematics` is needed when `tcp_speed_m_s` is set, and then joints are the robot's 23."""
+        """Bind the bounds.
+
+        `kinematics` is needed when `tcp_speed_m_s` is set, and then joints are the robot's 23.
+        """
         if limits.tcp_speed_m_s is not None and kinematics is None:
             raise ModelError(
-                "a tool speed limit needs kinematics; pass Kinematics() or set tcp_speed_m_s to None"
+                "a tool speed limit needs kinematics; pass Kinematics() or set tcp_speed_m_s to "
+                "None"
             )
         self.limits = limits
         self._kinematics = kinematics
@@ -80,11 +90,13 @@ class MotionLimiter:
         error = q_goal - self.q
         wanted = error / dt_s
         brake = bound.acceleration * dt_s
-        # From n braking steps away the fastest approach is e / (n dt) + (n - 1) a dt / 2: it ends at the goal, not beyond.
+        # From n braking steps away the fastest approach is e / (n dt) + (n - 1) a dt / 2: it ends
+        # at the goal, not beyond.
         distance = np.abs(error)
         steps = np.maximum(np.ceil(np.sqrt(0.25 + 2.0 * distance / (brake * dt_s)) - 0.5), 1.0)
         stoppable = distance / (steps * dt_s) + 0.5 * (steps - 1.0) * brake
-        # minimum/maximum and abs().max() in place of clip and allclose: this runs 333 times a second, and they cost half.
+        # minimum/maximum and abs().max() in place of clip and allclose: this runs 333 times a
+        # second, and they cost half.
         reach = np.minimum(stoppable, bound.velocity)
         speed = np.minimum(np.maximum(wanted, -reach), reach)
         qd = np.minimum(np.maximum(speed, self.qd - brake), self.qd + brake)

@@ -1,4 +1,7 @@
-"""A lab's own numbers, or the twin's: addresses, mount, payload, table, workspace and camera, in one overlay file."""
+"""A lab's own numbers, or the twin's.
+
+Addresses, mount, payload, table, workspace and camera, in one overlay file.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,8 @@ class ArmConfig(Config):
     Attributes:
         address: dotted IPv4 address of the control box.
         control_port: 502 on hardware; another one where ports below 1024 need rights.
-        forbid_unix_socket: refuse the SDK's silent redirection to a socket file; must be true on hardware.
+        forbid_unix_socket: refuse the SDK's silent redirection to a socket file; must be true on
+            hardware.
         late_serial: the arm's serial series is 1305 or later (other J2/J4 limits).
         payload_kg, payload_center_m: hand with mount, in the flange frame.
         collision_sensitivity: 0 (off) to 5.
@@ -44,7 +48,8 @@ class HandConfig(Config):
     """How the Allegro hand is reached.
 
     Attributes:
-        interface: python-can interface: socketcan on hardware, socketcand for the twin or a remote bus.
+        interface: python-can interface: socketcan on hardware, socketcand for the twin or a remote
+            bus.
         channel: name of the bus.
         host, port: of the socketcand server.
         device_id: 0-3, the low bits of every identifier.
@@ -83,7 +88,8 @@ class CameraConfig(Config):
         fps: frames per second.
         focal_per_width: focal length over image width; ZED-2 at HD720: 0.4125, 101 degrees across.
         near_m, far_m: range of the depth measurement.
-        position_m, quaternion_wxyz: T_base_cam, the optical frame (z forward, x right, y down) in base_link.
+        position_m, quaternion_wxyz: T_base_cam, the optical frame (z forward, x right, y down) in
+            base_link.
     """
 
     sl_module: str = "pyzed.sl"
@@ -128,7 +134,10 @@ class CameraConfig(Config):
 
     @property
     def center_px(self) -> tuple[float, float]:
-        """Principal point [px]: the image's centre, pixel centres at half-integers less one half."""
+        """Principal point [px].
+
+        The image's centre, pixel centres at half-integers less one half.
+        """
         return (self.width - 1) / 2, (self.height - 1) / 2
 
     @property
@@ -171,7 +180,8 @@ class TwinConfig(Config):
     Attributes:
         address: loopback address of all its servers; another one makes a second twin.
         control_port: TCP port of the control channel.
-        camera_position_jitter_m, camera_rotation_jitter_rad: half-widths of the camera pose's uniform jitter at a reset.
+        camera_position_jitter_m, camera_rotation_jitter_rad: half-widths of the camera pose's
+            uniform jitter at a reset.
         depth_noise_scale: 1 is the stereo noise of a ZED-2, 0 none.
     """
 
@@ -183,7 +193,10 @@ class TwinConfig(Config):
 
 
 class RobotConfig(Config):
-    """One robot cell: devices, table, workspace and camera. `twin` is present only where the devices are simulated."""
+    """One robot cell: devices, table, workspace and camera.
+
+    `twin` is present only where the devices are simulated.
+    """
 
     name: str
     arm: ArmConfig
@@ -200,7 +213,9 @@ class RobotConfig(Config):
         return self
 
     def moved(self, address: str) -> RobotConfig:
-        """Return the twin's cell with all its servers at another loopback address; empty: unchanged.
+        """Return the twin's cell with all its servers at another loopback address.
+
+        Empty: unchanged.
 
         Raises:
             ConfigError: the cell is real; its devices are where they are.

@@ -1,4 +1,7 @@
-"""How fast, how near and how stale a motion may be: one file for supervisor, drivers, experts and retargeting."""
+"""How fast, how near and how stale a motion may be.
+
+One file for supervisor, drivers, experts and retargeting.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,8 @@ class MotionConfig(Config):
         arm_acceleration_rad_s2, hand_acceleration_rad_s2: largest joint accelerations.
         tcp_speed_m_s: largest speed of the palm.
         arm_margin_rad, hand_margin_rad: distance kept from the device's position limits.
-        first_target_arm_rad, first_target_hand_rad: how far a source's first target may be from the present command.
+        first_target_arm_rad, first_target_hand_rad: how far a source's first target may be from the
+            present command.
         home_speed: share of the speeds above used for the way home.
     """
 

@@ -1,1 +1,1 @@
-"""ZED-2, xArm7 and Allegro hand adapters, real-time loops, safety supervisor and their ROS nodes."""
+"""ZED-2, xArm7 and Allegro adapters, real-time loops, safety supervisor and their nodes."""

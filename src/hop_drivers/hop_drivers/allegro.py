@@ -1,7 +1,11 @@
-"""Adapter of the Allegro Hand V4 on python-can: `socketcan` on hardware, `socketcand` for the twin or a bus elsewhere.
+"""Adapter of the Allegro Hand V4 on python-can.
 
-python-can (LGPL-3.0) is imported when the hand is opened. What socketcand does differently is handled here: remote requests
-arrive as empty data frames, and a closed peer looks like silence, never like an error; so silence is the fault.
+`socketcan` on hardware, `socketcand` for the twin or a bus elsewhere.
+
+python-can (LGPL-3.0) is imported when the hand is opened. What socketcand does differently is
+handled here: remote requests
+arrive as empty data frames, and a closed peer looks like silence, never like an error; so silence
+is the fault.
 """
 
 from __future__ import annotations
@@ -25,13 +29,19 @@ _ZERO = np.zeros(protocol.JOINTS, dtype=np.int16)
 
 
 class HandAdapter(Protocol):
-    """What the hand's driver needs of a hand. `receive` and `send_torque` belong to the control loop."""
+    """What the hand's driver needs of a hand.
+
+    `receive` and `send_torque` belong to the control loop.
+    """
 
     def open(self) -> None:
         """Connect, identify the hand and start its position stream; raises DeviceError."""
 
     def receive(self) -> np.ndarray | None:
-        """Return the next complete set (16,) [rad], None if none came within 10 ms; raises DeviceError when silent."""
+        """Return the next complete set (16,) [rad], None if none came within 10 ms.
+
+        Raises DeviceError when silent.
+        """
 
     def send_torque(self, counts: np.ndarray) -> None:
         """Send one set of PWM counts (16,) int16; raises DeviceError."""
@@ -107,7 +117,8 @@ class AllegroHand:
         wanted = Side.RIGHT if self._config.side == "right" else Side.LEFT
         if info is not None and info.side is not wanted:
             raise DeviceError(
-                f"the hand on {self.where} is a {info.side.name.lower()} hand, configured is {self._config.side}; "
+                f"the hand on {self.where} is a {info.side.name.lower()} hand, configured is "
+                f"{self._config.side}; "
                 "correct hand.side or mount the other hand"
             )
         self._send(protocol.period_frame(self._period_ms, device_id=device))
@@ -119,7 +130,8 @@ class AllegroHand:
         while not done():
             if time.monotonic() > deadline:
                 raise DeviceError(
-                    f"the hand on {self.where} did not {what} within {_REPLY_S:g} s; check its power, the bus "
+                    f"the hand on {self.where} did not {what} within {_REPLY_S:g} s; check its "
+                    "power, the bus "
                     "termination and hand.device_id"
                 )
             q = self._next(_RECEIVE_S)
@@ -129,12 +141,14 @@ class AllegroHand:
     def receive(self) -> np.ndarray | None:
         """Return the next complete set (see HandAdapter).
 
-        Silence counts only while nothing is queued: a stall of this process is no fault of the hand.
+        Silence counts only while nothing is queued: a stall of this process is no fault of the
+            hand.
         """
         q = self._next(_RECEIVE_S)
         if q is None and (silent_s := time.monotonic() - self._last_frame) > self._config.silence_s:
             raise DeviceError(
-                f"the hand on {self.where} fell silent for {1000 * silent_s:.0f} ms; check power and bus"
+                f"the hand on {self.where} fell silent for {1000 * silent_s:.0f} ms; check power "
+                "and bus"
             )
         return q
 
@@ -173,7 +187,10 @@ class AllegroHand:
             self._send(frame)
 
     def servo(self, on: bool) -> None:
-        """Switch the torque stage (see HandAdapter); the hand may still hold a torque of its last enabling."""
+        """Switch the torque stage (see HandAdapter).
+
+        The hand may still hold a torque of its last enabling.
+        """
         self.send_torque(_ZERO)
         self._send(protocol.servo_frame(on, self._config.device_id))
 
@@ -213,7 +230,8 @@ def open_bus(config: HandConfig) -> Any:
         return can.Bus(**options)
     except (can.CanError, OSError, ValueError) as error:
         raise DeviceError(
-            f"cannot open the CAN bus {config.interface} {config.channel}: {error}; check that the interface is up"
+            f"cannot open the CAN bus {config.interface} {config.channel}: {error}; check that "
+            "the interface is up"
         ) from error
 
 
@@ -224,7 +242,8 @@ def _probe(config: HandConfig) -> None:
             return
     except OSError as error:
         raise DeviceError(
-            f"no socketcand server answers at {config.host}:{config.port} ({error}); check hand.host and hand.port"
+            f"no socketcand server answers at {config.host}:{config.port} ({error}); check "
+            "hand.host and hand.port"
         ) from error
 
 

@@ -1,8 +1,10 @@
 """Codec of the Allegro Hand V4 CAN protocol, both directions, without any I/O.
 
-The driver encodes commands and decodes replies; the digital twin's hand does the reverse with the same functions.
+The driver encodes commands and decodes replies; the digital twin's hand does the reverse with the
+same functions.
 
-Source: Wonik Robotics, Allegro Hand V4 CAN protocol (11-bit identifiers, 1 Mbit/s, little-endian payload).
+Source: Wonik Robotics, Allegro Hand V4 CAN protocol (11-bit identifiers, 1 Mbit/s, little-endian
+payload).
 """
 
 from __future__ import annotations
@@ -22,7 +24,10 @@ JOINTS_PER_FINGER = 4
 JOINTS = FINGERS * JOINTS_PER_FINGER
 BITRATE = 1_000_000
 RAD_PER_COUNT = 333.3 / 65536.0 * pi / 180.0
-"""Joint angle of one position count [rad]. Source: Allegro Hand V4 CAN protocol, position message."""
+"""Joint angle of one position count [rad].
+
+Source: Allegro Hand V4 CAN protocol, position message.
+"""
 
 _INT16_LIMIT = 32767
 _FINGER = struct.Struct("<4h")
@@ -31,7 +36,10 @@ _INFO = struct.Struct("<7B")
 
 
 class MsgId(IntEnum):
-    """Message numbers; the arbitration id is `(msg_id << 2) | device_id`. Finger messages add the finger 0..3."""
+    """Message numbers; the arbitration id is `(msg_id << 2) | device_id`.
+
+    Finger messages add the finger 0..3.
+    """
 
     POSITION = 0x20
     IMU = 0x30
@@ -99,7 +107,7 @@ def split_id(identifier: int) -> tuple[int, int]:
 
 
 def finger_of(msg_id: int, base: MsgId) -> int | None:
-    """Returns the finger 0..3 that a message number of the family `base` addresses, None for another family."""
+    """Returns the finger 0..3 of a message number of the family `base`, None for another family."""
     finger = msg_id - base
     return finger if 0 <= finger < FINGERS else None
 
@@ -112,7 +120,10 @@ def servo_frame(on: bool, device_id: int = 0) -> Frame:
 def period_frame(
     position_ms: int, imu_ms: int = 0, temperature_ms: int = 0, device_id: int = 0
 ) -> Frame:
-    """Returns the command that sets the periods of the hand's own messages [ms]; 0 switches one off."""
+    """Returns the command that sets the periods of the hand's own messages [ms].
+
+    0 switches one off.
+    """
     return Frame(
         arbitration_id(MsgId.PERIOD, device_id), _PERIOD.pack(position_ms, imu_ms, temperature_ms)
     )
@@ -137,7 +148,10 @@ def torque_frames(counts: np.ndarray, device_id: int = 0) -> list[Frame]:
 
 
 def position_frames(counts: np.ndarray, device_id: int = 0) -> list[Frame]:
-    """Returns the four position messages of one set, as the hand sends them; `counts` as in `torque_frames`."""
+    """Returns the four position messages of one set, as the hand sends them.
+
+    `counts` as in `torque_frames`.
+    """
     return _finger_frames(counts, MsgId.POSITION, device_id)
 
 
@@ -168,7 +182,10 @@ def decode_finger(data: bytes) -> tuple[int, int, int, int]:
 
 
 def decode_period(data: bytes) -> tuple[int, int, int]:
-    """Returns (position, imu, temperature) periods [ms]; raises DeviceError on a payload that is not 6 bytes."""
+    """Returns (position, imu, temperature) periods [ms].
+
+    Raises DeviceError on a payload that is not 6 bytes.
+    """
     if len(data) != _PERIOD.size:
         raise DeviceError(f"Allegro CAN: a period message has 6 bytes, got {len(data)}")
     return _PERIOD.unpack(data)
@@ -197,7 +214,7 @@ def decode_info(data: bytes) -> HandInfo:
 
 
 def serial_frame(serial: str, device_id: int = 0) -> Frame:
-    """Returns the SERIAL reply (8 ASCII characters, padded with zero bytes), as the hand sends it."""
+    """Returns the SERIAL reply (8 ASCII characters, zero-padded), as the hand sends it."""
     return Frame(
         arbitration_id(MsgId.SERIAL, device_id), serial.encode("ascii")[:8].ljust(8, b"\0")
     )
@@ -217,7 +234,8 @@ def radians_to_counts(q_rad: Sequence[float] | np.ndarray) -> np.ndarray:
 class PositionAssembler:
     """Joins the four finger messages of one period into a set of 16 angles.
 
-    A finger that repeats before the set is complete means that a frame was lost: the half set is dropped and counted.
+    A finger that repeats before the set is complete means that a frame was lost: the half set is
+    dropped and counted.
     """
 
     def __init__(self) -> None:
@@ -226,7 +244,9 @@ class PositionAssembler:
         self.incomplete_sets = 0
 
     def add(self, finger: int, data: bytes) -> np.ndarray | None:
-        """Takes one position message; returns the (16,) angles [rad] when it completes a set, else None.
+        """Takes one position message.
+
+        Returns the (16,) angles [rad] when it completes a set, else None.
 
         The returned array is reused by the next set: copy it to keep it.
         """

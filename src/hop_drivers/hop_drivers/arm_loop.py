@@ -1,4 +1,8 @@
-"""The arm's driver: 120 Hz on absolute deadlines, poll the joints, follow targets while armed, watch everything each tick."""
+"""The arm's driver.
+
+120 Hz on absolute deadlines, poll the joints, follow targets while armed, watch everything each
+tick.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,12 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from hop_core.clock import ClockOffset
 from hop_core.embodiment import ARM, Embodiment
 from hop_core.errors import DeviceError
 from hop_core.rate import DeadlineLoop, QuantileRing
 from hop_core.robot_config import ArmConfig
 from hop_core.safety_config import SafetyConfig
-from hop_core.clock import ClockOffset
 from hop_drivers.driver import Driver
 from hop_drivers.driver_state import DriverView
 from hop_drivers.follower import Follower, Phase
@@ -23,14 +27,17 @@ _NS = 1e-9
 
 
 def arm_follower(embodiment: Embodiment, safety: SafetyConfig, clock: ClockOffset) -> Follower:
-    """Return the follower of the arm's joints, bounded by the device's own limits (the second line)."""
+    """Return the follower of the arm's joints, bounded by the device's own limits."""
     limits = safety.motion_limits(embodiment, tcp=False)
     device = type(limits)(limits.velocity[ARM], embodiment.acceleration_limit[ARM])
     return Follower(embodiment.lower[ARM], embodiment.upper[ARM], device, safety.watchdog, clock)
 
 
 class ArmDriver(Driver):
-    """Runs one arm. `on_reading` is called from the control loop with every polled joint state: it must be quick."""
+    """Runs one arm.
+
+    `on_reading` is called from the control loop with every polled joint state: it must be quick.
+    """
 
     def __init__(
         self,
@@ -111,7 +118,8 @@ class ArmDriver(Driver):
         if error.max() > self._safety.watchdog.tracking_error_rad:
             self.fault(
                 f"joint{int(error.argmax()) + 1} is {error.max():.2f} rad from its command "
-                f"(limit {self._safety.watchdog.tracking_error_rad:g}); look for an obstacle or a wrong payload"
+                f"(limit {self._safety.watchdog.tracking_error_rad:g}); look for an obstacle or a "
+                "wrong payload"
             )
             return
         self._follow_phase()
@@ -181,6 +189,7 @@ class ArmDriver(Driver):
             "call_p50_ms": self._call_ms.quantile(0.5),
             "call_p99_ms": self._call_ms.quantile(0.99),
             "failed_reads": self._failed_reads,
+            "target_wait_p99_ms": self.follower.wait_ms.quantile(0.99),
             "restarts_from_measured": self.follower.restarts,
             "velocity_limited": self.follower.limited,
             **{f"refused_{kind}": count for kind, count in self.refusals.items()},

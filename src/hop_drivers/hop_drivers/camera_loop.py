@@ -18,9 +18,12 @@ _SILENT_S = 0.5
 
 
 class CameraDriver:
-    """Keeps a camera streaming. A camera that stops is a fault until frames flow again: it moves nothing, so nothing latches.
+    """Keeps a camera streaming.
 
-    `on_frame(frame, intrinsics)` and `on_change(view)` are called from the camera's thread; `on_change` also from `check`.
+    A camera that stops is a fault until frames flow again: it moves nothing, so nothing latches.
+
+    `on_frame(frame, intrinsics)` and `on_change(view)` are called from the camera's thread;
+    `on_change` also from `check`.
     """
 
     def __init__(

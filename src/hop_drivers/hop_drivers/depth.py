@@ -1,4 +1,7 @@
-"""Metric depth as the depth topic carries it: whole millimetres in 16 bits, with codes for what was not measured."""
+"""Metric depth as the depth topic carries it.
+
+Whole millimetres in 16 bits, with codes for what was not measured.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,8 @@ def depth_to_mm(depth_m: np.ndarray) -> np.ndarray:
     """Return depth (H, W) as uint16 [mm]: 0 unknown, 1 too close, 65535 too far.
 
     Args:
-        depth_m: (H, W) float32 [m] as the ZED SDK gives it: NaN unknown, -inf too close, +inf too far.
+        depth_m: (H, W) float32 [m] as the ZED SDK gives it: NaN unknown, -inf too close, +inf too
+            far.
     """
     with np.errstate(invalid="ignore"):
         mm = np.rint(np.clip(depth_m * 1000.0, TOO_CLOSE_MM, _LARGEST_MM))

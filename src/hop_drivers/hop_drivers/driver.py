@@ -1,4 +1,7 @@
-"""What the arm's and the hand's drivers share: connection, arming, e-stop and recovery, each away from the control loop."""
+"""What the arm's and the hand's drivers share.
+
+Connection, arming, e-stop and recovery, each away from the control loop.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,11 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 
+from hop_core.clock import ClockOffset
 from hop_core.errors import DeviceError
 from hop_core.safety_config import SafetyConfig
 from hop_core.state import HopState
 from hop_core.state_report import StateReport
-from hop_core.clock import ClockOffset
 from hop_drivers.driver_state import DriverState, DriverView
 from hop_drivers.follower import Follower
 from hop_drivers.target import Refusals, RefusedTarget, Target
@@ -27,8 +30,10 @@ CLEAR_KEY = "clear_id"
 class Driver(ABC):
     """Keeps one device connected and lets commands through only while it is armed.
 
-    Three threads: the control loop of the subclass, which never waits for anything slow; a worker for connecting, arming,
-    disarming and recovering; and one for emergency stops, so that a stop waits for nobody. Requests may come from any thread
+    Three threads: the control loop of the subclass, which never waits for anything slow; a worker
+    for connecting, arming,
+    disarming and recovering; and one for emergency stops, so that a stop waits for nobody. Requests
+    may come from any thread
     and return at once; the outcome is on `state`.
     """
 
@@ -94,7 +99,10 @@ class Driver(ABC):
         self._stop_wanted.set()
 
     def on_supervisor(self, report: StateReport) -> None:
-        """Follow the supervisor's state: new arming ids, its disarming, its release of an e-stop."""
+        """Follow the supervisor's state.
+
+        New arming ids, its disarming, its release of an e-stop.
+        """
         clear_id = report.extra.get(CLEAR_KEY, "")
         if self._clear_id is not None and clear_id != self._clear_id:
             self.state.clear_estop()
@@ -119,7 +127,7 @@ class Driver(ABC):
         except RefusedTarget as refusal:
             self.refusals[refusal.kind] += 1
             return
-        self.follower.offer(target)
+        self.follower.offer(target, time.monotonic_ns())
 
     @property
     @abstractmethod
@@ -159,7 +167,10 @@ class Driver(ABC):
 
     @abstractmethod
     def _stop(self) -> None:
-        """Stop the device at once, from the e-stop thread; raises DeviceError when not confirmed."""
+        """Stop the device at once, from the e-stop thread.
+
+        Raises DeviceError when not confirmed.
+        """
 
     @abstractmethod
     def _release(self) -> None:
@@ -196,7 +207,8 @@ class Driver(ABC):
     def _check_clock(self) -> None:
         if not self._clock.check() and self.state.may_move:
             self.fault(
-                "the system clock was set while armed; check time synchronisation, then call the recover service"
+                "the system clock was set while armed; check time synchronisation, then call the "
+                "recover service"
             )
 
     def _watch_stop(self) -> None:

@@ -1,4 +1,7 @@
-"""What the supervisor knows of the robot: the newest joint angles, and how long each stream has been flowing; pure."""
+"""What the supervisor knows of the robot.
+
+The newest joint angles, and how long each stream has been flowing; pure.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ class Stream:
 
 
 class Feedback:
-    """Newest measured angles `q` (23,) [rad], order JOINT_NAMES, and the streams by component name."""
+    """Newest measured angles `q` (23,) [rad], order JOINT_NAMES, and the streams by component."""
 
     def __init__(self, components: Sequence[str]) -> None:
         self.q = np.zeros(len(JOINT_NAMES))

@@ -1,4 +1,7 @@
-"""Follows targets in time at a device's own rate: interpolation, second-line limits and the watchdog on command age; pure."""
+"""Follows targets in time at a device's own rate.
+
+Interpolation, second-line limits and the watchdog on command age; pure.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,21 @@ from enum import Enum
 
 import numpy as np
 
+from hop_core.clock import ClockOffset
 from hop_core.interpolate import TargetInterpolator
 from hop_core.limiter import MotionLimiter, MotionLimits
+from hop_core.rate import QuantileRing
 from hop_core.safety_config import WatchdogConfig
-from hop_core.clock import ClockOffset
 from hop_drivers.target import Target
 
 _NS = 1e-9
 
 
 class Phase(Enum):
-    """What the follower is doing: nothing came yet, following, targets are stale, or stale for too long."""
+    """What the follower is doing.
+
+    Nothing came yet, following, targets are stale, or stale for too long.
+    """
 
     WAITING = "no target since arming"
     FOLLOWING = "following"
@@ -27,7 +34,8 @@ class Phase(Enum):
 class Follower:
     """Turns targets at some 20 Hz into commands at the device's rate.
 
-    It starts at rest at the measured pose. After a gap of its own it starts there again, since the device may be anywhere
+    It starts at rest at the measured pose. After a gap of its own it starts there again, since the
+    device may be anywhere
     between. Stale targets end in a braked stop at the last command.
 
     `offer` may be called from any thread; all else belongs to the control loop.
@@ -36,6 +44,7 @@ class Follower:
         q: (n,) last command [rad].
         limited: steps in which the second-line velocity limit acted (the supervisor's should have).
         restarts: starts from the measured pose after a gap.
+        wait_ms: how long targets waited for the loop to take them.
     """
 
     def __init__(
@@ -53,7 +62,8 @@ class Follower:
         self._watchdog = watchdog
         self._clock = clock
         self._interpolator = TargetInterpolator(np.zeros(len(lower)), 0)
-        self._slot: Target | None = None
+        self._slot: tuple[Target, int | None] | None = None
+        self.wait_ms = QuantileRing()
         self._taken: Target | None = None
         self._fresh_ns: int | None = None
         self._started_ns = 0
@@ -72,9 +82,9 @@ class Follower:
         self._slot = self._taken = None
         self._fresh_ns = self._last_ns = None
 
-    def offer(self, target: Target) -> None:
-        """Hand over the newest target; the loop takes it at its next step."""
-        self._slot = target
+    def offer(self, target: Target, received_ns: int | None = None) -> None:
+        """Hand over the newest target, received at monotonic time `received_ns`; the loop takes it at its next step."""
+        self._slot = (target, received_ns)
 
     def step(self, now_ns: int, q_measured: np.ndarray, dt_s: float) -> np.ndarray:
         """Return the command (n,) [rad] for now.
@@ -110,9 +120,12 @@ class Follower:
             self._plan(self._taken, now_ns)
 
     def _take(self, now_ns: int) -> None:
-        target, self._slot = self._slot, None
-        if target is None:
+        slot, self._slot = self._slot, None
+        if slot is None:
             return
+        target, received_ns = slot
+        if received_ns is not None:
+            self.wait_ms.add((now_ns - received_ns) * 1e-6)
         self._taken = target
         self._fresh_ns = now_ns
         self.phase = Phase.FOLLOWING

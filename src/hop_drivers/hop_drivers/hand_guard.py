@@ -1,7 +1,9 @@
 """A small process that takes the torque off the hand when its driver dies.
 
-The hand has no watchdog: when its host is killed, the last torque command stays in force. The driver holds the writing end of
-a pipe; when the pipe closes without a word, this process opens the bus itself and switches the hand off.
+The hand has no watchdog: when its host is killed, the last torque command stays in force. The
+driver holds the writing end of
+a pipe; when the pipe closes without a word, this process opens the bus itself and switches the hand
+off.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ class HandGuard:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "hop_drivers.hand_guard", config.model_dump_json()],
             stdin=subprocess.PIPE,
-            start_new_session=True,  # a Ctrl-C or a killed process group must not take the guard along
+            # a Ctrl-C or a killed process group must not take the guard along
+            start_new_session=True,
         )
 
     def release(self) -> None:
@@ -44,7 +47,10 @@ class HandGuard:
 
 
 def main(argv: list[str]) -> int:
-    """Wait for the driver's end; returns 0 if nothing was to be done or the hand was switched off, else 1."""
+    """Wait for the driver's end.
+
+    Returns 0 if nothing was to be done or the hand was switched off, else 1.
+    """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     config = HandConfig.model_validate_json(argv[0])

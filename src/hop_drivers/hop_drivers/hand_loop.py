@@ -1,4 +1,7 @@
-"""The hand's driver: locked to the hand's own 3 ms position sets, PD torque on each set while armed."""
+"""The hand's driver.
+
+Locked to the hand's own 3 ms position sets, PD torque on each set while armed.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hop_core.clock import ClockOffset
 from hop_core.embodiment import HAND, Embodiment
 from hop_core.errors import DeviceError
 from hop_core.rate import QuantileRing
@@ -16,7 +20,6 @@ from hop_core.robot_config import HandConfig
 from hop_core.safety_config import SafetyConfig
 from hop_drivers.allegro import HandAdapter
 from hop_drivers.allegro_can import Status
-from hop_core.clock import ClockOffset
 from hop_drivers.driver import Driver
 from hop_drivers.driver_state import DriverView
 from hop_drivers.follower import Follower, Phase
@@ -32,7 +35,11 @@ _LONGEST_DT_S = 0.03
 
 @dataclass(frozen=True, slots=True)
 class HandReading:
-    """One set: q (16,) [rad], qd (16,) filtered [rad/s], effort (16,) commanded [Nm], and when it was complete [ns, ROS time]."""
+    """One set.
+
+    Q (16,) [rad], qd (16,) filtered [rad/s], effort (16,) commanded [Nm], and when it was complete
+    [ns, ROS time].
+    """
 
     q: np.ndarray
     qd: np.ndarray
@@ -41,9 +48,12 @@ class HandReading:
 
 
 class SetClock:
-    """Counts the sets of a periodic stream: those that came, those that are missing, those that came in a burst.
+    """Counts the sets of a periodic stream.
 
-    A stall of this process delays sets and then delivers them together: a late set opens a debt that the burst repays; what
+    Those that came, those that are missing, those that came in a burst.
+
+    A stall of this process delays sets and then delivers them together: a late set opens a debt
+    that the burst repays; what
     remains open is missing.
     """
 
@@ -60,7 +70,10 @@ class SetClock:
         self._last_ns = None
 
     def add(self, now_ns: int) -> float | None:
-        """Takes the arrival of a set; returns the time since the last one [s], or None for a set of a burst: skip it."""
+        """Takes the arrival of a set.
+
+        Returns the time since the last one [s], or None for a set of a burst: skip it.
+        """
         self.sets += 1
         if self._last_ns is None:
             self._last_ns = now_ns
@@ -77,14 +90,17 @@ class SetClock:
 
 
 def hand_follower(embodiment: Embodiment, safety: SafetyConfig, clock: ClockOffset) -> Follower:
-    """Return the follower of the hand's joints, bounded by the device's own limits (second line)."""
+    """Return the follower of the hand's joints, bounded by the device's own limits."""
     limits = safety.motion_limits(embodiment, tcp=False)
     device = type(limits)(limits.velocity[HAND], embodiment.acceleration_limit[HAND])
     return Follower(embodiment.lower[HAND], embodiment.upper[HAND], device, safety.watchdog, clock)
 
 
 class HandDriver(Driver):
-    """Runs one hand. `on_reading` is called from the control loop with every 2nd set: it must be quick."""
+    """Runs one hand.
+
+    `on_reading` is called from the control loop with every 2nd set: it must be quick.
+    """
 
     def __init__(
         self,
@@ -201,7 +217,8 @@ class HandDriver(Driver):
             return
         if info.temperature_c >= self._config.stop_c or info.status & Status.OVER_TEMPERATURE:
             self.fault(
-                f"the hand is at {info.temperature_c} degC (limit {self._config.stop_c:g}); let it cool down"
+                f"the hand is at {info.temperature_c} degC (limit {self._config.stop_c:g}); let "
+                "it cool down"
             )
         elif info.status & Status.INTERNAL_COMMUNICATION:
             self.fault("the hand reports an internal communication error; switch it off and on")
@@ -233,7 +250,8 @@ class HandDriver(Driver):
         info = self._present().info
         if info is not None and info.temperature_c >= self._config.warn_c:
             raise DeviceError(
-                f"the hand is still at {info.temperature_c} degC; let it cool below {self._config.warn_c:g}"
+                f"the hand is still at {info.temperature_c} degC; let it cool below "
+                f"{self._config.warn_c:g}"
             )
 
     def _stop(self) -> None:
@@ -265,6 +283,7 @@ class HandDriver(Driver):
             "work_p50_ms": self._work_ms.quantile(0.5),
             "work_p99_ms": self._work_ms.quantile(0.99),
             "saturated": self.pd.saturated,
+            "target_wait_p99_ms": self.follower.wait_ms.quantile(0.99),
             "restarts_from_measured": self.follower.restarts,
             "velocity_limited": self.follower.limited,
             "temperature_c": info.temperature_c if info is not None else "unknown",

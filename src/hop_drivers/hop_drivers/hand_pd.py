@@ -1,4 +1,7 @@
-"""Host-side PD torque control of the Allegro hand, pure and batched: driver, twin and lock-step mode share it."""
+"""Host-side PD torque control of the Allegro hand, pure and batched.
+
+Driver, twin and lock-step mode share it.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,10 @@ from hop_drivers.allegro_can import JOINTS
 class HandPd:
     """PD control in command units with filtered state and a gain ramp after every enable.
 
-    Position and velocity pass first-order low-pass filters; the velocity is the filtered position's difference. The output
-    is clipped to each joint's cap. Gains rise linearly from 0 to full over `ramp_s`, so that a hand that is enabled away
+    Position and velocity pass first-order low-pass filters; the velocity is the filtered position's
+    difference. The output
+    is clipped to each joint's cap. Gains rise linearly from 0 to full over `ramp_s`, so that a hand
+    that is enabled away
     from its target closes the distance softly.
 
     Source: Wonik allegro_hand_ros2 (gains, caps, 30 Hz filters); the ramp is ours.
@@ -62,7 +67,10 @@ class HandPd:
         self.disable(where)
 
     def disable(self, where: np.ndarray | None = None) -> None:
-        """Set the gains to zero; they ramp up again from the next `step` on. The filters keep running."""
+        """Set the gains to zero; they ramp up again from the next `step` on.
+
+        The filters keep running.
+        """
         np.copyto(self._gain, 0.0, where=True if where is None else where[..., None])
 
     def observe(self, q: np.ndarray, dt_s: float) -> None:
@@ -79,7 +87,10 @@ class HandPd:
         self.velocity += self._scratch
 
     def step(self, q_target: np.ndarray, dt_s: float) -> np.ndarray:
-        """Return torques (..., 16) [command units, -1..1] toward `q_target` (..., 16) [rad]; call `observe` before."""
+        """Return torques (..., 16) [command units, -1..1] toward `q_target` (..., 16) [rad].
+
+        Call `observe` before.
+        """
         self._gain += dt_s / self._ramp_s if self._ramp_s > 0.0 else 1.0
         np.minimum(self._gain, 1.0, out=self._gain)
         np.subtract(q_target, self.position, out=self._scratch)

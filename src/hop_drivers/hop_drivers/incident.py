@@ -24,7 +24,8 @@ _PACKAGES = ("hop_drivers", "xarm-python-sdk", "python-can", "numpy", "mujoco")
 class IncidentRecorder:
     """A ring of joint states and commands, and of the state reports of the same time.
 
-    `sample` and `report` are called by the supervisor's threads and cost microseconds; `write` starts a thread of its own.
+    `sample` and `report` are called by the supervisor's threads and cost microseconds; `write`
+    starts a thread of its own.
     """
 
     def __init__(self, folder: Path, seconds: float, rate_hz: float) -> None:

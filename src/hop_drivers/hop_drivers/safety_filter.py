@@ -1,6 +1,7 @@
 """The 23-joint safety filter between a source's targets and the motors; pure.
 
-Two answers are kept apart: a target is *refused* when it cannot be meant (NaN, wrong joints, a jump at the start) and *clamped*
+Two answers are kept apart: a target is *refused* when it cannot be meant (NaN, wrong joints, a jump
+at the start) and *clamped*
 when it is meant but goes too far or too fast. Both are counted by reason.
 """
 
@@ -35,9 +36,12 @@ class FilteredStep:
 
 
 class SafetyFilter:
-    """Bounds position, speed, acceleration and tool speed, and keeps arm and palm off the table, the box's walls and the arm.
+    """Bounds position, speed, acceleration and tool speed, and keeps distances.
 
-    Distances apply to the arm's links and the palm: fingers may touch the table and the object, a grasp is contact. A posture
+    Arm and palm stay off the table, inside the workspace box and away from the arm itself.
+
+    Distances apply to the arm's links and the palm: fingers may touch the table and the object, a
+    grasp is contact. A posture
     that is too near already may be left, never made worse.
 
     Attributes:
@@ -101,7 +105,8 @@ class SafetyFilter:
         if excess[worst] > 0.0:
             raise RefusedTarget(
                 "first_target",
-                f"first target refused: {JOINT_NAMES[worst]} would start {distance[worst]:.2f} rad away "
+                f"first target refused: {JOINT_NAMES[worst]} would start {distance[worst]:.2f} "
+                "rad away "
                 f"(limit {self._first_rad[worst]:g}); go home first",
             )
 
@@ -131,7 +136,10 @@ class SafetyFilter:
         return safe, acted
 
     def _rewind(self, due_ns: int) -> int | None:
-        """Forget planned points that are due no earlier than `due_ns`; returns when the last one kept is due."""
+        """Forget planned points that are due no earlier than `due_ns`.
+
+        Returns when the last one kept is due.
+        """
         forgot = False
         while self._plan and self._plan[-1][0] >= due_ns and len(self._plan) > 1:
             self._plan.pop()
@@ -171,7 +179,10 @@ class SafetyFilter:
         return FilteredStep(self._limiter.q.copy(), tuple(clamped))
 
     def _stay_inside(self, before: np.ndarray, dt_s: float) -> None:
-        """Cut what braking at a changed step length would overshoot; a pose outside is eased in, never snapped."""
+        """Cut what braking at a changed step length would overshoot.
+
+        A pose outside is eased in, never snapped.
+        """
         q = self._limiter.q
         lower, upper = np.minimum(self._lower, before), np.maximum(self._upper, before)
         if ((q < lower) | (q > upper)).any():
@@ -179,7 +190,10 @@ class SafetyFilter:
             self._limiter.qd = (self._limiter.q - before) / dt_s
 
     def _keep_distance(self, before: np.ndarray, dt_s: float) -> list[str]:
-        """Shorten the arm's step until nothing comes closer than allowed; returns the bounds that acted."""
+        """Shorten the arm's step until nothing comes closer than allowed.
+
+        Returns the bounds that acted.
+        """
         wanted = self._limiter.q
         if np.array_equal(wanted[ARM], before[ARM]):
             return []
@@ -206,7 +220,10 @@ class SafetyFilter:
         return acted
 
     def _violations(self, q: np.ndarray) -> dict[str, float]:
-        """Depth [m] by which each distance bound is broken at `q` (23,); negative when it is kept."""
+        """Depth [m] by which each distance bound is broken at `q` (23,).
+
+        Negative when it is kept.
+        """
         clearance = self._kinematics.clearance(q)
         palm = self._kinematics.site_pose(q, "palm")[:3, 3]
         return {

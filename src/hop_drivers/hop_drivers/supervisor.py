@@ -1,9 +1,14 @@
-"""The safety supervisor: who may move the robot, and when nobody may. Pure state machine with an injected clock.
+"""The safety supervisor: who may move the robot, and when nobody may.
 
-DISCONNECTED -> IDLE -> ARMING -> ARMED -> ACTIVE <-> HOLD, and FAULT and ESTOP from anywhere. Nothing moves without arming,
-every arming has an id of its own, one source at a time has the robot, and neither a fault nor an e-stop ever ends in motion.
+Pure state machine with an injected clock.
 
-While armed, the drivers get a target at 20 Hz without a break (the source's, the way home, or "stay"), so that their own
+DISCONNECTED -> IDLE -> ARMING -> ARMED -> ACTIVE <-> HOLD, and FAULT and ESTOP from anywhere.
+Nothing moves without arming,
+every arming has an id of its own, one source at a time has the robot, and neither a fault nor an
+e-stop ever ends in motion.
+
+While armed, the drivers get a target at 20 Hz without a break (the source's, the way home, or
+"stay"), so that their own
 watchdogs disarm them when this process dies.
 """
 
@@ -118,7 +123,10 @@ class Supervisor:
         return Answer(True, "disarmed")
 
     def request_recover(self) -> Answer:
-        """Ask the drivers to clear their faults; ends in IDLE, or in FAULT with what is still in the way."""
+        """Ask the drivers to clear their faults.
+
+        Ends in IDLE, or in FAULT with what is still in the way.
+        """
         if self.state is not HopState.FAULT:
             return Answer(False, f"nothing to recover from in {self.state}")
         self._recover_until_ns = self._now_ns() + round(_RECOVER_S / _NS)
@@ -181,7 +189,10 @@ class Supervisor:
             self._fault(f"{report.component}: {report.reason}")
 
     def on_target(self, source: Source, read: Callable[[], Target]) -> None:
-        """Filter a source's target and pass it on, or refuse and count it; `read` raises RefusedTarget."""
+        """Filter a source's target and pass it on, or refuse and count it.
+
+        `read` raises RefusedTarget.
+        """
         try:
             self._follow(source, read)
         except RefusedTarget as refusal:
@@ -337,7 +348,8 @@ class Supervisor:
             self._home_moved_ns = now
         elif (now - self._home_moved_ns) * _NS > _HOME_BLOCKED_S:
             self._rest(
-                f"the way home is blocked by {', '.join(step.clamped) or 'nothing known'}; jog clear of it first"
+                f"the way home is blocked by {', '.join(step.clamped) or 'nothing known'}; jog "
+                "clear of it first"
             )
 
     # Transitions.
@@ -434,5 +446,8 @@ class Supervisor:
 
     @property
     def divergence_rad(self) -> float:
-        """Largest distance between the filtered command and the measured joints [rad]; of interest in shadow mode."""
+        """Largest distance between the filtered command and the measured joints [rad].
+
+        Of interest in shadow mode.
+        """
         return float(np.abs(self._filter.q - self.feedback.q).max()) if self.state.may_move else 0.0

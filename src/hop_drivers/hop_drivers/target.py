@@ -1,7 +1,8 @@
-"""A joint target as it travels from a source to the motors, free of any message type, and the checks at each boundary."""
+"""A joint target on its way from a source to the motors, and the checks at each boundary."""
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ class RefusedTarget(SafetyError):
 
 
 class TargetReader:
-    """Turns the fields of a JointTrajectory into a Target in a fixed joint order, or refuses it with a reason.
+    """Turns the fields of a JointTrajectory into a Target in a fixed order, or refuses it.
 
     The permutation by name is computed once per order of names, since a sender never changes it.
     """
@@ -60,7 +61,8 @@ class TargetReader:
             joints: wanted order.
             max_age_ns: oldest stamp that is accepted, measured against ROS time at receipt [ns].
             max_ahead_ns: farthest point in the future that is accepted [ns].
-            subset: whether the sender names more joints than wanted (a driver takes its own from all 23).
+            subset: whether the sender names more joints than wanted (a driver takes its own from
+                all 23).
         """
         self._joints = tuple(joints)
         self._max_age_ns = max_age_ns
@@ -87,7 +89,8 @@ class TargetReader:
             now_ns: present ROS time.
 
         Raises:
-            RefusedTarget: wrong names, wrong size, a value that is not finite, stale, from the future, or no point.
+            RefusedTarget: wrong names, wrong size, a value that is not finite, stale, from the
+                future, or no point.
         """
         index = self._index_of(list(names))
         if not points:
@@ -111,7 +114,7 @@ class TargetReader:
         if not np.isfinite(q).all():
             raise RefusedTarget("not_finite", "target refused: a position is NaN or infinite")
         due = tuple(stamp_ns + offset for offset, _ in points)
-        if any(later <= sooner for sooner, later in zip(due, due[1:], strict=False)):
+        if any(later <= sooner for sooner, later in itertools.pairwise(due)):
             raise RefusedTarget("order", "target refused: its points are not in ascending time")
         return Target(arming_id, stamp_ns, due, q)
 

@@ -1,8 +1,11 @@
 """Adapter of the xArm7's control box on the vendor SDK; the SDK is imported when the arm is opened.
 
-The SDK's traps that are handled here: degrees by default; one lock per client, so that a stop waits behind a stalled call
-(the stop has a client of its own); a report stream that goes silent without a word (its age is watched); a servo call in the
-wrong mode that returns "ok" (mode and state are checked on every tick); a process-wide socket time-out; prints at import.
+The SDK's traps that are handled here: degrees by default; one lock per client, so that a stop waits
+behind a stalled call
+(the stop has a client of its own); a report stream that goes silent without a word (its age is
+watched); a servo call in the
+wrong mode that returns "ok" (mode and state are checked on every tick); a process-wide socket time-
+out; prints at import.
 """
 
 from __future__ import annotations
@@ -33,7 +36,10 @@ _POLL_S = 0.02
 
 @dataclass(frozen=True, slots=True)
 class ArmReading:
-    """One polled joint state: q (7,) [rad], qd (7,) [rad/s], effort (7,) [Nm], and when it was read [ns, ROS time]."""
+    """One polled joint state.
+
+    Q (7,) [rad], qd (7,) [rad/s], effort (7,) [Nm], and when it was read [ns, ROS time].
+    """
 
     q: np.ndarray
     qd: np.ndarray
@@ -42,7 +48,10 @@ class ArmReading:
 
 
 class ArmAdapter(Protocol):
-    """What the arm's driver needs of an arm. Every method but `stop` belongs to one caller at a time."""
+    """What the arm's driver needs of an arm.
+
+    Every method but `stop` belongs to one caller at a time.
+    """
 
     def open(self) -> None:
         """Connect; raises DeviceError."""
@@ -66,7 +75,10 @@ class ArmAdapter(Protocol):
         """Stop moving and leave servo mode; raises DeviceError."""
 
     def stop(self) -> None:
-        """Emergency stop by its own connection; callable from any thread; raises DeviceError when not confirmed."""
+        """Emergency stop by its own connection; callable from any thread.
+
+        Raises DeviceError when not confirmed.
+        """
 
     def clear(self) -> None:
         """Clear the box's errors; raises DeviceError with what is still in the way."""
@@ -89,7 +101,8 @@ class XArm:
         """Connect both clients and check what answered.
 
         Raises:
-            DeviceError: nobody answers, the firmware is too old, or the serial does not fit the configured limits.
+            DeviceError: nobody answers, the firmware is too old, or the serial does not fit the
+                configured limits.
         """
         self._probe()
         self._api = self._connect(report=True)
@@ -111,7 +124,8 @@ class XArm:
                 return
         except OSError as error:
             raise DeviceError(
-                f"no xArm control box answers at {where} ({error}); check power, cable and arm.address"
+                f"no xArm control box answers at {where} ({error}); check power, cable and "
+                "arm.address"
             ) from error
 
     def _connect(self, report: bool) -> Any:
@@ -127,7 +141,8 @@ class XArm:
                     enable_report=report,
                     report_type="rich",
                     forbid_uds=self._config.forbid_unix_socket,
-                    check_joint_limit=False,  # the SDK's table knows neither margin nor overlay; ours is checked before
+                    # the SDK's table knows neither margin nor overlay; ours is checked before
+                    check_joint_limit=False,
                 )
             except Exception as error:  # the SDK raises plain Exception
                 raise DeviceError(
@@ -148,7 +163,8 @@ class XArm:
         series = serial[2:6]
         if series.isdigit() and (int(series) >= _LATE_SERIES) != self._config.late_serial:
             raise DeviceError(
-                f"xArm serial {serial} has other limits of joints 2 and 4 than configured; set arm.late_serial: "
+                f"xArm serial {serial} has other limits of joints 2 and 4 than configured; set "
+                "arm.late_serial: "
                 f"{str(int(series) >= _LATE_SERIES).lower()} in the robot's overlay"
             )
 
@@ -170,7 +186,8 @@ class XArm:
     def enable(self) -> None:
         """Bring the arm into servo mode (see ArmAdapter).
 
-        Every configuration change drops the box to mode 0: all of it comes before mode 1, and is read back.
+        Every configuration change drops the box to mode 0: all of it comes before mode 1, and is
+            read back.
         """
         api = self._api
         self._clear_box()
@@ -221,7 +238,8 @@ class XArm:
                 raise DeviceError(error)
             if time.monotonic() > deadline:
                 raise DeviceError(
-                    f"{failure} within {limit_s:g} s (mode {self._api.mode}, state {self._api.state})"
+                    f"{failure} within {limit_s:g} s (mode {self._api.mode}, state "
+                    f"{self._api.state})"
                 )
             time.sleep(_POLL_S)
 
@@ -285,7 +303,8 @@ class XArm:
                 if code == codes.API_OK and state == codes.STATE_STOPPED:
                     return
         raise DeviceError(
-            f"the xArm at {self._config.address} did not confirm the stop within {_STOP_S:g} s; press the red button"
+            f"the xArm at {self._config.address} did not confirm the stop within {_STOP_S:g} s; "
+            "press the red button"
         )
 
     def clear(self) -> None:

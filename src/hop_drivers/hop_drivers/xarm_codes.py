@@ -1,6 +1,7 @@
 """Error codes of the xArm control box as sentences, and what an operator can do about each class.
 
-Source: UFACTORY xArm user manual and xArm-Python-SDK `x_code`; C60 from the vendor's answers (it is in no table).
+Source: UFACTORY xArm user manual and xArm-Python-SDK `x_code`; C60 from the vendor's answers (it is
+in no table).
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
-"""Adapter of the ZED-2 on `pyzed.sl`, or on a module with the same names that the configuration injects.
+"""Adapter of the ZED-2 on `pyzed.sl`, or on an injected module with the same names.
 
-The module is imported when the camera is opened, on the thread that will grab: a GL or CUDA context stays on the thread that
+The module is imported when the camera is opened, on the thread that will grab: a GL or CUDA context
+stays on the thread that
 made it.
 
 Source: Stereolabs Python API 5.x.
@@ -34,7 +35,10 @@ class Intrinsics:
 
 @dataclass(frozen=True, slots=True)
 class DepthFrame:
-    """One frame: depth_mm (H, W) uint16 as in `hop_drivers.depth`, stamp of the exposure [ns, ROS time]."""
+    """One frame.
+
+    Depth_mm (H, W) uint16 as in `hop_drivers.depth`, stamp of the exposure [ns, ROS time].
+    """
 
     depth_mm: np.ndarray
     stamp_ns: int
@@ -47,7 +51,10 @@ class CameraAdapter(Protocol):
         """Connect and return the lens at the retrieved size; raises DeviceError."""
 
     def grab(self) -> DepthFrame | None:
-        """Wait for the next frame; None for one to be skipped. Raises DeviceError when the camera is gone."""
+        """Wait for the next frame; None for one to be skipped.
+
+        Raises DeviceError when the camera is gone.
+        """
 
     def close(self) -> None:
         """Let go of the camera."""
@@ -102,7 +109,10 @@ class Zed:
         return init
 
     def grab(self) -> DepthFrame | None:
-        """Wait for the next frame (see CameraAdapter); the SDK releases the interpreter meanwhile."""
+        """Wait for the next frame (see CameraAdapter).
+
+        The SDK releases the interpreter meanwhile.
+        """
         sl, camera = self._sl, self._camera
         status = camera.grab(self._runtime)
         if status == sl.ERROR_CODE.CORRUPTED_FRAME:
@@ -128,7 +138,8 @@ def load_sl(name: str) -> Any:
     """Return the SDK module `name`.
 
     Raises:
-        DeviceError: it is missing, or it is the package of the same name from PyPI that is no camera SDK.
+        DeviceError: it is missing, or it is the package of the same name from PyPI that is no
+            camera SDK.
     """
     try:
         module = importlib.import_module(name)
@@ -142,7 +153,8 @@ def load_sl(name: str) -> Any:
 def _missing(name: str, error: ModuleNotFoundError) -> str:
     if name.startswith("pyzed") and "is not a package" in str(error):
         return (
-            "the installed 'pyzed' is an unrelated package, not the ZED SDK; uninstall it, then run "
+            "the installed 'pyzed' is an unrelated package, not the ZED SDK; uninstall it, then "
+            "run "
             "get_python_api.py of the ZED SDK"
         )
     if name.startswith("pyzed"):

@@ -1,4 +1,5 @@
-"""The CAN codec: identifiers and scalings of the data sheet, and round trips of everything it can say."""
+"""The CAN codec: identifiers and scalings of the data sheet, and round trips of everything it can
+say."""
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ def test_identifiers_of_device_0_are_those_of_the_protocol():
 
 
 def test_one_count_is_8_876e_5_rad():
-    assert can.RAD_PER_COUNT == pytest.approx(8.876e-5, rel=1e-4)
+    assert pytest.approx(8.876e-5, rel=1e-4) == can.RAD_PER_COUNT
 
 
 def test_period_is_three_little_endian_words():

@@ -1,4 +1,5 @@
-"""The driver's state: armed only through ARMING, faults and e-stops latch, and no way out of them leads into motion."""
+"""The driver's state: armed only through ARMING, faults and e-stops latch, and no way out of them
+leads into motion."""
 
 import pytest
 from hypothesis import settings

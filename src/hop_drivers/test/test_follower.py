@@ -88,7 +88,7 @@ def test_fresh_targets_end_a_hold():
 
 def test_without_any_target_it_expires_after_the_arming_time():
     follower = make()
-    now, _ = run(follower, 0, 1.0)
+    _now, _ = run(follower, 0, 1.0)
     assert follower.phase is Phase.WAITING
     follower.step(round((WATCHDOG.arming_s + 0.1) * 1e9), np.zeros(2), DT)
     assert follower.phase is Phase.EXPIRED
@@ -115,7 +115,7 @@ def test_a_chunk_is_followed_point_by_point():
     follower.step(0, np.zeros(2), DT)
     due = (50 * MS, 100 * MS)
     follower.offer(Target("id", 0, due, np.array([[0.02, 0.0], [0.0, 0.02]])))
-    now, q = run(follower, DT_NS, 0.3)
+    _now, q = run(follower, DT_NS, 0.3)
     assert q[:, 0].max() > 0.005
     np.testing.assert_allclose(q[-1], [0.0, 0.02], atol=1e-6)
 

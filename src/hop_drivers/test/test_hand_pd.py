@@ -1,4 +1,5 @@
-"""The hand's PD: gains and caps of the vendor, filters of 30 Hz, gains that rise within a second, batches that agree."""
+"""The hand's PD: gains and caps of the vendor, filters of 30 Hz, gains that rise within a second,
+batches that agree."""
 
 import numpy as np
 from hypothesis import given

@@ -1,4 +1,5 @@
-"""Counting the hand's sets: what is late is not missing, what is missing is counted, bursts are skipped."""
+"""Counting the hand's sets: what is late is not missing, what is missing is counted, bursts are
+skipped."""
 
 import pytest
 

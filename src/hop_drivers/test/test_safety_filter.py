@@ -1,4 +1,5 @@
-"""The safety filter: whatever a source asks for, what comes out keeps every bound, and each clamp is counted by reason."""
+"""The safety filter: whatever a source asks for, what comes out keeps every bound, and each clamp
+is counted by reason."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,5 @@
-"""The supervisor: nothing moves without arming, one source at a time, and neither fault nor e-stop ends in motion."""
+"""The supervisor: nothing moves without arming, one source at a time, and neither fault nor e-stop
+ends in motion."""
 
 import itertools
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from hop_core.clock import ClockOffset
-from hop_core.embodiment import ARM, HAND, ARM_JOINTS, HAND_JOINTS, load_embodiment
+from hop_core.embodiment import ARM, ARM_JOINTS, HAND, HAND_JOINTS, load_embodiment
 from hop_core.kinematics import Kinematics
 from hop_core.robot_config import load_robot
 from hop_core.safety_config import load_safety

@@ -1,4 +1,5 @@
-"""Targets at the boundary: order by name, and everything that cannot be meant is refused with its kind."""
+"""Targets at the boundary: order by name, and everything that cannot be meant is refused with its
+kind."""
 
 import numpy as np
 import pytest

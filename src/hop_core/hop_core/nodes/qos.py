@@ -6,7 +6,8 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 def reliable(depth: int = 10) -> QoSProfile:
     """Returns a reliable, volatile keep-last profile.
 
-    Reliable also for images: best effort loses up to a fifth of them when a frame is larger than one shared-memory segment.
+    Reliable also for images: best effort loses up to a fifth of them when a frame is larger than
+    one shared-memory segment.
     """
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,

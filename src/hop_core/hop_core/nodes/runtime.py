@@ -1,4 +1,6 @@
-"""Life of a HOP node: parameters, executor loop, signals, and one clear sentence when it cannot run.
+"""Life of a HOP node.
+
+Parameters, executor loop, signals, and one clear sentence when it cannot run.
 
 Periodic work runs in the node's own threads; ROS callbacks only hand data over. The executor is
 therefore the cheapest
@@ -32,7 +34,10 @@ from hop_core.nodes.shared_memory import remove_orphans
 _SPIN_S = 0.1
 _PR_SET_PDEATHSIG = 1
 EXIT_WITH_PARENT = "HOP_EXIT_WITH_PARENT"
-"""Environment variable, set by the launch files: the node ends when the process that started it is gone."""
+"""Environment variable, set by the launch files.
+
+The node ends when the process that started it is gone.
+"""
 
 
 class HopNode(Node):
@@ -65,7 +70,7 @@ class HopNode(Node):
 
 
 def make_executor(context: Context | None = None) -> Executor:
-    """Returns an executor of `context` (default: the global one) to be driven by `spin_once` only."""
+    """Returns an executor of `context` (default: the global one), driven by `spin_once` only."""
     try:
         from rclpy.experimental import EventsExecutor
     except ImportError:  # an older Jazzy from apt lacks it
@@ -136,7 +141,10 @@ def _spin(node: HopNode) -> None:
 
 
 def _exit_with_parent() -> None:
-    """Asks Linux for SIGTERM when the parent dies: a killed launcher must not leave a robot driver behind."""
+    """Asks Linux for SIGTERM when the parent dies.
+
+    A killed launcher must not leave a robot driver behind.
+    """
     if os.environ.get(EXIT_WITH_PARENT) != "1" or not sys.platform.startswith("linux"):
         return
     parent = os.getppid()

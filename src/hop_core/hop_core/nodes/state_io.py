@@ -91,7 +91,7 @@ class StateListener:
 
 
 class DiagnosticsTimer:
-    """Publishes /diagnostics at 1 Hz from named sources of key-value pairs (loop statistics, counters)."""
+    """Publishes /diagnostics at 1 Hz from named sources of key-value pairs."""
 
     def __init__(self, node: Node, sources: Mapping[str, DiagnosticsSource]) -> None:
         self._node = node

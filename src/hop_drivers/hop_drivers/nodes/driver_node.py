@@ -29,7 +29,7 @@ _CHECK_S = 0.2
 
 
 class DriverNode(HopNode):
-    """Hands ROS's callbacks to a driver and publishes what it reads, straight from its control loop."""
+    """Hands ROS's callbacks to a driver and publishes from its control loop what it reads."""
 
     def __init__(self, name: str, joints: Sequence[str], states_topic: str) -> None:
         super().__init__(name)

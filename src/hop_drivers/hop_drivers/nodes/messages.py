@@ -26,7 +26,10 @@ class JointStateBuilder:
         self._message = JointState(name=list(names))
 
     def build(self, q: np.ndarray, qd: np.ndarray, effort: np.ndarray, stamp_ns: int) -> JointState:
-        """Return the message: (n,) [rad], [rad/s], [Nm] in the order of the names, stamp [ns, ROS time]."""
+        """Return the message.
+
+        (n,) [rad], [rad/s], [Nm] in the order of the names, stamp [ns, ROS time].
+        """
         message = self._message
         message.header.stamp = to_time(stamp_ns)
         message.position = q.tolist()

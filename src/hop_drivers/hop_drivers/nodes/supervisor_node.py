@@ -49,7 +49,10 @@ _READ_ONLY = ParameterDescriptor(read_only=True)
 
 
 class SupervisorNode(HopNode):
-    """Gives the pure supervisor its messages, services and clock; every call to it is under one lock."""
+    """Gives the pure supervisor its messages, services and clock.
+
+    Every call to it is under one lock.
+    """
 
     def __init__(self) -> None:
         super().__init__("supervisor")
@@ -106,7 +109,9 @@ class SupervisorNode(HopNode):
         self._loop.start()
 
     def _refuse_second(self, domain: str) -> None:
-        """Look for a supervisor on another machine before this one says a word: the newcomer must go.
+        """Look for a supervisor on another machine before this one says a word.
+
+        The newcomer must go.
 
         Raises:
             DeviceError: there is one.
@@ -173,7 +178,10 @@ class SupervisorNode(HopNode):
         self._listener = StateListener(self, self._on_report)
 
     def _on_joints(self, component: str, raw: bytes) -> None:
-        """Every message proves that the stream is alive; a few a tick are enough to know the pose."""
+        """Every message proves that the stream is alive.
+
+        A few a tick are enough to know the pose.
+        """
         now_ns = time.monotonic_ns()
         self._messages[component] += 1
         with self._lock:

@@ -38,7 +38,8 @@ LEGEND = """\
 class TerminalKeys(HopNode):
     """Reads single keys from the controlling terminal and turns them into requests.
 
-    Launch does not pass its own input on, so the terminal is opened by name. Without one the node says so and ends.
+    Launch does not pass its own input on, so the terminal is opened by name. Without one the node
+    says so and ends.
     """
 
     def __init__(self) -> None:
