@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 from pathlib import Path
@@ -26,6 +27,24 @@ def require_name(what: str, name: str) -> None:
         raise BagError(
             f"{what} name {name!r} is not usable: use letters, digits, '_', '-', '.', no dot first"
         )
+
+
+def require_not_recording(part: Path) -> None:
+    """Pass if no living process writes the unfinished episode `part`.
+
+    Raises:
+        BagError: one does.
+    """
+    file = part / INFO_FILE
+    if not file.is_file():
+        return
+    with file.open("rb") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BagError(
+                f"{part} is being recorded right now: stop the recorder first"
+            ) from error
 
 
 def complete(part: Path, path: Path) -> None:

@@ -6,9 +6,7 @@ in its place.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import shutil
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ from mcap.exceptions import EndOfFile, InvalidMagic, RecordLengthLimitExceeded
 from mcap.reader import NonSeekingReader
 
 from hop_core.errors import BagError
-from hop_policy.bag_files import INFO_FILE, METADATA_FILE, PART_DIR, complete
+from hop_policy.bag_files import INFO_FILE, METADATA_FILE, PART_DIR, complete, require_not_recording
 from hop_policy.bag_writer import EpisodeWriter
 from hop_policy.episode_info import EpisodeInfo
 from hop_policy.recorder_config import RecorderConfig
@@ -71,7 +69,7 @@ def repair(part: Path, config: RecorderConfig | None = None) -> Repaired:
             provenance; or the place of the restored bag is taken.
     """
     task_dir, name = part.parent.parent, part.name
-    _require_not_recording(part)
+    require_not_recording(part)
     try:
         if (part / METADATA_FILE).is_file():  # cut off between its last byte and its move
             complete(part, task_dir / name)
@@ -83,19 +81,21 @@ def repair(part: Path, config: RecorderConfig | None = None) -> Repaired:
 
 def _rewrite(part: Path, task_dir: Path, name: str, config: RecorderConfig | None) -> Repaired:
     info = _read_info(part)
-    unfinished = task_dir / REPAIR_DIR / name
-    if unfinished.exists():  # an earlier repair that was itself cut off; it can be made again
-        shutil.rmtree(unfinished)
     first_ns = last_ns = 0
     with EpisodeWriter(
-        task_dir.parent, task_dir.name, name, info, config=config, work_dir=REPAIR_DIR
+        task_dir.parent,
+        task_dir.name,
+        name,
+        info,
+        config=config,
+        work_dir=REPAIR_DIR,
+        repeatable=True,  # an earlier repair may itself have been cut off
     ) as writer:
         for topic, type_name, received_ns, cdr in _complete_chunks(part):
             first_ns = first_ns or received_ns
             last_ns = max(last_ns, received_ns)
             writer.write_raw(topic, type_name, received_ns, cdr)
         if not writer.count:
-            writer.drop()
             raise BagError(f"{part} holds no complete chunk: there is nothing to restore")
         messages = writer.count
         path = writer.finish("unlabelled", REASON)
@@ -130,16 +130,3 @@ def _read_info(part: Path) -> EpisodeInfo:
             f"restore the file, or read the .mcap beside it with other tools"
         ) from error
     return EpisodeInfo.from_custom_data(data, str(file))
-
-
-def _require_not_recording(part: Path) -> None:
-    file = part / INFO_FILE
-    if not file.is_file():
-        return
-    with file.open("rb") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise BagError(
-                f"{part} is being recorded right now: stop the recorder first"
-            ) from error

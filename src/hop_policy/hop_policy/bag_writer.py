@@ -22,15 +22,21 @@ from rosbags.rosbag2.storage_mcap import McapWriter
 from hop_core import topics
 from hop_core.errors import BagError
 from hop_policy import messages
-from hop_policy.bag_files import INFO_FILE, PART_DIR, complete, remove_if_empty, require_name
+from hop_policy.bag_files import (
+    INFO_FILE,
+    PART_DIR,
+    complete,
+    remove_if_empty,
+    require_name,
+    require_not_recording,
+)
 from hop_policy.bag_qos import qos_profile
 from hop_policy.episode_info import EpisodeInfo, Label, outcome_data
-from hop_policy.rate_audit import RateLimits, RateMeter, TopicAudit
+from hop_policy.rate_audit import EpisodeRates, TopicAudit
 from hop_policy.recorder_config import RecorderConfig
 from hop_policy.statics import Statics
 
 _METADATA_VERSION: Literal[9] = 9  # what rosbag2 of Jazzy writes itself
-_UNJUDGED = RateLimits(expected_hz=0.0, required=False, tolerance=0.5, max_gap_s=float("inf"))
 
 
 class EpisodeWriter:
@@ -48,6 +54,8 @@ class EpisodeWriter:
             streams.
         statics: /robot_description and /tf_static, stamped with the first message.
         work_dir: folder beside the episodes that holds the unfinished one.
+        repeatable: the episode can be made again, as in a simulator: what an earlier attempt left
+            unfinished is replaced, and leaving the `with` block unfinished removes the part.
 
     Raises:
         BagError: a name is not usable, the episode exists already, or its folder cannot be made.
@@ -63,11 +71,16 @@ class EpisodeWriter:
         config: RecorderConfig | None = None,
         statics: Statics | None = None,
         work_dir: str = PART_DIR,
+        repeatable: bool = False,
     ) -> None:
         for what, name in (("task", task), ("episode", episode_id)):
             require_name(what, name)
         self.path = root / task / episode_id
         self.part = root / task / work_dir / episode_id
+        self._repeatable = repeatable
+        if repeatable and self.part.exists():
+            require_not_recording(self.part)
+            shutil.rmtree(self.part)
         for path in (self.path, self.part):
             if path.exists():
                 raise BagError(
@@ -77,16 +90,14 @@ class EpisodeWriter:
         self._config = config
         self._statics = statics
         self._connections: dict[str, Connection] = {}
-        self._meters: dict[str, RateMeter] = {}
-        self._first_ns = 2**63 - 1
-        self._last_ns = 0
+        self._rates = EpisodeRates()
         self._writer: Writer | None = None
         self._open()
 
     @property
     def count(self) -> int:
         """Number of messages written, the latched ones not counted."""
-        return sum(meter.count for meter in self._meters.values())
+        return self._rates.count
 
     def write(self, topic: str, stamp_ns: int, message: Any) -> None:
         """Write a message built by `hop_policy.messages`.
@@ -103,14 +114,12 @@ class EpisodeWriter:
 
     def write_raw(self, topic: str, type_name: str, stamp_ns: int, cdr: bytes) -> None:
         """Write a message serialised by the middleware; arguments and errors as in `write`."""
-        if not self._meters and self._statics is not None:
+        if not self.count and self._statics is not None:
             statics, self._statics = self._statics, None
             for static_topic, message in statics.stamped(stamp_ns):
                 self._put(static_topic, message.__msgtype__, stamp_ns, messages.serialize(message))
         self._put(topic, type_name, stamp_ns, cdr)
-        self._meters.setdefault(topic, RateMeter()).add(stamp_ns)
-        self._first_ns = min(self._first_ns, stamp_ns)
-        self._last_ns = max(self._last_ns, stamp_ns)
+        self._rates.add(topic, stamp_ns)
 
     def flush(self) -> None:
         """Hand all messages so far to the system: a kill from here on loses none of them."""
@@ -124,15 +133,10 @@ class EpisodeWriter:
 
     def audit(self) -> list[TopicAudit]:
         """Return the rate audit so far: every listed topic, then the others."""
-        listed = self._config.topics if self._config else ()
-        limits = {topic.name: self._config.limits(topic) for topic in listed if self._config}
-        names = dict.fromkeys([*limits, *self._meters])
-        return [
-            self._meters.get(name, RateMeter()).audit(
-                name, limits.get(name, _UNJUDGED), self._first_ns, self._last_ns
-            )
-            for name in names
-        ]
+        config = self._config
+        return self._rates.audit(
+            {t.name: config.limits(t) for t in config.topics} if config else {}
+        )
 
     def finish(self, label: Label, reason: str = "") -> Path:
         """Complete the bag, move it to its place and return its path.
@@ -177,8 +181,9 @@ class EpisodeWriter:
     def drop(self) -> None:
         """Remove the unfinished episode: empty, or a simulated attempt that does not count."""
         self.abandon()
-        shutil.rmtree(self.part)
-        remove_if_empty(self.part.parent)
+        if self.part.is_dir():
+            shutil.rmtree(self.part)
+            remove_if_empty(self.part.parent)
 
     def __enter__(self) -> EpisodeWriter:
         return self
@@ -189,7 +194,10 @@ class EpisodeWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.abandon()
+        if self._repeatable:
+            self.drop()
+        else:
+            self.abandon()
 
     def _open(self) -> None:
         writer = Writer(self.part, version=_METADATA_VERSION, storage_plugin=StoragePlugin.MCAP)

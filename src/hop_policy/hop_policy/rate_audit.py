@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -101,3 +102,35 @@ class RateMeter:
             return True
         off = abs(achieved_hz / limits.expected_hz - 1.0)  # too fast: a second publisher
         return off <= limits.tolerance and gap_s <= limits.max_gap_s
+
+
+_UNJUDGED = RateLimits(expected_hz=0.0, required=False, tolerance=0.5, max_gap_s=float("inf"))
+
+
+class EpisodeRates:
+    """Counts all topics of an episode."""
+
+    def __init__(self) -> None:
+        self._meters: dict[str, RateMeter] = {}
+        self._first_ns = 2**63 - 1
+        self._last_ns = 0
+
+    @property
+    def count(self) -> int:
+        """Number of messages of all topics."""
+        return sum(meter.count for meter in self._meters.values())
+
+    def add(self, topic: str, stamp_ns: int) -> None:
+        """Count a message of `topic` received at `stamp_ns` (ROS time)."""
+        self._meters.setdefault(topic, RateMeter()).add(stamp_ns)
+        self._first_ns = min(self._first_ns, stamp_ns)
+        self._last_ns = max(self._last_ns, stamp_ns)
+
+    def audit(self, limits: Mapping[str, RateLimits]) -> list[TopicAudit]:
+        """Return the result of every topic in `limits`, then of the others, which are not judged."""
+        return [
+            self._meters.get(name, RateMeter()).audit(
+                name, limits.get(name, _UNJUDGED), self._first_ns, self._last_ns
+            )
+            for name in dict.fromkeys([*limits, *self._meters])
+        ]

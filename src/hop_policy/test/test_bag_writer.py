@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import yaml
 from mcap.reader import make_reader
+from mcap_ros2.decoder import DecoderFactory
 from rosbags.rosbag2 import Reader
 
 from hop_core.embodiment import ARM_JOINTS
@@ -84,6 +85,11 @@ def test_bag_is_read_by_rosbags_and_by_mcap(tmp_path: Path) -> None:
     assert all(digest.startswith("RIHS01_") for digest in hashes.values())
     with (path / "e1.mcap").open("rb") as stream:
         assert len(list(make_reader(stream).iter_messages())) == 4
+        stream.seek(0)
+        reader = make_reader(stream, decoder_factories=[DecoderFactory()])
+        decoded = {channel.topic: m for _, channel, _, m in reader.iter_decoded_messages()}
+    assert decoded["/depth"].encoding == "16UC1"
+    assert list(decoded["/tick"].data) == [T0 + 1, T0 - 5]
 
 
 def test_metadata_is_what_rosbag2_of_jazzy_expects(tmp_path: Path) -> None:
@@ -160,6 +166,18 @@ def test_existing_episode_is_not_overwritten(tmp_path: Path) -> None:
     writer.finish("success")
     with pytest.raises(BagError, match="exists already"):
         EpisodeWriter(tmp_path, "lift", "e1", INFO)
+
+
+def test_repeatable_episode_leaves_and_meets_no_unfinished_part(tmp_path: Path) -> None:
+    with EpisodeWriter(tmp_path, "lift", "e1", INFO) as cut_off:
+        write_arm(cut_off, "/arm", 100.0, 0.1)
+    for finish in (False, True):
+        with EpisodeWriter(tmp_path, "lift", "e1", INFO, repeatable=True) as writer:
+            write_arm(writer, "/arm", 100.0, 0.1)
+            if finish:
+                writer.finish("success")
+        assert not writer.part.exists()
+        assert writer.path.exists() == finish
 
 
 @pytest.mark.parametrize("name", ["", ".hidden", "a/b", "two words", "../up"])
