@@ -13,10 +13,10 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any
 
 from rosbags.interfaces import Connection
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer, WriterError
+from rosbags.rosbag2 import Writer, WriterError
 from rosbags.rosbag2.storage_mcap import McapWriter
 
 from hop_core import topics
@@ -30,13 +30,11 @@ from hop_policy.bag_files import (
     require_name,
     require_not_recording,
 )
-from hop_policy.bag_qos import qos_profile
+from hop_policy.bag_format import new_bag, qos_profile
 from hop_policy.episode_info import EpisodeInfo, Label, outcome_data
 from hop_policy.rate_audit import EpisodeRates, TopicAudit
 from hop_policy.recorder_config import RecorderConfig
 from hop_policy.statics import Statics
-
-_METADATA_VERSION: Literal[9] = 9  # what rosbag2 of Jazzy writes itself
 
 
 class EpisodeWriter:
@@ -114,7 +112,7 @@ class EpisodeWriter:
 
     def write_raw(self, topic: str, type_name: str, stamp_ns: int, cdr: bytes) -> None:
         """Write a message serialised by the middleware; arguments and errors as in `write`."""
-        if not self.count and self._statics is not None:
+        if self._statics is not None and not self.count:
             statics, self._statics = self._statics, None
             for static_topic, message in statics.stamped(stamp_ns):
                 self._put(static_topic, message.__msgtype__, stamp_ns, messages.serialize(message))
@@ -200,8 +198,7 @@ class EpisodeWriter:
             self.abandon()
 
     def _open(self) -> None:
-        writer = Writer(self.part, version=_METADATA_VERSION, storage_plugin=StoragePlugin.MCAP)
-        writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
+        writer = new_bag(self.part)
         try:
             writer.open()
             info_path = self.part / INFO_FILE

@@ -127,7 +127,7 @@ class EpisodeRates:
         self._last_ns = max(self._last_ns, stamp_ns)
 
     def audit(self, limits: Mapping[str, RateLimits]) -> list[TopicAudit]:
-        """Return the result of every topic in `limits`, then of the others, which are not judged."""
+        """Return the result of each topic in `limits`, then of the others, not judged."""
         return [
             self._meters.get(name, RateMeter()).audit(
                 name, limits.get(name, _UNJUDGED), self._first_ns, self._last_ns
