@@ -18,7 +18,7 @@ def shipped_policy(task: str) -> Path:
     """
     prefixes = os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
     folders = [Path(prefix) / "share" / "hop_policy" / FOLDER for prefix in prefixes if prefix]
-    folders.append(Path(__file__).parents[3] / FOLDER)
+    folders.append(Path(__file__).parents[1] / FOLDER)
     for folder in folders:
         if (folder / task).is_dir():
             return folder / task
