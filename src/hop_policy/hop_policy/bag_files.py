@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shutil
 from pathlib import Path
 
 from hop_core.errors import BagError
@@ -27,6 +28,35 @@ def require_name(what: str, name: str) -> None:
         raise BagError(
             f"{what} name {name!r} is not usable: use letters, digits, '_', '-', '.', no dot first"
         )
+
+
+def new_place(
+    root: Path, task: str, episode_id: str, work_dir: str, repeatable: bool
+) -> tuple[Path, Path]:
+    """Return the place of a new episode and that of its unfinished part; both are free.
+
+    Args:
+        root: folder of all episodes.
+        task: name of the task.
+        episode_id: name of the episode.
+        work_dir: folder beside the episodes that holds unfinished ones.
+        repeatable: remove what an earlier attempt at this episode left unfinished.
+
+    Raises:
+        BagError: a name is not usable, or a place is taken.
+    """
+    require_name("task", task)
+    require_name("episode", episode_id)
+    place, part = root / task / episode_id, root / task / work_dir / episode_id
+    if repeatable and part.exists():
+        require_not_recording(part)
+        shutil.rmtree(part)
+    for path in (place, part):
+        if path.exists():
+            raise BagError(
+                f"{path} exists already: choose another episode name or run 'hop demos repair'"
+            )
+    return place, part
 
 
 def require_not_recording(part: Path) -> None:

@@ -26,9 +26,8 @@ from hop_policy.bag_files import (
     INFO_FILE,
     PART_DIR,
     complete,
+    new_place,
     remove_if_empty,
-    require_name,
-    require_not_recording,
 )
 from hop_policy.bag_format import new_bag, qos_profile
 from hop_policy.episode_info import EpisodeInfo, Label, outcome_data
@@ -71,19 +70,8 @@ class EpisodeWriter:
         work_dir: str = PART_DIR,
         repeatable: bool = False,
     ) -> None:
-        for what, name in (("task", task), ("episode", episode_id)):
-            require_name(what, name)
-        self.path = root / task / episode_id
-        self.part = root / task / work_dir / episode_id
+        self.path, self.part = new_place(root, task, episode_id, work_dir, repeatable)
         self._repeatable = repeatable
-        if repeatable and self.part.exists():
-            require_not_recording(self.part)
-            shutil.rmtree(self.part)
-        for path in (self.path, self.part):
-            if path.exists():
-                raise BagError(
-                    f"{path} exists already: choose another episode name or run 'hop demos repair'"
-                )
         self._info = info
         self._config = config
         self._statics = statics
@@ -112,7 +100,7 @@ class EpisodeWriter:
 
     def write_raw(self, topic: str, type_name: str, stamp_ns: int, cdr: bytes) -> None:
         """Write a message serialised by the middleware; arguments and errors as in `write`."""
-        if self._statics is not None and not self.count:
+        if self._statics is not None:
             statics, self._statics = self._statics, None
             for static_topic, message in statics.stamped(stamp_ns):
                 self._put(static_topic, message.__msgtype__, stamp_ns, messages.serialize(message))
