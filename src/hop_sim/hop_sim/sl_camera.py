@@ -1,8 +1,8 @@
 """The camera of the `pyzed.sl` stand-in: it renders what the running twin simulates.
 
-It finds its twin through `InitParameters.set_from_stream(address, control_port)`, else at the default
-address. `grab` waits for the frame's deadline and takes the world's newest state; the retrieve calls
-render it at the size asked for, on the thread that opened the camera.
+It finds its twin through `InitParameters.set_from_stream(address, control_port)`, else at the
+default address. `grab` waits for the frame's deadline and takes the world's newest state; the
+retrieve calls render it at the size asked for, on the thread that opened the camera.
 """
 
 from __future__ import annotations

@@ -6,18 +6,18 @@ the same class.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import mujoco
 import numpy as np
 
-from hop_core.embodiment import ARM, HAND, HAND_JOINTS, JOINT_NAMES, Embodiment
+from hop_core.embodiment import ARM, ARM_JOINTS, HAND, HAND_JOINTS, JOINT_NAMES, Embodiment
 from hop_core.errors import ModelError
 from hop_sim.payload import Payload, payload_beyond
 from hop_sim.servo_reference import ServoReference
 
 FLANGE_SITE = "flange"
-LAST_ARM_JOINT = "joint7"
 
 Arrange = Callable[[mujoco.MjModel, mujoco.MjData], None]
 """Places a task's objects by writing `data.qpos`."""
@@ -68,7 +68,7 @@ class World:
         self._hand_servo = False
         self._jacobian = np.zeros((3, model.nv))
         self.reset()
-        last = _named(model, objects.mjOBJ_JOINT, LAST_ARM_JOINT)
+        last = _named(model, objects.mjOBJ_JOINT, ARM_JOINTS[-1])
         self.payload = self._declared = payload_beyond(model, self.data, last, self._flange)
 
     def reset(self, q: np.ndarray | None = None, arrange: Arrange | None = None) -> None:
@@ -181,7 +181,7 @@ class World:
 
     def set_hand_torque_units(self, units: np.ndarray) -> None:
         """Command the hand: (16,) [units of full PWM], wire order, clipped to the device's caps."""
-        np.clip(units, -self._hand_cap, self._hand_cap, out=self._hand_units)
+        np.minimum(np.maximum(units, -self._hand_cap), self._hand_cap, out=self._hand_units)
 
     def set_hand_servo(self, on: bool) -> None:
         """Switch the torque stage; off means no torque, and the last command is forgotten."""
@@ -191,8 +191,8 @@ class World:
 
     def tcp_speed_m_s(self, offset_m: np.ndarray) -> float:
         """Return the commanded speed [m/s] of a point (3,) [m] in the flange frame."""
-        jacobian = self._point_jacobian(offset_m)
-        return float(np.linalg.norm(jacobian @ self._reference.speed))
+        velocity = self._point_jacobian(offset_m) @ self._reference.speed
+        return math.sqrt(velocity @ velocity)
 
     def step(self, n_ms: int) -> None:
         """Advance by `n_ms` steps of 1 ms under constant commands; the reference moves once.

@@ -74,7 +74,7 @@ def test_grab_blocks_to_30_hz_with_growing_stamps_and_metric_depth(camera):
     for _ in range(12):
         depth = _depth(camera)
         stamps.append(camera.get_timestamp(sl.TIME_REFERENCE.IMAGE).get_nanoseconds())
-    assert time.monotonic() - begin > 11.5 / 30
+    assert time.monotonic() - begin > 9 / 30
     assert np.all(np.diff(stamps) > 0)
     assert abs(time.time_ns() - stamps[-1]) < 5e8
     assert depth.shape == (180, 320)
