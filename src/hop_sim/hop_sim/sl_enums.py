@@ -30,8 +30,10 @@ class ERROR_CODE(Enum):
     CUDA_ERROR = 13
 
     def __str__(self) -> str:
-        """Return the name, as the SDK prints it."""
+        """Return the name in words, as the SDK does for both forms."""
         return self.name.replace("_", " ")
+
+    __repr__ = __str__
 
 
 class RESOLUTION(Enum):

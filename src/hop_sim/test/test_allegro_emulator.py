@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hop_core.embodiment import HAND, load_embodiment
 from hop_core.errors import DeviceError
 from hop_drivers import allegro_can as codec
+from hop_drivers.position_sets import PositionAssembler
 from hop_sim import socketcand
 from hop_sim.hand_firmware import HandFirmware
 from hop_sim.twin_client import TwinClient
@@ -74,7 +75,7 @@ def test_every_3_ms_of_the_world_sends_a_set_and_a_position_loop_holds_the_hand(
     target = load_embodiment().home[HAND]
     _send(bus, codec.period_frame(3))
     _send(bus, codec.servo_frame(True))
-    assembler, last, received = codec.PositionAssembler(), None, 0
+    assembler, last, received = PositionAssembler(), None, 0
     before = twin.state()["time_s"]
     begin = time.monotonic()
     while time.monotonic() - begin < 1.5:
@@ -145,7 +146,7 @@ def test_position_frames_carry_the_joint_angles_in_wire_order(firmware):
     firmware.take(codec.period_frame(3))
     frames = firmware.tick()
     assert [f.arbitration_id for f in frames] == [0x80, 0x84, 0x88, 0x8C]
-    assembler = codec.PositionAssembler()
+    assembler = PositionAssembler()
     for finger, frame in enumerate(frames):
         q = assembler.add(finger, frame.data)
     np.testing.assert_allclose(q, load_embodiment().home[HAND], atol=codec.RAD_PER_COUNT)
