@@ -27,6 +27,7 @@ _HEADER = np.dtype(
     [("magic", "S8"), ("model_hash", "S16"), ("nq", "<i8"), ("pid", "<i8"), ("sequence", "<u8")]
 )
 _SEQUENCE_AT = _HEADER.itemsize - 8
+_PREFIX = "hop_twin_"
 _READ_PATIENCE_S = 0.05
 _PAUSE_S = 20e-6
 
@@ -76,7 +77,7 @@ def _layout(nq: int) -> np.dtype:
 
 def state_path(address: str, port: int) -> Path:
     """Return where the twin at `address` with control channel `port` keeps its state."""
-    return Path(tempfile.gettempdir()) / f"hop_twin_{address}_{port}.state"
+    return Path(tempfile.gettempdir()) / f"{_PREFIX}{address}_{port}.state"
 
 
 def model_path(path: Path) -> Path:
@@ -91,6 +92,15 @@ def model_hash(model: mujoco.MjModel) -> str:
     return hashlib.sha256(buffer.tobytes()).hexdigest()[:16]
 
 
+def _remove_orphans(folder: Path) -> None:
+    """Remove the files of twins that were killed and could not do so themselves."""
+    for path in folder.glob(f"{_PREFIX}*.state"):
+        with contextlib.suppress(OSError, ValueError, IndexError):  # another twin removed it first
+            if not Path(f"/proc/{StateReader.owner(path)}").exists():
+                path.unlink()
+                model_path(path).unlink()
+
+
 class StateWriter:
     """Creates the file, writes it, and removes it at `close`."""
 
@@ -101,6 +111,7 @@ class StateWriter:
             TwinError: the folder cannot be written.
         """
         self.path = path
+        _remove_orphans(path.parent)
         self.model_hash = model_hash(model)
         header = np.zeros(1, _HEADER)
         header["magic"], header["model_hash"] = _MAGIC, self.model_hash.encode()

@@ -95,6 +95,26 @@ def test_closing_an_old_twin_leaves_the_files_of_a_newer_one(path, table_scene, 
     del new
 
 
+def test_files_of_a_killed_twin_go_when_another_one_starts(tmp_path, table_scene):
+    left, kept = tmp_path / "hop_twin_a_1.state", tmp_path / "hop_twin_b_1.state"
+    process = multiprocessing.get_context("spawn").Process(target=_leave, args=(left, tmp_path))
+    writer = StateWriter(kept, table_scene)
+    process.start()
+    process.join(20.0)
+    assert left.exists()
+    another = StateWriter(tmp_path / "hop_twin_c_1.state", table_scene)
+    assert not left.exists()
+    assert not model_path(left).exists()
+    assert kept.exists()
+    another.close()
+    writer.close()
+
+
+def _leave(path, folder):
+    """Create a state and end without removing it."""
+    StateWriter(path, StateReader(folder / "hop_twin_b_1.state").model())
+
+
 def test_missing_foreign_and_unfinished_files_are_refused_in_words(path, table_scene):
     with pytest.raises(TwinError, match="start the twin"):
         StateReader(path)

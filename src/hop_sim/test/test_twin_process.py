@@ -38,9 +38,8 @@ def start():
 
     yield begin
     for process in running:
-        if process.poll() is None:
-            process.kill()
-        process.communicate()
+        process.terminate()
+        process.communicate(timeout=10.0)
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, None])
