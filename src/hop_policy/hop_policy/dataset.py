@@ -187,11 +187,10 @@ class EpisodeStore:
         frames = self.vision(
             torch.arange(0, len(self), max(1, len(self) // 2000), device=self.device)
         )
-        axes = tuple(range(frames.ndim - (0 if self._far_m else 1)))
-        out = {
-            "vision_mean": frames.mean(axes).reshape(-1),
-            "vision_std": frames.std(axes).reshape(-1).clamp_min(1e-2),
-        }
+        # Depth less its mean image is what moved; a cloud's points have no fixed place, only axes.
+        mean = frames.mean(0) if self._far_m else frames.mean((0, 1))
+        std = (frames - mean).square().mean((0, 1, 2) if self._far_m else (0, 1)).sqrt()
+        out = {"vision_mean": mean, "vision_std": std.clamp_min(1e-2)}
         for key, values in (("proprio", self.proprio), ("action", self.action)):
             out[f"{key}_mean"] = values.mean(0)
             out[f"{key}_std"] = values.std(0).maximum(floor.to(self.device))

@@ -19,7 +19,7 @@ from hop_policy import checkpoint as ck
 from hop_policy.bag_dataset import load_episodes
 from hop_policy.contract import PolicyContract, VisionKind, load_contract
 from hop_policy.episode_info import software_version
-from hop_policy.train import train
+from hop_policy.train import require_free, train
 from hop_policy.train_config import TrainConfig
 from hop_policy.train_data import TrainData, data_of_episodes
 from hop_policy.train_progress import TrainProgress
@@ -104,6 +104,7 @@ def resolve(args: Arguments) -> tuple[PolicyContract, TrainConfig]:
         saved = ck.load_checkpoint_config(args.out)
         values = {**saved.train, **changes}
         return saved.contract, validate(values, TrainConfig, str(args.out / ck.CONFIG))
+    require_free(args.out)
     contract = load_contract(args.config_dir, args.vision)
     path = args.config or config_path("train.yaml", args.config_dir)
     values = load_config(path, TrainConfig).model_dump(mode="json")

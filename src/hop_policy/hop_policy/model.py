@@ -106,10 +106,12 @@ class PolicyModel(nn.Module):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.final_norm = nn.LayerNorm(width)
         self.action_head = nn.Linear(width, joints)
-        channels = contract.vision_shape[-1] if contract.vision == "point_cloud" else 1
-        for name, size in (("proprio", joints), ("action", joints), ("vision", channels)):
-            self.register_buffer(f"{name}_mean", torch.zeros(size))
-            self.register_buffer(f"{name}_std", torch.ones(size))
+        for name in ("proprio", "action"):
+            self.register_buffer(f"{name}_mean", torch.zeros(joints))
+            self.register_buffer(f"{name}_std", torch.ones(joints))
+        image = contract.vision == "depth"
+        self.register_buffer("vision_mean", torch.zeros(contract.vision_shape if image else 3))
+        self.register_buffer("vision_std", torch.ones(() if image else 3))
         self._initialise()
 
     def _initialise(self) -> None:

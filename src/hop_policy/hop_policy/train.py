@@ -1,223 +1,23 @@
 """The one trainer: pretraining and behaviour cloning differ in the data alone.
 
-Source: HOP paper, section III-C. A run lives in one checkpoint directory. It holds the best weights
-by validation loss (`model.safetensors`), the last ones (`model_last.safetensors`) and what resuming
-needs. Batch and augmentation are functions of seed and step, so a run of `max_steps` that is killed
-and resumed gives, on a CPU, bit for bit the losses of one that is not. With `max_minutes` the
-learning rate's schedule follows the clock.
+Source: HOP paper, section III-C. A run lives in one checkpoint directory: the best weights by
+validation loss, the last ones, and what resuming needs. Batch and augmentation are functions of
+seed and step, so a run of `max_steps` that is killed and resumed gives, on a CPU, bit for bit the
+losses of one that is not. With `max_minutes` the learning rate's schedule follows the clock.
 """
 
 from __future__ import annotations
 
-import math
-import time
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from hop_core.config import config_hash
-from hop_core.errors import CheckpointError, ModelError
+from hop_core.errors import CheckpointError
 from hop_policy import checkpoint as ck
-from hop_policy.augment import Augmenter
 from hop_policy.contract import PolicyContract
-from hop_policy.model import PolicyModel, parameter_count
-from hop_policy.objective import Validation, training_loss
-from hop_policy.optimise import WeightAverage, learning_rate, resolve_device
 from hop_policy.train_config import TrainConfig
 from hop_policy.train_data import TrainData
-from hop_policy.train_progress import TrainProgress, clock
-
-
-class Trainer:
-    """One training run in the directory `out`."""
-
-    def __init__(
-        self, config: TrainConfig, contract: PolicyContract, data: TrainData, out: Path
-    ) -> None:
-        """Builds the network, optimiser and validation; loads and writes nothing."""
-        self.config, self.contract, self.data, self.out = config, contract, data, out
-        self.device = resolve_device(config.device)
-        self.cut = config.cut
-        torch.manual_seed(config.seed)
-        self.model = PolicyModel(config.model, contract).to(self.device)
-        span = torch.tensor(contract.policy_upper) - torch.tensor(contract.policy_lower)
-        statistics = data.train.statistics(2 * config.whiten_floor_rad / span)
-        if config.whiten:
-            self.model.set_whitening(**statistics)
-        self.optimiser = torch.optim.AdamW(
-            self.model.parameters(),
-            config.learning_rate,
-            weight_decay=config.weight_decay,
-            fused=True,
-        )
-        self.augment = Augmenter(config.augment, contract, statistics["proprio_std"], config.seed)
-        context, action_std = config.model.context, statistics["action_std"]
-        self.validation = Validation(data.val, contract, context, action_std)
-        self.average = WeightAverage(self.model, config.ema_decay)
-        self.baselines = self.validation.baselines()
-        self.step, self.elapsed_s, self.wait_s = 0, 0.0, 0.0
-        self.losses: list[float] = []  # since the last validation
-        self.history: list[dict[str, Any]] = []
-
-    def initialise(self, path: Path) -> None:
-        """Takes the weights of the checkpoint `path`, and its whitening, as the start.
-
-        Raises:
-            CheckpointError: it is damaged, of another contract, or of another shape.
-        """
-        start = ck.load_checkpoint(path, self.contract)
-        if start.config.model != self.config.model:
-            raise CheckpointError(
-                f"{path} has another network ({start.config.model}) than this run "
-                f"({self.config.model}); use its model section in the training configuration"
-            )
-        self.model.load_state_dict(start.model.state_dict())
-        self.average.restart()
-
-    def resume(self) -> None:
-        """Continues from the last save in `out`.
-
-        Raises:
-            CheckpointError: there is none, it is damaged, or it is of another configuration or
-                data.
-        """
-        state = ck.load_training_state(self.out)
-        if state["identity"] != self._identity():
-            raise CheckpointError(
-                f"{self.out} was trained with another configuration or other data than now asked "
-                f"for; repeat its command with --resume, or choose another output directory"
-            )
-        self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.average.model.load_state_dict(state["average"])
-        self.step, self.elapsed_s, self.wait_s = state["step"], state["elapsed_s"], state["wait_s"]
-        self.history = state["history"]
-
-    def run(self, progress: TrainProgress) -> dict[str, Any]:
-        """Trains until the budget is used; returns what `metrics.json` then holds."""
-        config = ck.CheckpointConfig(
-            contract=self.contract,
-            model=self.config.model,
-            train=self.config.model_dump(mode="json"),
-        )
-        ck.save_config(self.out, config)
-        ck.save_json(self.out, ck.PROVENANCE, self.data.provenance)
-        if not self.history:
-            self._validate_and_save(progress)
-        started = time.monotonic() - self.elapsed_s
-        while self.fraction() < 1:
-            self.train_step()
-            self.elapsed_s = time.monotonic() - started
-            self._show(progress)
-            if self.step % self.config.validate_every == 0 or self.fraction() >= 1:
-                self._validate_and_save(progress)
-        metrics = self._metrics() | {
-            "finished": True,
-            "last_blind": self.validation(self.average.model, blind=True),
-        }
-        ck.save_json(self.out, ck.METRICS, metrics)
-        return metrics
-
-    def train_step(self) -> None:
-        """Makes one step of the optimiser and appends its loss to `losses`."""
-        start = time.monotonic()
-        batch = self.augment(self.data.train.batch(self.step), self.step)
-        self.wait_s += time.monotonic() - start
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.config, self.step, self.fraction())
-        self.model.train()
-        loss = training_loss(self.model, batch, self.cut, self.config.loss_units)
-        self.optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
-        self.optimiser.step()
-        self.average.update(self.step)
-        self.step += 1
-        self.losses.append(loss.item())
-
-    def fraction(self) -> float:
-        """Returns the share of the budget used, by steps or minutes, whichever is further."""
-        steps = self.step / self.config.max_steps if self.config.max_steps else 0.0
-        limit_s = 60 * (self.config.max_minutes or math.inf)
-        return max(steps, self.elapsed_s / limit_s)
-
-    def _validate_and_save(self, progress: TrainProgress) -> None:
-        judged = self.average.model
-        entry: dict[str, Any] = {
-            "step": self.step,
-            "minutes": self.elapsed_s / 60,
-            "train_loss": sum(self.losses) / len(self.losses) if self.losses else None,
-            **self.validation(judged),
-        }
-        self.losses = []
-        units = self.config.loss_units
-        best = min((e[units] for e in self.history), default=math.inf)
-        self.history.append(entry)
-        if not math.isfinite(entry[units]):
-            raise ModelError(
-                f"training diverged at step {self.step}: the validation loss is {entry[units]}; "
-                f"lower learning_rate; {self.out} keeps the best weights before"
-            )
-        if entry[units] < best:
-            ck.save_weights(self.out, judged.state_dict())
-        ck.save_weights(self.out, judged.state_dict(), ck.LAST_WEIGHTS)
-        ck.save_json(self.out, ck.METRICS, self._metrics())
-        ck.save_training_state(self.out, self._state())
-        copy = min(b[units] for b in self.baselines.values())
-        progress.line(
-            f"step {self.step:6d}  {clock(self.elapsed_s)}  validation L1 {entry[units]:.4f} "
-            f"{units} (best {min(best, entry[units]):.4f}, copying {copy:.4f}); "
-            f"arm {entry['arm_rad']:.4f} rad, hand {entry['hand_rad']:.4f} rad"
-        )
-
-    def _state(self) -> dict[str, Any]:
-        return {
-            "identity": self._identity(),
-            "step": self.step,
-            "elapsed_s": self.elapsed_s,
-            "wait_s": self.wait_s,
-            "history": self.history,
-            "model": self.model.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "average": self.average.model.state_dict(),
-        }
-
-    def _identity(self) -> str:
-        """Returns what must not change between a run and its resumption; the budget may."""
-        config = self.config.model_copy(update={"max_steps": None, "max_minutes": None})
-        return f"{config_hash(config)} {self.contract.hash} {self.data.provenance['fingerprint']}"
-
-    def _metrics(self) -> dict[str, Any]:
-        units = self.config.loss_units
-        return {
-            "finished": False,
-            "step": self.step,
-            "minutes": self.elapsed_s / 60,
-            "samples_per_s": self._rate(),
-            "data_wait_share": self.wait_s / max(self.elapsed_s, 1e-9),
-            "parameters": parameter_count(self.model),
-            "units": units,
-            "best": min(self.history, key=lambda entry: entry[units]),
-            "last": self.history[-1],
-            "baselines": self.baselines,
-            "history": self.history,
-        }
-
-    def _rate(self) -> float:
-        """Returns windows trained on per second of the whole run."""
-        return self.step * self.config.segments * self.config.windows / max(self.elapsed_s, 1e-9)
-
-    def _show(self, progress: TrainProgress) -> None:
-        done = self.fraction()
-        progress.step(
-            self.step,
-            done,
-            self.losses[-1],
-            self._rate(),
-            self.wait_s / max(self.elapsed_s, 1e-9),
-            self.elapsed_s * (1 - done) / done,
-        )
+from hop_policy.train_progress import TrainProgress
+from hop_policy.trainer import Trainer
 
 
 def train(
@@ -245,10 +45,8 @@ def train(
         CheckpointError: `out` holds a run already, or none to resume; `init` is not usable.
         ModelError: training diverged.
     """
-    if not resume and (out / ck.TRAINING_STATE).exists():
-        raise CheckpointError(
-            f"{out} holds a run already; add --resume, or choose another output directory"
-        )
+    if not resume:
+        require_free(out)
     trainer = Trainer(config, contract, data, out)
     if resume:
         trainer.resume()
@@ -256,3 +54,15 @@ def train(
         trainer.initialise(init)
     with progress or TrainProgress() as shown:
         return trainer.run(shown)
+
+
+def require_free(out: Path) -> None:
+    """Passes if a new run may be written into `out`.
+
+    Raises:
+        CheckpointError: there is a run already.
+    """
+    if (out / ck.TRAINING_STATE).exists():
+        raise CheckpointError(
+            f"{out} holds a run already; add --resume, or choose another output directory"
+        )

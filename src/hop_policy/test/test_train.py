@@ -20,10 +20,11 @@ from hop_policy.encoders import EncoderConfig
 from hop_policy.inference import Policy
 from hop_policy.model import PolicyConfig
 from hop_policy.observation import JointScaling, Observation
-from hop_policy.train import Trainer, train
+from hop_policy.train import train
 from hop_policy.train_config import AugmentConfig, TrainConfig
 from hop_policy.train_data import TrainData, data_of_episodes
 from hop_policy.train_progress import TrainProgress
+from hop_policy.trainer import Trainer
 
 CONTRACT = PolicyContract()
 TOY = TrainConfig(

@@ -1,0 +1,146 @@
+"""Facts about `hop finetune`: bags in, a checkpoint out; bad input is one sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hop_core import topics
+from hop_core.embodiment import ARM_JOINTS, HAND_JOINTS, JOINT_NAMES, load_embodiment
+from hop_core.errors import BagError, CheckpointError, ConfigError
+from hop_policy import checkpoint as ck
+from hop_policy import messages
+from hop_policy.bag_writer import EpisodeWriter
+from hop_policy.contract import load_contract
+from hop_policy.episode_info import EpisodeInfo
+from hop_policy.finetune_cli import Arguments, main, resolve
+from hop_policy.inference import Policy
+
+MS = 1_000_000
+T0 = 1_700_000_000_000_000_000
+SMALL = [
+    "--set",
+    "model.layers=1",
+    "model.width=16",
+    "model.heads=2",
+    "model.encoder.channels=[2, 2, 4, 4]",
+    "segments=2",
+    "windows=2",
+    "validate_every=2",
+]
+
+
+@pytest.fixture(scope="module")
+def demos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three demonstrations of 25 ticks, in which the joints drift and the target leads."""
+    root = tmp_path_factory.mktemp("demos")
+    for i in range(3):
+        about = EpisodeInfo(task="toy", source="expert", seed=i)
+        with EpisodeWriter(root, "toy", f"e{i}", about) as writer:
+            for received, topic, message in sorted(_events(i), key=lambda event: event[0]):
+                writer.write(topic, received, message)
+            writer.finish("success")
+    return root
+
+
+def _events(seed: int) -> list[tuple[int, str, object]]:
+    rng = np.random.default_rng(seed)
+    home, drift = load_embodiment().home, rng.normal(0, 0.001, 23)
+    k = np.array([[66.0, 0, 79.5], [0, 66.0, 44.5], [0, 0, 1]])
+    out: list[tuple[int, str, object]] = [
+        (T0 - 300 * MS, topics.CAMERA_INFO, messages.camera_info(k, 160, 90, T0, "camera"))
+    ]
+    for t in range(-200, 1250, 10):
+        stamp, q = T0 + t * MS, home + drift * t / 10
+        arm = messages.joint_state(ARM_JOINTS, q[:7], 0 * q[:7], 0 * q[:7], stamp)
+        hand = messages.joint_state(HAND_JOINTS, q[7:], 0 * q[7:], 0 * q[7:], stamp)
+        out += [(stamp, topics.ARM_STATES, arm), (stamp, topics.HAND_STATES, hand)]
+        if t % 30 == 0:
+            pixels = rng.integers(300, 1500, (90, 160), dtype=np.uint16)
+            out.append((stamp, topics.DEPTH, messages.depth_image(pixels, stamp, "camera")))
+        if t % 50 == 0 and t >= 0:
+            target = messages.joint_trajectory(JOINT_NAMES, q + 5 * drift, stamp, "abcd")
+            out.append((stamp + 5 * MS, topics.SAFE_TARGET, target))
+    return out
+
+
+def test_bags_become_a_policy_and_the_run_resumes(
+    demos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "policy"
+    command = [str(demos), "-o", str(out)]
+    assert main([*command, "--max-steps", "4", *SMALL]) == 0
+    assert "best validation L1" in capsys.readouterr().out
+    first = json.loads((out / ck.METRICS).read_text())
+    assert (first["step"], first["finished"]) == (4, True)
+    assert main([*command, "--resume", "--max-steps", "6"]) == 0
+    metrics = json.loads((out / ck.METRICS).read_text())
+    assert [e["step"] for e in metrics["history"]] == [0, 2, 4, 6]
+    assert metrics["history"][:3] == first["history"]
+    about = json.loads((out / ck.PROVENANCE).read_text())
+    assert about["episodes"] == 3
+    assert len(about["validation_episodes"]) == 1
+    policy = Policy.load(out, load_contract())
+    policy.warm_up(2)
+    assert policy.model.config.layers == 1
+
+
+def test_options_override_the_file(tmp_path: Path) -> None:
+    contract, config = resolve(
+        Arguments(
+            demos=tmp_path,
+            out=tmp_path,
+            seed=7,
+            max_minutes=3.0,
+            vision="point_cloud",
+            set=("augment.proprio_noise=0.02", "model.context=8"),
+        )
+    )
+    assert contract.vision == "point_cloud"
+    assert (config.seed, config.max_minutes, config.max_steps) == (7, 3.0, None)
+    assert (config.augment.proprio_noise, config.model.context) == (0.02, 8)
+
+
+@pytest.mark.parametrize("name", ["train.yaml", "train_paper.yaml"])
+def test_shipped_configurations_are_valid(name: str) -> None:
+    from hop_core.config import config_path, load_config
+    from hop_policy.model import PolicyConfig
+    from hop_policy.train_config import TrainConfig
+
+    config = load_config(config_path(name), TrainConfig)
+    if name == "train_paper.yaml":
+        assert config.model == PolicyConfig()
+        assert config.segments * config.windows == 256
+        assert (config.learning_rate, config.clip, config.augment.proprio_noise) == (
+            1e-4,
+            0.25,
+            0.1,
+        )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("augment.proprio_nois=1", "augment.proprio_nois"),
+        ("seed.x=1", "'seed' is no section"),
+        ("whiten", "write key=value"),
+        ("clip=-1", "clip"),
+    ],
+)
+def test_bad_values_are_named(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        resolve(Arguments(demos=tmp_path, out=tmp_path, set=(text,)))
+
+
+def test_bad_input_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    out = tmp_path / "policy"
+    with pytest.raises(BagError):
+        main([str(tmp_path), "-o", str(out)])
+    with pytest.raises(CheckpointError, match="no policy checkpoint"):
+        main([str(tmp_path), "-o", str(out), "--resume"])
+    with pytest.raises(CheckpointError, match="no policy checkpoint"):
+        main([str(tmp_path), "-o", str(out), "--init", str(tmp_path / "none")])
+    assert not out.exists()
