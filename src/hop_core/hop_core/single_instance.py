@@ -8,14 +8,16 @@ from hop_core.errors import DeviceError
 
 
 class SingleInstance:
-    """Holds an abstract Unix socket: the kernel frees it with the process, so no stale lock file can block a restart.
+    """Holds an abstract Unix socket for a key.
+
+    The kernel frees it with the process, so no stale lock file can block a restart.
 
     Raises:
         DeviceError: another process holds it.
     """
 
     def __init__(self, key: str, what: str) -> None:
-        """Take the lock `key`; `what` says in the error who holds it, such as "a supervisor of ROS domain 7"."""
+        """Take the lock `key`; `what` names its holder in the error: "a supervisor of domain 7"."""
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
             self._socket.bind(f"\0hop/{key}")

@@ -3,18 +3,15 @@
 `socketcan` on hardware, `socketcand` for the twin or a bus elsewhere.
 
 python-can (LGPL-3.0) is imported when the hand is opened. What socketcand does differently is
-handled here: remote requests
-arrive as empty data frames, and a closed peer looks like silence, never like an error; so silence
-is the fault.
+handled here: remote requests arrive as empty data frames, and a closed peer looks like silence,
+never like an error; so silence is the fault.
 """
 
 from __future__ import annotations
 
 import importlib
-import logging
-import socket
 import time
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -22,46 +19,11 @@ from hop_core.errors import DeviceError
 from hop_core.robot_config import HandConfig
 from hop_drivers import allegro_can as protocol
 from hop_drivers.allegro_can import Frame, HandInfo, MsgId, Side
+from hop_drivers.can_bus import ZERO_COUNTS, open_bus, relax, send_frame
+from hop_drivers.position_sets import PositionAssembler
 
 _REPLY_S = 1.0
 _RECEIVE_S = 0.01
-_ZERO = np.zeros(protocol.JOINTS, dtype=np.int16)
-
-
-class HandAdapter(Protocol):
-    """What the hand's driver needs of a hand.
-
-    `receive` and `send_torque` belong to the control loop.
-    """
-
-    def open(self) -> None:
-        """Connect, identify the hand and start its position stream; raises DeviceError."""
-
-    def receive(self) -> np.ndarray | None:
-        """Return the next complete set (16,) [rad], None if none came within 10 ms.
-
-        Raises DeviceError when silent.
-        """
-
-    def send_torque(self, counts: np.ndarray) -> None:
-        """Send one set of PWM counts (16,) int16; raises DeviceError."""
-
-    def servo(self, on: bool) -> None:
-        """Switch the torque stage, zero torque first; raises DeviceError."""
-
-    def poll_info(self) -> None:
-        """Ask for temperature and status; the answer shows up in `info`."""
-
-    @property
-    def info(self) -> HandInfo | None:
-        """What the hand last said about itself."""
-
-    @property
-    def incomplete_sets(self) -> int:
-        """Sets that lost a frame."""
-
-    def close(self) -> None:
-        """Torque off, stream off, disconnect."""
 
 
 class AllegroHand:
@@ -72,7 +34,7 @@ class AllegroHand:
         self._period_ms = period_ms
         self._can: Any = None
         self._bus: Any = None
-        self._assembler = protocol.PositionAssembler()
+        self._assembler = PositionAssembler()
         self._last_frame = 0.0
         self._info: HandInfo | None = None
         self.serial = ""
@@ -191,7 +153,7 @@ class AllegroHand:
 
         The hand may still hold a torque of its last enabling.
         """
-        self.send_torque(_ZERO)
+        self.send_torque(ZERO_COUNTS)
         self._send(protocol.servo_frame(on, self._config.device_id))
 
     def poll_info(self) -> None:
@@ -207,75 +169,3 @@ class AllegroHand:
         if bus is not None:
             relax(bus, self._config, self.where)
             bus.shutdown()
-
-
-def open_bus(config: HandConfig) -> Any:
-    """Return an open python-can bus.
-
-    Raises:
-        DeviceError: python-can is missing, or the bus cannot be opened.
-    """
-    try:
-        can = importlib.import_module("can")
-    except ImportError as error:
-        raise DeviceError(
-            "python-can is not installed; install the workspace's requirements"
-        ) from error
-    logging.getLogger("can").setLevel(logging.CRITICAL)
-    options: dict[str, Any] = {"interface": config.interface, "channel": config.channel}
-    if config.interface == "socketcand":
-        options |= {"host": config.host, "port": config.port, "tcp_tune": True}
-        _probe(config)
-    try:
-        return can.Bus(**options)
-    except (can.CanError, OSError, ValueError) as error:
-        raise DeviceError(
-            f"cannot open the CAN bus {config.interface} {config.channel}: {error}; check that "
-            "the interface is up"
-        ) from error
-
-
-def _probe(config: HandConfig) -> None:
-    """python-can tries a dead port in a busy loop for ten seconds: ask first."""
-    try:
-        with socket.create_connection((config.host, config.port), timeout=1.0):
-            return
-    except OSError as error:
-        raise DeviceError(
-            f"no socketcand server answers at {config.host}:{config.port} ({error}); check "
-            "hand.host and hand.port"
-        ) from error
-
-
-def send_frame(bus: Any, frame: Frame, where: str) -> None:
-    """Send one frame.
-
-    Raises:
-        DeviceError: the bus is gone.
-    """
-    can = importlib.import_module("can")
-    message = can.Message(
-        arbitration_id=frame.arbitration_id,
-        data=frame.data,
-        is_extended_id=False,
-        is_remote_frame=frame.is_remote,
-    )
-    try:
-        bus.send(message)
-    except (can.CanError, OSError) as error:
-        raise DeviceError(f"sending to the hand on {where} failed: {error}") from error
-
-
-def relax(bus: Any, config: HandConfig, where: str) -> bool:
-    """Send zero torque, servo off and stream off; returns False if the bus is gone already."""
-    frames = [
-        *protocol.torque_frames(_ZERO, config.device_id),
-        protocol.servo_frame(False, config.device_id),
-        protocol.period_frame(0, device_id=config.device_id),
-    ]
-    try:
-        for frame in frames:
-            send_frame(bus, frame, where)
-    except DeviceError:
-        return False
-    return True

@@ -229,39 +229,3 @@ def radians_to_counts(q_rad: Sequence[float] | np.ndarray) -> np.ndarray:
     """Returns position counts (int16) of joint angles [rad], saturated at 16 bits."""
     counts = np.rint(np.asarray(q_rad, dtype=np.float64) / RAD_PER_COUNT)
     return np.clip(counts, -_INT16_LIMIT, _INT16_LIMIT).astype(np.int16)
-
-
-class PositionAssembler:
-    """Joins the four finger messages of one period into a set of 16 angles.
-
-    A finger that repeats before the set is complete means that a frame was lost: the half set is
-    dropped and counted.
-    """
-
-    def __init__(self) -> None:
-        self._q_rad = np.zeros(JOINTS)
-        self._seen = 0
-        self.incomplete_sets = 0
-
-    def add(self, finger: int, data: bytes) -> np.ndarray | None:
-        """Takes one position message.
-
-        Returns the (16,) angles [rad] when it completes a set, else None.
-
-        The returned array is reused by the next set: copy it to keep it.
-        """
-        bit = 1 << finger
-        if self._seen & bit:
-            self.incomplete_sets += 1
-            self._seen = 0
-        self._q_rad[4 * finger : 4 * finger + 4] = decode_finger(data)
-        self._seen |= bit
-        if self._seen != 0b1111:
-            return None
-        self._seen = 0
-        self._q_rad *= RAD_PER_COUNT
-        return self._q_rad
-
-    def reset(self) -> None:
-        """Forgets a half set (after a reconnect)."""
-        self._seen = 0

@@ -18,10 +18,10 @@ from hop_core.errors import DeviceError
 from hop_core.rate import DeadlineLoop, QuantileRing
 from hop_core.robot_config import ArmConfig
 from hop_core.safety_config import SafetyConfig
+from hop_drivers.arm_adapter import ArmAdapter, ArmReading
 from hop_drivers.driver import Driver
 from hop_drivers.driver_state import DriverView
 from hop_drivers.follower import Follower, Phase
-from hop_drivers.xarm import ArmAdapter, ArmReading
 
 _NS = 1e-9
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from hop_core.clock import ClockOffset
 from hop_core.errors import DeviceError
 from hop_core.safety_config import SafetyConfig
 from hop_core.state import HopState
 from hop_core.state_report import StateReport
+from hop_drivers.device import Device
 from hop_drivers.driver_state import DriverState, DriverView
 from hop_drivers.follower import Follower
 from hop_drivers.target import Refusals, RefusedTarget, Target
@@ -27,14 +27,13 @@ CLEAR_KEY = "clear_id"
 """Extra key of the supervisor's /hop/state: a new value releases the drivers' e-stop latches."""
 
 
-class Driver(ABC):
+class Driver(Device):
     """Keeps one device connected and lets commands through only while it is armed.
 
     Three threads: the control loop of the subclass, which never waits for anything slow; a worker
-    for connecting, arming,
-    disarming and recovering; and one for emergency stops, so that a stop waits for nobody. Requests
-    may come from any thread
-    and return at once; the outcome is on `state`.
+    for connecting, arming, disarming and recovering; and one for emergency stops, so that a stop
+    waits for nobody. Requests may come from any thread and return at once; the outcome is on
+    `state`.
     """
 
     def __init__(
@@ -128,53 +127,6 @@ class Driver(ABC):
             self.refusals[refusal.kind] += 1
             return
         self.follower.offer(target, time.monotonic_ns())
-
-    @property
-    @abstractmethod
-    def running(self) -> bool:
-        """Whether the control loop is alive (or was never started)."""
-
-    @property
-    def loop_error(self) -> str:
-        """What ended the control loop, in words."""
-        return "see the traceback above"
-
-    @abstractmethod
-    def diagnostics(self) -> Mapping[str, object]:
-        """Return figures for /diagnostics."""
-
-    # What a device is; called by the worker, but `_stop`.
-
-    @abstractmethod
-    def _connect(self) -> None:
-        """Open a new device object; raises DeviceError."""
-
-    @abstractmethod
-    def _connected(self) -> bool:
-        """Whether the control loop has a device."""
-
-    @abstractmethod
-    def _enable(self) -> None:
-        """Make the device ready to follow commands; raises DeviceError."""
-
-    @abstractmethod
-    def _disable(self) -> None:
-        """Make the device stand still; raises DeviceError."""
-
-    @abstractmethod
-    def _clear(self) -> None:
-        """Clear the device's own errors; raises DeviceError with what is in the way."""
-
-    @abstractmethod
-    def _stop(self) -> None:
-        """Stop the device at once, from the e-stop thread.
-
-        Raises DeviceError when not confirmed.
-        """
-
-    @abstractmethod
-    def _release(self) -> None:
-        """Close the device."""
 
     # Threads.
 

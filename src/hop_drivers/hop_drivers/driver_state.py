@@ -24,10 +24,8 @@ class DriverState:
     """DISCONNECTED, IDLE, ARMING, ARMED, ACTIVE, HOLD, FAULT or ESTOP, with its reason.
 
     FAULT and ESTOP are latched: a fault ends only by `recover`, an e-stop only by `clear_estop`,
-    and both end disarmed. An
-    e-stop outranks a fault. `on_change` is called with each new view under the lock, so that views
-    arrive in order; it must
-    be quick and may not change the state.
+    and both end disarmed. An e-stop outranks a fault. `on_change` is called with each new view
+    under the lock, so that views arrive in order; it must be quick and may not change the state.
     """
 
     def __init__(self, on_change: Callable[[DriverView], None]) -> None:

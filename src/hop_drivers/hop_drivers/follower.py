@@ -35,8 +35,7 @@ class Follower:
     """Turns targets at some 20 Hz into commands at the device's rate.
 
     It starts at rest at the measured pose. After a gap of its own it starts there again, since the
-    device may be anywhere
-    between. Stale targets end in a braked stop at the last command.
+    device may be anywhere between. Stale targets end in a braked stop at the last command.
 
     `offer` may be called from any thread; all else belongs to the control loop.
 
@@ -83,7 +82,10 @@ class Follower:
         self._fresh_ns = self._last_ns = None
 
     def offer(self, target: Target, received_ns: int | None = None) -> None:
-        """Hand over the newest target, received at monotonic time `received_ns`; the loop takes it at its next step."""
+        """Hand over the newest target, received at monotonic time `received_ns`.
+
+        The loop takes it at its next step.
+        """
         self._slot = (target, received_ns)
 
     def step(self, now_ns: int, q_measured: np.ndarray, dt_s: float) -> np.ndarray:

@@ -1,9 +1,8 @@
 """A small process that takes the torque off the hand when its driver dies.
 
 The hand has no watchdog: when its host is killed, the last torque command stays in force. The
-driver holds the writing end of
-a pipe; when the pipe closes without a word, this process opens the bus itself and switches the hand
-off.
+driver holds the writing end of a pipe; when the pipe closes without a word, this process opens the
+bus itself and switches the hand off.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import sys
 
 from hop_core.errors import DeviceError
 from hop_core.robot_config import HandConfig
-from hop_drivers.allegro import open_bus, relax
+from hop_drivers.can_bus import open_bus, relax
 
 _DONE = b"done\n"
 

@@ -18,19 +18,19 @@ from hop_core.errors import DeviceError
 from hop_core.rate import QuantileRing
 from hop_core.robot_config import HandConfig
 from hop_core.safety_config import SafetyConfig
-from hop_drivers.allegro import HandAdapter
 from hop_drivers.allegro_can import Status
 from hop_drivers.driver import Driver
 from hop_drivers.driver_state import DriverView
 from hop_drivers.follower import Follower, Phase
+from hop_drivers.hand_adapter import HandAdapter
 from hop_drivers.hand_guard import HandGuard
 from hop_drivers.hand_pd import HandPd
+from hop_drivers.position_sets import SetClock
 
 _NS = 1e-9
 _IDLE_S = 0.01
 _INFO_EVERY = 333
-_BACKLOG_SHARE = 1.0 / 3.0
-_LONGEST_DT_S = 0.03
+_POLLS_TO_TRUST = 2  # an answer may have been under way when the servo was switched on
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,48 +45,6 @@ class HandReading:
     qd: np.ndarray
     effort: np.ndarray
     stamp_ns: int
-
-
-class SetClock:
-    """Counts the sets of a periodic stream.
-
-    Those that came, those that are missing, those that came in a burst.
-
-    A stall of this process delays sets and then delivers them together: a late set opens a debt
-    that the burst repays; what
-    remains open is missing.
-    """
-
-    def __init__(self, period_s: float) -> None:
-        self._period_s = period_s
-        self._last_ns: int | None = None
-        self.sets = 0
-        self.bursts = 0
-        self.missing = 0
-        self.gap_ms = QuantileRing()
-
-    def reset(self) -> None:
-        """Start anew after a reconnect; the counts go on."""
-        self._last_ns = None
-
-    def add(self, now_ns: int) -> float | None:
-        """Takes the arrival of a set.
-
-        Returns the time since the last one [s], or None for a set of a burst: skip it.
-        """
-        self.sets += 1
-        if self._last_ns is None:
-            self._last_ns = now_ns
-            return self._period_s
-        gap_s = (now_ns - self._last_ns) * _NS
-        if gap_s < _BACKLOG_SHARE * self._period_s:
-            self.bursts += 1
-            self.missing = max(0, self.missing - 1)
-            return None
-        self._last_ns = now_ns
-        self.gap_ms.add(1e3 * gap_s)
-        self.missing += max(0, round(gap_s / self._period_s) - 1)
-        return min(gap_s, _LONGEST_DT_S)
 
 
 def hand_follower(embodiment: Embodiment, safety: SafetyConfig, clock: ClockOffset) -> Follower:
@@ -133,6 +91,7 @@ class HandDriver(Driver):
         self._enabled = False
         self._fresh = True
         self._answered = 0
+        self._polls = 0
         self._loop = threading.Thread(target=self._run, name="allegro-sets", daemon=True)
 
     def start(self) -> None:
@@ -222,6 +181,9 @@ class HandDriver(Driver):
             )
         elif info.status & Status.INTERNAL_COMMUNICATION:
             self.fault("the hand reports an internal communication error; switch it off and on")
+        self._polls += 1
+        if self._polls > _POLLS_TO_TRUST and not info.status & Status.SERVO_ON:
+            self.fault("the hand switched its torque off; check its supply, then recover")
 
     # The device, from the worker.
 
@@ -239,6 +201,7 @@ class HandDriver(Driver):
         if self._guard_wanted and self._guard is None:
             self._guard = HandGuard(self._config)
         self.pd.disable()
+        self._polls = 0
         self._present().servo(True)
         self._enabled = True
 

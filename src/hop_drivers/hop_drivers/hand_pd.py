@@ -17,10 +17,8 @@ class HandPd:
     """PD control in command units with filtered state and a gain ramp after every enable.
 
     Position and velocity pass first-order low-pass filters; the velocity is the filtered position's
-    difference. The output
-    is clipped to each joint's cap. Gains rise linearly from 0 to full over `ramp_s`, so that a hand
-    that is enabled away
-    from its target closes the distance softly.
+    difference. The output is clipped to each joint's cap. Gains rise linearly from 0 to full over
+    `ramp_s`, so that a hand that is enabled away from its target closes the distance softly.
 
     Source: Wonik allegro_hand_ros2 (gains, caps, 30 Hz filters); the ramp is ours.
 

@@ -7,6 +7,7 @@ import os
 import platform
 import threading
 import time
+import zipfile
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -95,7 +96,10 @@ def _write(target: Path, facts: dict[str, object], arrays: dict[str, np.ndarray]
     """Write beside the target and rename, so that a folder is complete or absent."""
     partial = target.with_name(f".{target.name}.partial")
     partial.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(partial / "joints.npz", **arrays)
+    with zipfile.ZipFile(partial / "joints.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w") as member:
+                np.lib.format.write_array(member, array)
     (partial / "incident.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
     os.replace(partial, target)
 

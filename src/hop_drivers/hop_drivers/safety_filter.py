@@ -1,8 +1,8 @@
 """The 23-joint safety filter between a source's targets and the motors; pure.
 
 Two answers are kept apart: a target is *refused* when it cannot be meant (NaN, wrong joints, a jump
-at the start) and *clamped*
-when it is meant but goes too far or too fast. Both are counted by reason.
+at the start) and *clamped* when it is meant but goes too far or too fast. Both are counted by
+reason.
 """
 
 from __future__ import annotations
@@ -41,8 +41,7 @@ class SafetyFilter:
     Arm and palm stay off the table, inside the workspace box and away from the arm itself.
 
     Distances apply to the arm's links and the palm: fingers may touch the table and the object, a
-    grasp is contact. A posture
-    that is too near already may be left, never made worse.
+    grasp is contact. A posture that is too near already may be left, never made worse.
 
     Attributes:
         clamps: how often each bound acted.

@@ -1,30 +1,26 @@
 """Adapter of the xArm7's control box on the vendor SDK; the SDK is imported when the arm is opened.
 
 The SDK's traps that are handled here: degrees by default; one lock per client, so that a stop waits
-behind a stalled call
-(the stop has a client of its own); a report stream that goes silent without a word (its age is
-watched); a servo call in the
-wrong mode that returns "ok" (mode and state are checked on every tick); a process-wide socket time-
-out; prints at import.
+behind a stalled call (the stop has a client of its own); a report stream that goes silent without a
+word (its age is watched); a servo call in the wrong mode that returns "ok" (mode and state are
+checked on every tick); a process-wide socket time- out; prints at import.
 """
 
 from __future__ import annotations
 
 import contextlib
-import importlib
 import io
-import logging
-import socket
 import threading
 import time
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from hop_core.errors import DeviceError
 from hop_core.robot_config import ArmConfig
 from hop_drivers import xarm_codes as codes
+from hop_drivers.arm_adapter import ArmReading
+from hop_drivers.xarm_connection import connect, probe
 
 _READBACK_S = 2.0
 _STOP_S = 3.0
@@ -32,59 +28,6 @@ _REPORT_SILENT_S = 2.0
 _LATE_SERIES = 1305
 _LOAD_TOLERANCE = 1e-3
 _POLL_S = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class ArmReading:
-    """One polled joint state.
-
-    Q (7,) [rad], qd (7,) [rad/s], effort (7,) [Nm], and when it was read [ns, ROS time].
-    """
-
-    q: np.ndarray
-    qd: np.ndarray
-    effort: np.ndarray
-    stamp_ns: int
-
-
-class ArmAdapter(Protocol):
-    """What the arm's driver needs of an arm.
-
-    Every method but `stop` belongs to one caller at a time.
-    """
-
-    def open(self) -> None:
-        """Connect; raises DeviceError."""
-
-    def read(self) -> ArmReading:
-        """Return the joint state as of now; raises DeviceError."""
-
-    def enable(self) -> None:
-        """Clear errors, configure, power the motors and enter servo mode; raises DeviceError."""
-
-    def servo(self, q: np.ndarray) -> None:
-        """Send one servo target (7,) [rad]; raises DeviceError when it will not be followed."""
-
-    def fault(self) -> str | None:
-        """Return why the arm cannot move although it was enabled, None when it can."""
-
-    def error(self) -> str | None:
-        """Return the sentence of an error that the box reports, None without one."""
-
-    def halt(self) -> None:
-        """Stop moving and leave servo mode; raises DeviceError."""
-
-    def stop(self) -> None:
-        """Emergency stop by its own connection; callable from any thread.
-
-        Raises DeviceError when not confirmed.
-        """
-
-    def clear(self) -> None:
-        """Clear the box's errors; raises DeviceError with what is still in the way."""
-
-    def close(self) -> None:
-        """Drop the connections."""
 
 
 class XArm:
@@ -104,54 +47,15 @@ class XArm:
             DeviceError: nobody answers, the firmware is too old, or the serial does not fit the
                 configured limits.
         """
-        self._probe()
-        self._api = self._connect(report=True)
+        probe(self._config)
+        self._api = connect(self._config, report=True)
         self._api.register_report_callback(
             self._on_report, report_cartesian=False, report_joints=False, report_state=False,
-            report_error_code=False, report_warn_code=False, report_mtable=False, report_mtbrake=False,
-            report_cmd_num=False,
+            report_error_code=False, report_warn_code=False,
+            report_mtable=False, report_mtbrake=False, report_cmd_num=False,
         )  # fmt: skip
-        self._stop_api = self._connect(report=False)
+        self._stop_api = connect(self._config, report=False)
         self._check_identity()
-
-    def _probe(self) -> None:
-        """The SDK tries a dead address for many seconds: ask the port first."""
-        where = f"{self._config.address}:{self._config.control_port}"
-        try:
-            with socket.create_connection(
-                (self._config.address, self._config.control_port), timeout=1.0
-            ):
-                return
-        except OSError as error:
-            raise DeviceError(
-                f"no xArm control box answers at {where} ({error}); check power, cable and "
-                "arm.address"
-            ) from error
-
-    def _connect(self, report: bool) -> Any:
-        with contextlib.redirect_stdout(io.StringIO()):
-            wrapper = importlib.import_module("xarm.wrapper")
-            importlib.import_module("xarm.core.utils.log").logger.setLevel(logging.CRITICAL)
-            sockets = importlib.import_module("xarm.core.config.x_config").XCONF.SocketConf
-            sockets.TCP_CONTROL_PORT = self._config.control_port
-            try:
-                api = wrapper.XArmAPI(
-                    self._config.address,
-                    is_radian=True,
-                    enable_report=report,
-                    report_type="rich",
-                    forbid_uds=self._config.forbid_unix_socket,
-                    # the SDK's table knows neither margin nor overlay; ours is checked before
-                    check_joint_limit=False,
-                )
-            except Exception as error:  # the SDK raises plain Exception
-                raise DeviceError(
-                    f"the xArm at {self._config.address} refused the connection: {error}"
-                ) from error
-            finally:
-                socket.setdefaulttimeout(None)  # the SDK sets 1 s for the whole process
-        api.set_timeout(self._config.reply_timeout_s)
-        return api
 
     def _check_identity(self) -> None:
         version = tuple(self._api.version_number)
@@ -294,7 +198,7 @@ class XArm:
                 api = self._stop_api
                 if api is None or not api.connected:
                     try:
-                        api = self._stop_api = self._connect(report=False)
+                        api = self._stop_api = connect(self._config, report=False)
                     except DeviceError:  # tried again until the deadline, then reported below
                         time.sleep(_POLL_S)
                         continue

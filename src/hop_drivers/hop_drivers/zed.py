@@ -1,8 +1,7 @@
 """Adapter of the ZED-2 on `pyzed.sl`, or on an injected module with the same names.
 
 The module is imported when the camera is opened, on the thread that will grab: a GL or CUDA context
-stays on the thread that
-made it.
+stays on the thread that made it.
 
 Source: Stereolabs Python API 5.x.
 """
@@ -158,18 +157,21 @@ def _missing(name: str, error: ModuleNotFoundError) -> str:
             "get_python_api.py of the ZED SDK"
         )
     if name.startswith("pyzed"):
-        return "the ZED SDK's Python module is not installed; install the ZED SDK and run its get_python_api.py"
+        return (
+            "the ZED SDK's Python module is not installed; install the ZED SDK and run its "
+            "get_python_api.py"
+        )
     return f"camera.sl_module '{name}' cannot be imported ({error}); check the robot's overlay"
 
 
 def _advice(status: Any) -> str:
-    text = str(status)
+    name = status.name  # str() of the SDK's codes is words: "CAMERA NOT DETECTED"
     advice = {
         "CAMERA_NOT_DETECTED": "check its USB cable and port",
         "CANNOT_START_CAMERA_STREAM": "another process uses it: stop that one",
         "LOW_USB_BANDWIDTH": "use a USB 3 port of its own",
         "NO_GPU_DETECTED": "the ZED SDK needs an NVIDIA GPU",
         "CALIBRATION_FILE_NOT_AVAILABLE": "download its calibration with the ZED SDK's tools",
-        "INCOMPATIBLE_SDK_VERSION": "install matching versions of the ZED SDK and its Python module",
+        "INCOMPATIBLE_SDK_VERSION": "install matching versions of the ZED SDK and its module",
     }
-    return next((what for key, what in advice.items() if key in text), "see the ZED SDK manual")
+    return advice.get(name, "see the ZED SDK manual")

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from hop_core.errors import DeviceError
 from hop_drivers import allegro_can as can
+from hop_drivers.position_sets import PositionAssembler
 
 counts = st.lists(st.integers(-32767, 32767), min_size=16, max_size=16)
 device = st.integers(0, 3)
@@ -53,7 +54,7 @@ def test_torque_round_trip(values, device_id):
 
 @given(st.lists(st.floats(-2.8, 2.8), min_size=16, max_size=16))
 def test_angles_survive_the_wire_within_half_a_count(q):
-    assembler = can.PositionAssembler()
+    assembler = PositionAssembler()
     frames = can.position_frames(can.radians_to_counts(q))
     sets = [assembler.add(finger, frame.data) for finger, frame in enumerate(frames)]
     assert sets[:3] == [None, None, None]
@@ -62,14 +63,14 @@ def test_angles_survive_the_wire_within_half_a_count(q):
 
 @given(st.permutations(range(4)))
 def test_a_set_is_complete_in_any_order_of_fingers(order):
-    assembler = can.PositionAssembler()
+    assembler = PositionAssembler()
     frames = can.position_frames(np.arange(16))
     sets = [assembler.add(finger, frames[finger].data) for finger in order]
     np.testing.assert_allclose(sets[3], np.arange(16) * can.RAD_PER_COUNT)
 
 
 def test_a_lost_frame_costs_one_set_and_is_counted():
-    assembler = can.PositionAssembler()
+    assembler = PositionAssembler()
     frames = can.position_frames(np.arange(16))
     arriving = [0, 1, 3, 0, 1, 2, 3]  # finger 2 of the first set is lost
     sets = [assembler.add(finger, frames[finger].data) for finger in arriving]

@@ -1,4 +1,4 @@
-"""The follower: starts where the robot is, follows in time under limits, and stops when targets do."""
+"""The follower starts where the robot is, follows in time, and stops when targets do."""
 
 import numpy as np
 import pytest

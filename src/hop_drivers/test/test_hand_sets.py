@@ -3,7 +3,7 @@ skipped."""
 
 import pytest
 
-from hop_drivers.hand_loop import SetClock
+from hop_drivers.position_sets import SetClock
 
 MS = 1_000_000
 

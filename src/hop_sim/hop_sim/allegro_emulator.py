@@ -109,7 +109,7 @@ class AllegroEmulator:
     def clear_faults(self) -> None:
         """End silence and over-temperature; the servo stays as it is."""
         self.firmware.silent = False
-        self.firmware.over_temperature = False
+        self.firmware.cool_down()
 
     def close(self) -> None:
         """Disconnect everyone and stop listening."""

@@ -79,6 +79,11 @@ class HandFirmware:
             return [self._positions()[msg_id - can.MsgId.POSITION]]
         return []
 
+    def cool_down(self) -> None:
+        """Return to ambient temperature."""
+        self.temperature_c = _AMBIENT_C
+        self.over_temperature = False
+
     def servo_off(self) -> None:
         """Switch the torque stage off, as the host's command or the hand's own protection does."""
         self._counts[:] = 0.0

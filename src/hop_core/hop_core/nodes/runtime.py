@@ -3,10 +3,8 @@
 Parameters, executor loop, signals, and one clear sentence when it cannot run.
 
 Periodic work runs in the node's own threads; ROS callbacks only hand data over. The executor is
-therefore the cheapest
-one that works: `EventsExecutor` driven by `spin_once` (its `spin` never returns in the wheels),
-`SingleThreadedExecutor`
-where it is missing.
+therefore the cheapest one that works: `EventsExecutor` driven by `spin_once` (its `spin` never
+returns in the wheels), `SingleThreadedExecutor` where it is missing.
 """
 
 from __future__ import annotations
@@ -44,8 +42,7 @@ class HopNode(Node):
     """A node with HOP's common parameters.
 
     `config_dir` (empty: the installed config), `robot` (name of the overlay) and `twin_address`
-    (loopback address of the
-    twin where it is not the overlay's).
+    (loopback address of the twin where it is not the overlay's).
 
     Subclasses start their threads in `__init__` (or on a service) and stop them in `close`, which
     runs exactly once.

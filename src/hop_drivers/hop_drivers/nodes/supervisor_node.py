@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 
 from rcl_interfaces.msg import ParameterDescriptor
-from rclpy.client import Client
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo, JointState
 from std_msgs.msg import Bool
@@ -25,18 +24,19 @@ from hop_core.errors import ConfigError, DeviceError, ModelError
 from hop_core.kinematics import Kinematics
 from hop_core.nodes.qos import NEWEST, STREAM, reliable
 from hop_core.nodes.runtime import HopNode, main_of
-from hop_core.nodes.state_io import DiagnosticsTimer, StateListener, StatePublisher
+from hop_core.nodes.state_io import DiagnosticsTimer, StateListener
 from hop_core.rate import DeadlineLoop
 from hop_core.robot_config import load_robot
 from hop_core.safety_config import load_safety
 from hop_core.single_instance import SingleInstance
 from hop_core.state import HopState, Source
 from hop_core.state_report import StateReport
-from hop_drivers.incident import IncidentRecorder
-from hop_drivers.nodes.messages import target_message, target_of
+from hop_drivers.nodes.messages import target_of
+from hop_drivers.nodes.supervisor_effects import RosEffects
 from hop_drivers.safety_filter import SafetyFilter
-from hop_drivers.supervisor import Answer, Supervisor
-from hop_drivers.target import Target, TargetReader
+from hop_drivers.supervisor import Supervisor
+from hop_drivers.supervisor_state import Answer
+from hop_drivers.target import TargetReader
 
 _TICK_NS = 25_000_000
 _SAMPLE_EVERY = 2
@@ -46,6 +46,7 @@ _LOOP_CHECK_S = 0.5
 _AHEAD_NS = 2_000_000_000
 _INCIDENTS = "~/.hop/incidents"
 _READ_ONLY = ParameterDescriptor(read_only=True)
+_NUMBER = ParameterDescriptor(read_only=True, dynamic_typing=True)  # 1 is as good as 1.0
 
 
 class SupervisorNode(HopNode):
@@ -58,7 +59,7 @@ class SupervisorNode(HopNode):
         super().__init__("supervisor")
         execute = self.declare_parameter("execute", True, _READ_ONLY).value
         auto_arm = self.declare_parameter("auto_arm", False, _READ_ONLY).value
-        speed_scale = float(self.declare_parameter("speed_scale", 1.0, _READ_ONLY).value)
+        speed_scale = float(self.declare_parameter("speed_scale", 1.0, _NUMBER).value)
         folder = self.declare_parameter("incident_dir", _INCIDENTS, _READ_ONLY).value
         robot = load_robot(self.robot, self.config_dir).moved(self.twin_address)
         safety = load_safety(self.config_dir)
@@ -78,20 +79,13 @@ class SupervisorNode(HopNode):
         embodiment = load_embodiment(late_serial=robot.arm.late_serial)
         self._lock = threading.RLock()
         self._clock_offset = ClockOffset(step_limit_ns=round(1e9 * safety.watchdog.clock_step_s))
-        self._state = StatePublisher(self, "supervisor")
-        self._targets = self.create_publisher(JointTrajectory, topics.SAFE_TARGET, NEWEST)
-        self._arm_clients = [
-            self.create_client(SetBool, name) for name in (topics.XARM_ARM, topics.ALLEGRO_ARM)
-        ]
-        self._recover_clients = [
-            self.create_client(Trigger, name)
-            for name in (topics.XARM_RECOVER, topics.ALLEGRO_RECOVER)
-        ]
         rate_hz = 1e9 / (_TICK_NS * _SAMPLE_EVERY)
-        self._incidents = IncidentRecorder(Path(folder).expanduser(), safety.incident_s, rate_hz)
+        self._effects = RosEffects(self, Path(folder).expanduser(), safety.incident_s, rate_hz)
+        self._incidents = self._effects.incidents
         self._filter = SafetyFilter(embodiment, safety, robot, Kinematics())
         self._supervisor = Supervisor(
-            embodiment, safety, self._filter, self, self._clock_offset, time.monotonic_ns, _new_id,
+            embodiment, safety, self._filter, self._effects, self._clock_offset,
+            time.monotonic_ns, _new_id,
             execute=execute, auto_arm=auto_arm, speed_scale=speed_scale,
         )  # fmt: skip
         max_age_ns = round(1e9 * safety.watchdog.target_stale_s)
@@ -122,42 +116,6 @@ class SupervisorNode(HopNode):
                 f"a supervisor publishes {topics.SAFE_TARGET} in ROS domain {domain} already; stop "
                 "that launch or set another ROS_DOMAIN_ID"
             )
-
-    # Effects (called under the lock).
-
-    def publish_state(self, report: StateReport) -> None:
-        """Publish the supervisor's own state."""
-        self._incidents.report(time.time_ns(), report)
-        self._state.publish(
-            report.state,
-            report.reason,
-            source=report.source,
-            arming_id=report.arming_id,
-            progress=report.progress,
-            extra=report.extra,
-        )
-
-    def send(self, target: Target) -> None:
-        """Publish a filtered target."""
-        self._targets.publish(target_message(target))
-
-    def arm_drivers(self, arm: bool) -> None:
-        """Call the drivers' arm services without waiting; what came of it is on /hop/state."""
-        self._call(self._arm_clients, SetBool.Request(data=arm))
-
-    def recover_drivers(self) -> None:
-        """Call the drivers' recover services without waiting."""
-        self._call(self._recover_clients, Trigger.Request())
-
-    def _call(self, clients: list[Client], request: object) -> None:
-        for client in clients:
-            if client.service_is_ready():
-                client.call_async(request)
-
-    def write_incident(self, reason: str) -> None:
-        """Write down the last seconds, in the background."""
-        folder = self._incidents.write(reason, {**self._supervisor.refusals, **self._filter.clamps})
-        self.get_logger().error(f"FAULT: {reason}; the last seconds are in {folder}")
 
     # ROS to supervisor.
 
@@ -257,6 +215,7 @@ class SupervisorNode(HopNode):
             self._supervisor.tick()
             self._ticks += 1
             if self._ticks % _SAMPLE_EVERY == 0:
+                self._effects.counters = {**self._supervisor.refusals, **self._filter.clamps}
                 self._incidents.sample(time.time_ns(), self._supervisor.feedback.q, self._filter.q)
 
     def _check_loop(self) -> None:

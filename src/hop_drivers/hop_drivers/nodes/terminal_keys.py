@@ -9,6 +9,7 @@ import threading
 import time
 import tty
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -94,7 +95,7 @@ class TerminalKeys(HopNode):
         }
         for key, service in triggers.items():
             client = self.create_client(Trigger, service)
-            keys[key] = lambda client=client: self._call(client, Trigger.Request())
+            keys[key] = partial(self._call, client, Trigger.Request())
         return keys
 
     # The terminal.

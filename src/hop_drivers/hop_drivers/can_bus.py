@@ -1,0 +1,92 @@
+"""The CAN bus that the hand is on, by python-can.
+
+The library (LGPL-3.0) is imported when a bus is opened.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import socket
+from typing import Any
+
+import numpy as np
+
+from hop_core.errors import DeviceError
+from hop_core.robot_config import HandConfig
+from hop_drivers import allegro_can as protocol
+from hop_drivers.allegro_can import Frame
+
+ZERO_COUNTS = np.zeros(protocol.JOINTS, dtype=np.int16)
+
+
+def open_bus(config: HandConfig) -> Any:
+    """Return an open python-can bus.
+
+    Raises:
+        DeviceError: python-can is missing, or the bus cannot be opened.
+    """
+    try:
+        can = importlib.import_module("can")
+    except ImportError as error:
+        raise DeviceError(
+            "python-can is not installed; install the workspace's requirements"
+        ) from error
+    logging.getLogger("can").setLevel(logging.CRITICAL)
+    options: dict[str, Any] = {"interface": config.interface, "channel": config.channel}
+    if config.interface == "socketcand":
+        options |= {"host": config.host, "port": config.port, "tcp_tune": True}
+        _probe(config)
+    try:
+        return can.Bus(**options)
+    except (can.CanError, OSError, ValueError) as error:
+        raise DeviceError(
+            f"cannot open the CAN bus {config.interface} {config.channel}: {error}; check that "
+            "the interface is up"
+        ) from error
+
+
+def _probe(config: HandConfig) -> None:
+    """python-can tries a dead port in a busy loop for ten seconds: ask first."""
+    try:
+        with socket.create_connection((config.host, config.port), timeout=1.0):
+            return
+    except OSError as error:
+        raise DeviceError(
+            f"no socketcand server answers at {config.host}:{config.port} ({error}); check "
+            "hand.host and hand.port"
+        ) from error
+
+
+def send_frame(bus: Any, frame: Frame, where: str) -> None:
+    """Send one frame.
+
+    Raises:
+        DeviceError: the bus is gone.
+    """
+    can = importlib.import_module("can")
+    message = can.Message(
+        arbitration_id=frame.arbitration_id,
+        data=frame.data,
+        is_extended_id=False,
+        is_remote_frame=frame.is_remote,
+    )
+    try:
+        bus.send(message)
+    except (can.CanError, OSError) as error:
+        raise DeviceError(f"sending to the hand on {where} failed: {error}") from error
+
+
+def relax(bus: Any, config: HandConfig, where: str) -> bool:
+    """Send zero torque, servo off and stream off; returns False if the bus is gone already."""
+    frames = [
+        *protocol.torque_frames(ZERO_COUNTS, config.device_id),
+        protocol.servo_frame(False, config.device_id),
+        protocol.period_frame(0, device_id=config.device_id),
+    ]
+    try:
+        for frame in frames:
+            send_frame(bus, frame, where)
+    except DeviceError:
+        return False
+    return True

@@ -1,0 +1,45 @@
+"""What the hand's driver needs of a hand, whichever speaks for it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+from hop_drivers.allegro_can import HandInfo
+
+
+class HandAdapter(Protocol):
+    """What the hand's driver needs of a hand.
+
+    `receive` and `send_torque` belong to the control loop.
+    """
+
+    def open(self) -> None:
+        """Connect, identify the hand and start its position stream; raises DeviceError."""
+
+    def receive(self) -> np.ndarray | None:
+        """Return the next complete set (16,) [rad], None if none came within 10 ms.
+
+        Raises DeviceError when silent.
+        """
+
+    def send_torque(self, counts: np.ndarray) -> None:
+        """Send one set of PWM counts (16,) int16; raises DeviceError."""
+
+    def servo(self, on: bool) -> None:
+        """Switch the torque stage, zero torque first; raises DeviceError."""
+
+    def poll_info(self) -> None:
+        """Ask for temperature and status; the answer shows up in `info`."""
+
+    @property
+    def info(self) -> HandInfo | None:
+        """What the hand last said about itself."""
+
+    @property
+    def incomplete_sets(self) -> int:
+        """Sets that lost a frame."""
+
+    def close(self) -> None:
+        """Torque off, stream off, disconnect."""

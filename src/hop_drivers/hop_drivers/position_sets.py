@@ -1,0 +1,89 @@
+"""The hand's stream of position sets: joined from four messages each, and counted."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hop_core.rate import QuantileRing
+from hop_drivers.allegro_can import JOINTS, RAD_PER_COUNT, decode_finger
+
+_NS = 1e-9
+_BACKLOG_SHARE = 1.0 / 3.0
+_LONGEST_DT_S = 0.03
+
+
+class PositionAssembler:
+    """Joins the four finger messages of one period into a set of 16 angles.
+
+    A finger that repeats before the set is complete means that a frame was lost: the half set is
+    dropped and counted.
+    """
+
+    def __init__(self) -> None:
+        self._q_rad = np.zeros(JOINTS)
+        self._seen = 0
+        self.incomplete_sets = 0
+
+    def add(self, finger: int, data: bytes) -> np.ndarray | None:
+        """Takes one position message.
+
+        Returns the (16,) angles [rad] when it completes a set, else None.
+
+        The returned array is reused by the next set: copy it to keep it.
+        """
+        bit = 1 << finger
+        if self._seen & bit:
+            self.incomplete_sets += 1
+            self._seen = 0
+        self._q_rad[4 * finger : 4 * finger + 4] = decode_finger(data)
+        self._seen |= bit
+        if self._seen != 0b1111:
+            return None
+        self._seen = 0
+        self._q_rad *= RAD_PER_COUNT
+        return self._q_rad
+
+    def reset(self) -> None:
+        """Forgets a half set (after a reconnect)."""
+        self._seen = 0
+
+
+class SetClock:
+    """Counts the sets of a periodic stream.
+
+    Those that came, those that are missing, those that came in a burst.
+
+    A stall of this process delays sets and then delivers them together: a late set opens a debt
+    that the burst repays; what remains open is missing.
+    """
+
+    def __init__(self, period_s: float) -> None:
+        self._period_s = period_s
+        self._last_ns: int | None = None
+        self.sets = 0
+        self.bursts = 0
+        self.missing = 0
+        self.gap_ms = QuantileRing()
+
+    def reset(self) -> None:
+        """Start anew after a reconnect; the counts go on."""
+        self._last_ns = None
+
+    def add(self, now_ns: int) -> float | None:
+        """Takes the arrival of a set.
+
+        Returns the time since the last one [s], or None for a set of a burst: skip it.
+        """
+        self.sets += 1
+        if self._last_ns is None:
+            self._last_ns = now_ns
+            return self._period_s
+        gap_s = (now_ns - self._last_ns) * _NS
+        if gap_s < _BACKLOG_SHARE * self._period_s:
+            self.bursts += 1
+            self.missing = max(0, self.missing - 1)
+            return None
+        self._last_ns = now_ns
+        self.gap_ms.add(1e3 * gap_s)
+        self.missing += max(0, round(gap_s / self._period_s) - 1)
+        return min(gap_s, _LONGEST_DT_S)

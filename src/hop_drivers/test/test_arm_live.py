@@ -1,0 +1,167 @@
+"""The arm's driver, the vendor's SDK, the emulated control box: follows, faults, recovers."""
+
+import time
+
+import numpy as np
+import pytest
+
+from hop_core.embodiment import load_embodiment
+from hop_core.safety_config import load_safety
+from hop_core.state import HopState
+from hop_core.state_report import StateReport
+from hop_drivers.arm_loop import ArmDriver
+from hop_drivers.target import Target
+from hop_drivers.xarm import XArm
+
+ADDRESS = "127.0.61.1"
+E = load_embodiment()
+
+
+class Rig:
+    def __init__(self, wait_for, robot):
+        self.wait_for = wait_for
+        self.readings = []
+        self.views = []
+        self.ids = 0
+        self.driver = ArmDriver(
+            robot.arm, E, load_safety(), XArm, self.readings.append, self.views.append
+        )
+
+    @property
+    def view(self):
+        return self.driver.state.view
+
+    def wait(self, state, seconds=6.0):
+        self.wait_for(lambda: self.view.state is state, seconds, f"{state}, not {self.view}")
+
+    def say(self, state, **keys):
+        self.driver.on_supervisor(StateReport("supervisor", state, **keys))
+
+    def arm(self):
+        self.wait(HopState.IDLE)
+        self.ids += 1
+        arming_id = f"arming{self.ids}-{id(self)}"
+        self.driver.request_arm()
+        self.say(HopState.ARMING, arming_id=arming_id)
+        self.wait(HopState.ARMED)
+        self.say(HopState.ARMED, arming_id=arming_id)
+        return arming_id
+
+    def follow(self, arming_id, goal, seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            now = time.time_ns()
+            target = Target(arming_id, now, (now + 50_000_000,), goal[None])
+            self.driver.offer(lambda target=target: target)
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def rig(twin, robot, wait_for):
+    twin.clear()
+    made = Rig(wait_for, robot)
+    made.driver.start()
+    made.wait(HopState.IDLE)
+    wait_for(lambda: made.readings, 2.0, "joint states")
+    if made.view.state is HopState.FAULT:
+        made.driver.request_recover()
+    yield made
+    made.driver.close()
+
+
+def test_it_follows_a_target_and_holds_then_disarms_without_one(rig):
+    arming_id = rig.arm()
+    start = rig.readings[-1].q
+    goal = start + np.array([0.1, 0, 0, 0, 0, 0.1, 0])
+    rig.follow(arming_id, goal, 1.0)
+    assert rig.view.state is HopState.ACTIVE
+    np.testing.assert_allclose(rig.readings[-1].q, goal, atol=0.01)
+    rig.wait(HopState.HOLD, 1.0)
+    rig.wait(HopState.IDLE, 4.0)
+    assert "no target" in rig.view.reason
+
+
+def test_it_does_not_move_when_it_is_armed(rig):
+    start = rig.readings[-1].q
+    rig.arm()
+    time.sleep(0.5)
+    np.testing.assert_allclose(rig.readings[-1].q, start, atol=2e-3)
+
+
+def test_targets_of_another_arming_are_refused_and_counted(rig):
+    rig.arm()
+    start = rig.readings[-1].q
+    rig.follow("zombie", start + 0.2, 0.3)
+    assert rig.driver.refusals["arming_id"] >= 5
+    assert rig.view.state is HopState.ARMED
+
+
+def test_an_arming_id_is_good_for_one_arming(rig):
+    arming_id = rig.arm()
+    rig.driver.request_disarm()
+    rig.driver.request_arm()
+    rig.say(HopState.ARMING, arming_id=arming_id)
+    time.sleep(0.2)
+    assert rig.view.state is HopState.IDLE
+
+
+def test_an_error_of_the_box_is_a_fault_with_its_sentence_and_recovers_disarmed(rig, twin):
+    rig.arm()
+    twin.inject("arm_error", code=31)
+    rig.wait(HopState.FAULT, 1.0)
+    assert "C31" in rig.view.reason
+    assert "collision" in rig.view.reason
+    rig.driver.request_recover()
+    rig.wait(HopState.IDLE, 2.0)
+    rig.arm()
+
+
+def test_the_red_button_blocks_recovery_until_it_is_released(rig, twin):
+    rig.arm()
+    twin.inject("arm_estop")
+    rig.wait(HopState.FAULT, 2.0)
+    rig.driver.request_recover()
+    time.sleep(0.3)
+    assert rig.view.state is HopState.FAULT
+    assert "release the stop device" in rig.view.reason
+    twin.clear()
+    rig.driver.request_recover()
+    rig.wait(HopState.IDLE, 2.0)
+
+
+def test_an_estop_is_confirmed_by_the_box_and_only_a_new_clear_id_releases_it(rig, wait_for):
+    arming_id = rig.arm()
+    rig.follow(arming_id, rig.readings[-1].q, 0.2)
+    rig.driver.request_estop("button")
+    wait_for(lambda: "confirmed" in rig.view.reason, 1.0, "the confirmation")
+    rig.driver.request_recover()
+    rig.say(HopState.IDLE)
+    time.sleep(0.2)
+    assert rig.view.state is HopState.ESTOP
+    rig.say(HopState.IDLE, extra={"clear_id": f"clear-{arming_id}"})
+    rig.wait(HopState.IDLE, 1.0)
+
+
+def test_a_lost_connection_is_a_fault_and_a_new_one_is_made(rig, twin, wait_for):
+    rig.arm()
+    twin.inject("arm_drop")
+    rig.wait(HopState.FAULT, 3.0)
+    count = len(rig.readings)
+    wait_for(lambda: len(rig.readings) > count + 50, 6.0, "joint states of the new connection")
+    assert rig.view.state is HopState.FAULT
+    rig.driver.request_recover()
+    rig.wait(HopState.IDLE, 2.0)
+
+
+def test_a_supervisor_that_disarms_takes_the_driver_along(rig):
+    rig.arm()
+    rig.say(HopState.IDLE)
+    assert rig.view.state is HopState.IDLE
+
+
+def test_joint_states_come_at_120_hz(rig):
+    count, start = len(rig.readings), time.monotonic()
+    time.sleep(1.5)
+    rate = (len(rig.readings) - count) / (time.monotonic() - start)
+    assert rate > 100.0  # other processes may share the machine
+    assert rate < 123.0

@@ -1,0 +1,192 @@
+"""The hand's driver with python-can on the emulated hand: it follows, faults, lets go."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from hop_core.embodiment import HAND, load_embodiment
+from hop_core.errors import DeviceError
+from hop_core.safety_config import load_safety
+from hop_core.state import HopState
+from hop_core.state_report import StateReport
+from hop_drivers.allegro import AllegroHand
+from hop_drivers.hand_loop import HandDriver
+from hop_drivers.target import Target
+
+ADDRESS = "127.0.62.1"
+E = load_embodiment()
+
+
+class Rig:
+    def __init__(self, wait_for, robot, guard=False):
+        self.wait_for = wait_for
+        self.readings = []
+        self.ids = 0
+        self.driver = HandDriver(
+            robot.hand, E, load_safety(), AllegroHand, self.readings.append, lambda _view: None,
+            guard=guard,
+        )  # fmt: skip
+
+    @property
+    def view(self):
+        return self.driver.state.view
+
+    def wait(self, state, seconds=6.0):
+        self.wait_for(lambda: self.view.state is state, seconds, f"{state}, not {self.view}")
+
+    def say(self, state, **keys):
+        self.driver.on_supervisor(StateReport("supervisor", state, **keys))
+
+    def arm(self):
+        self.wait(HopState.IDLE)
+        self.ids += 1
+        arming_id = f"arming{self.ids}-{id(self)}"
+        self.driver.request_arm()
+        self.say(HopState.ARMING, arming_id=arming_id)
+        self.wait(HopState.ARMED)
+        self.say(HopState.ARMED, arming_id=arming_id)
+        return arming_id
+
+    def follow(self, arming_id, goal, seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            now = time.time_ns()
+            target = Target(arming_id, now, (now + 50_000_000,), goal[None])
+            self.driver.offer(lambda target=target: target)
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def rig(twin, robot, wait_for):
+    twin.clear()
+    made = Rig(wait_for, robot)
+    made.driver.start()
+    made.wait(HopState.IDLE)
+    wait_for(lambda: made.readings, 2.0, "joint states")
+    yield made
+    made.driver.close()
+
+
+def servo_on(twin):
+    return twin.state()["devices"]["hand"]["servo"]
+
+
+def test_it_follows_a_target_softly(rig, twin):
+    arming_id = rig.arm()
+    assert servo_on(twin)
+    goal = np.clip(rig.readings[-1].q + 0.25, E.lower[HAND], E.upper[HAND])
+    rig.follow(arming_id, goal, 0.1)
+    assert np.abs(rig.readings[-1].effort).max() < 0.1  # the gains have only begun to rise
+    rig.follow(arming_id, goal, 2.5)
+    error = np.abs(rig.readings[-1].q - goal)
+    assert np.median(error) < 0.13  # a torque hand under gravity: 0.08-0.13 rad at these gains
+
+
+def test_disarming_takes_the_torque_off(rig, twin, wait_for):
+    rig.arm()
+    rig.driver.request_disarm()
+    wait_for(lambda: not servo_on(twin), 1.0, "servo off")
+    wait_for(lambda: not rig.readings[-1].effort.any(), 1.0, "no effort")
+
+
+def test_an_estop_takes_the_torque_off(rig, twin, wait_for):
+    rig.arm()
+    rig.driver.request_estop("button")
+    wait_for(lambda: not servo_on(twin), 1.0, "servo off")
+    assert rig.view.state is HopState.ESTOP
+
+
+def test_silence_is_a_fault_while_armed_and_the_stream_comes_back_disarmed(rig, twin, wait_for):
+    rig.arm()
+    twin.inject("hand_silent")
+    rig.wait(HopState.FAULT, 3.0)
+    assert "silent" in rig.view.reason
+    twin.clear()
+    count = len(rig.readings)
+    wait_for(lambda: len(rig.readings) > count + 20, 6.0, "joint states")
+    rig.driver.request_recover()
+    rig.wait(HopState.IDLE, 2.0)
+
+
+def test_a_hot_hand_is_a_fault(rig, twin, wait_for):
+    rig.arm()
+    twin.inject("hand_over_temperature", temperature_c=75)
+    rig.wait(HopState.FAULT, 4.0)
+    assert "75 degC" in rig.view.reason
+    wait_for(lambda: not servo_on(twin), 1.0, "servo off")
+
+
+def test_a_hand_that_switches_itself_off_is_a_fault(rig, twin):
+    arming_id = rig.arm()
+    rig.follow(arming_id, rig.readings[-1].q, 0.2)
+    twin.inject("hand_servo_off")
+    rig.follow(arming_id, rig.readings[-1].q, 3.5)
+    rig.wait(HopState.FAULT, 1.0)
+    assert "switched its torque off" in rig.view.reason
+
+
+def test_joint_states_come_on_every_second_set(rig):
+    count, start = len(rig.readings), time.monotonic()
+    time.sleep(1.5)
+    rate = (len(rig.readings) - count) / (time.monotonic() - start)
+    assert 120.0 < rate < 172.0
+
+
+def test_the_other_hand_is_refused_in_one_sentence(twin, robot):
+    hand = AllegroHand(robot.hand.model_copy(update={"side": "left"}))
+    with pytest.raises(DeviceError, match=r"is a right hand, configured is left"):
+        hand.open()
+
+
+def test_a_dead_port_is_refused_in_one_sentence(robot):
+    hand = AllegroHand(robot.hand.model_copy(update={"port": 29999}))
+    with pytest.raises(DeviceError, match="no socketcand server answers"):
+        hand.open()
+
+
+_HOST = """
+import sys, time
+from hop_core.embodiment import load_embodiment
+from hop_core.robot_config import load_robot
+from hop_core.safety_config import load_safety
+from hop_core.state import HopState
+from hop_core.state_report import StateReport
+from hop_drivers.allegro import AllegroHand
+from hop_drivers.hand_loop import HandDriver
+
+robot = load_robot("twin").moved(sys.argv[1])
+nothing = lambda *_: None
+driver = HandDriver(robot.hand, load_embodiment(), load_safety(), AllegroHand, nothing, nothing)
+driver.start()
+while driver.state.view.state is not HopState.IDLE:
+    time.sleep(0.01)
+driver.request_arm()
+driver.on_supervisor(StateReport("supervisor", HopState.ARMING, arming_id="a"))
+while driver.state.view.state is not HopState.ARMED:
+    time.sleep(0.01)
+print("armed", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_killed_host_does_not_leave_the_torque_on(twin, wait_for):
+    twin.clear()
+    host = subprocess.Popen(
+        [sys.executable, "-c", _HOST, ADDRESS],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    try:
+        assert host.stdout.readline() == "armed\n"
+        assert servo_on(twin)
+        time.sleep(1.5)  # the guard needs a moment to start
+    finally:
+        host.send_signal(signal.SIGKILL)
+        host.wait(5.0)
+    wait_for(lambda: not servo_on(twin), 5.0, "the guard to switch the hand off")

@@ -1,0 +1,219 @@
+"""The nodes on real DDS against the twin: arming, home, faults, e-stop, a second launch."""
+
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+rclpy = pytest.importorskip("rclpy")
+
+from rclpy.context import Context  # noqa: E402
+from rclpy.node import Node  # noqa: E402
+from std_msgs.msg import Bool  # noqa: E402
+from std_srvs.srv import SetBool, Trigger  # noqa: E402
+from trajectory_msgs.msg import JointTrajectory  # noqa: E402
+
+from hop_core import topics  # noqa: E402
+from hop_core.nodes.qos import NEWEST, STREAM, reliable  # noqa: E402
+from hop_core.nodes.runtime import make_executor  # noqa: E402
+from hop_core.nodes.state_io import StateListener  # noqa: E402
+from hop_core.state import HopState  # noqa: E402
+from hop_drivers.nodes.messages import target_message  # noqa: E402
+from hop_drivers.target import Target  # noqa: E402
+
+pytestmark = pytest.mark.ros
+ADDRESS = "127.0.63.1"
+DOMAIN = "83"
+NODES = ("zed", "xarm", "allegro", "supervisor")
+
+
+def environment():
+    return {**os.environ, "ROS_DOMAIN_ID": DOMAIN, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+def start(name, *parameters):
+    code = f"from hop_drivers.nodes.{name}_node import main; main()"
+    arguments = [f"twin_address:={ADDRESS}", *parameters]
+    command = [sys.executable, "-c", code, "--ros-args"]
+    for argument in arguments:
+        command += ["-p", argument]
+    return subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True)
+
+
+class Operator:
+    """A node that sees the states and presses the buttons."""
+
+    def __init__(self):
+        self.context = Context()
+        rclpy.init(context=self.context, domain_id=int(DOMAIN))
+        self.node = Node("operator", context=self.context)
+        self.executor = make_executor(self.context)
+        self.executor.add_node(self.node)
+        self.listener = StateListener(self.node)
+        self.estop = self.node.create_publisher(Bool, topics.ESTOP, reliable(10))
+        self.policy = self.node.create_publisher(JointTrajectory, topics.POLICY_TARGET, STREAM)
+        self.command = None
+        self.node.create_subscription(JointTrajectory, topics.SAFE_TARGET, self._keep, NEWEST)
+        self.clients = {}
+
+    def _keep(self, message):
+        self.command = np.array(message.points[0].positions)
+
+    def spin(self, seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.executor.spin_once(timeout_sec=0.02)
+
+    def until(self, condition, seconds, what):
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, f"waited {seconds} s for {what}; supervisor: {self.view}"
+            self.executor.spin_once(timeout_sec=0.02)
+
+    @property
+    def view(self):
+        return self.listener.get("supervisor")
+
+    def wait(self, state, seconds=10.0):
+        self.until(lambda: self.view is not None and self.view.state is state, seconds, state)
+
+    def call(self, name, on=None):
+        kind = Trigger if on is None else SetBool
+        if name not in self.clients:
+            self.clients[name] = self.node.create_client(kind, name)
+        client = self.clients[name]
+        self.until(client.service_is_ready, 5.0, name)
+        future = client.call_async(Trigger.Request() if on is None else SetBool.Request(data=on))
+        self.until(future.done, 5.0, f"{name}'s answer")
+        return future.result()
+
+    def send(self, q, seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            now = time.time_ns()
+            target = Target(self.view.arming_id, now, (now + 50_000_000,), q[None])
+            self.policy.publish(target_message(target))
+            self.spin(0.05)
+
+    def arm(self):
+        self.wait(HopState.IDLE)
+        self.until(lambda: self.call(topics.SUPERVISOR_ARM).success, 8.0, "arming")
+        self.wait(HopState.ARMED)
+        self.until(lambda: self.command is not None, 2.0, "a command")
+
+    def close(self):
+        self.executor.remove_node(self.node)
+        self.executor.shutdown(timeout_sec=1.0)
+        self.node.destroy_node()
+        rclpy.shutdown(context=self.context)
+
+
+@pytest.fixture(scope="module")
+def graph(twin, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("incidents")
+    running = [start(name) for name in NODES[:-1]]
+    running.append(start("supervisor", f"incident_dir:={folder}"))
+    operator = Operator()
+    try:
+        operator.wait(HopState.IDLE, 20.0)
+        yield operator, twin, folder
+    finally:
+        operator.close()
+        for process in running:
+            process.terminate()
+        codes = [process.wait(10.0) for process in running]
+    assert codes == [0] * len(NODES)
+
+
+@pytest.fixture
+def operator(graph):
+    operator, twin, _ = graph
+    twin.clear()
+    yield operator
+    twin.clear()
+    operator.spin(0.2)
+    if operator.view.state is HopState.ESTOP:
+        operator.call(topics.SUPERVISOR_CLEAR_ESTOP)
+    if operator.view.state is HopState.FAULT:
+        operator.call(topics.SUPERVISOR_RECOVER)
+    operator.call(topics.SUPERVISOR_DISARM)
+    operator.wait(HopState.IDLE, 8.0)
+
+
+def test_a_policy_moves_the_robot_and_home_takes_it_back(operator):
+    operator.arm()
+    start_q = operator.command.copy()
+    assert operator.call(topics.SUPERVISOR_POLICY, True).success
+    goal = start_q.copy()
+    goal[0] += 0.15
+    operator.send(goal, 1.2)
+    assert operator.view.state is HopState.ACTIVE
+    np.testing.assert_allclose(operator.command, goal, atol=1e-3)
+    assert operator.listener.get("xarm").state is HopState.ACTIVE
+    operator.wait(HopState.HOLD, 2.0)
+    assert operator.call(topics.SUPERVISOR_HOME).success
+    operator.until(lambda: operator.view.progress == "home reached", 8.0, "home")
+
+
+def test_an_arm_error_is_a_fault_with_its_reason_an_incident_and_a_way_back(graph, operator):
+    _, twin, folder = graph
+    operator.arm()
+    twin.inject("arm_error", code=31)
+    operator.wait(HopState.FAULT, 3.0)
+    assert "C31" in operator.view.reason
+    operator.until(lambda: any(folder.glob("*/incident.json")), 3.0, "an incident")
+    assert operator.call(topics.SUPERVISOR_RECOVER).success
+    operator.wait(HopState.IDLE, 6.0)
+    assert operator.view.arming_id == ""
+
+
+def test_a_camera_that_is_unplugged_is_a_fault(graph, operator):
+    operator.arm()
+    graph[1].inject("camera_unplug")
+    operator.wait(HopState.FAULT, 5.0)
+    assert operator.view.reason.startswith("zed")
+
+
+def test_an_estop_stops_everything_and_its_release_does_not_arm(operator):
+    operator.arm()
+    operator.estop.publish(Bool(data=True))
+    operator.wait(HopState.ESTOP, 1.0)
+    for name in ("xarm", "allegro"):
+        operator.until(lambda n=name: operator.listener.get(n).state is HopState.ESTOP, 2.0, name)
+    assert not operator.call(topics.SUPERVISOR_ARM).success
+    assert operator.call(topics.SUPERVISOR_CLEAR_ESTOP).success
+    for name in ("xarm", "allegro"):
+        operator.until(lambda n=name: operator.listener.get(n).state is HopState.IDLE, 2.0, name)
+    operator.spin(1.5)
+    assert operator.view.state is HopState.IDLE
+
+
+def test_a_second_supervisor_and_a_second_driver_say_one_sentence_and_end(operator):
+    for name, words in (
+        ("supervisor", "a supervisor of ROS domain"),
+        ("xarm", "a driver of the arm"),
+    ):
+        process = start(name)
+        _, errors = process.communicate(timeout=20.0)
+        assert process.returncode == 1
+        assert words in errors
+        assert "Traceback" not in errors
+    assert operator.view.state is HopState.IDLE
+
+
+@pytest.mark.parametrize(
+    ("parameter", "words"),
+    [
+        ("speed_scale:=1.5", "speed_scale must be above 0"),
+        ("robot:=nowhere", "no configuration 'robots/nowhere.yaml'"),
+    ],
+)
+def test_bad_parameters_get_one_sentence(parameter, words):
+    process = start("supervisor", parameter)
+    _, errors = process.communicate(timeout=20.0)
+    assert process.returncode == 1
+    assert words in errors
+    assert "Traceback" not in errors

@@ -1,0 +1,109 @@
+"""The camera: clear sentences for what is missing, and a camera that comes and goes."""
+
+import sys
+import time
+import types
+
+import numpy as np
+import pytest
+
+from hop_core.errors import DeviceError
+from hop_core.robot_config import load_robot
+from hop_core.state import HopState
+from hop_drivers.camera_loop import CameraDriver
+from hop_drivers.zed import DepthFrame, Intrinsics, load_sl
+
+LENS = Intrinsics(132.0, 132.0, 159.5, 89.5)
+
+
+def test_the_unrelated_pyzed_is_recognised(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyzed", types.ModuleType("pyzed"))  # a module, no package
+    with pytest.raises(DeviceError, match="unrelated package, not the ZED SDK"):
+        load_sl("pyzed.sl")
+
+
+def test_a_missing_sdk_says_what_to_install(monkeypatch):
+    monkeypatch.delitem(sys.modules, "pyzed", raising=False)
+    with pytest.raises(DeviceError, match=r"get_python_api\.py"):
+        load_sl("pyzed.sl")
+
+
+def test_a_wrong_injected_module_is_named():
+    with pytest.raises(DeviceError, match="no_such_module"):
+        load_sl("no_such_module")
+    with pytest.raises(DeviceError, match="has no Camera"):
+        load_sl("json")
+
+
+class Camera:
+    """A camera that plays a script of frames and errors, then blocks or ends."""
+
+    script = ()
+
+    def __init__(self, _config):
+        self.closed = False
+
+    def open(self):
+        return LENS
+
+    def grab(self):
+        if not Camera.script:
+            time.sleep(0.02)
+            return None
+        step = Camera.script.pop(0)
+        if isinstance(step, DeviceError):
+            raise step
+        return step
+
+    def close(self):
+        self.closed = True
+
+
+def frame(stamp_ns):
+    return DepthFrame(np.zeros((2, 3), np.uint16), stamp_ns)
+
+
+@pytest.fixture
+def play():
+    drivers = []
+
+    def begin(*script):
+        Camera.script = list(script)
+        frames, views = [], []
+        driver = CameraDriver(
+            load_robot("twin").camera, Camera, lambda f, _lens: frames.append(f), views.append
+        )
+        driver.start()
+        drivers.append(driver)
+        return driver, frames, views
+
+    yield begin
+    for driver in drivers:
+        driver.close()
+
+
+def test_frames_flow_and_an_old_one_is_never_repeated(play, wait_for):
+    driver, frames, views = play(frame(10), frame(20), frame(20), frame(15), frame(30))
+    wait_for(lambda: not Camera.script, 2.0, "the script")
+    time.sleep(0.05)
+    assert [f.stamp_ns for f in frames] == [10, 20, 30]
+    assert driver.diagnostics()["repeated"] == 2
+    assert views[-1].state is HopState.IDLE
+
+
+def test_a_camera_that_stops_is_a_fault_until_it_is_back(play, wait_for):
+    _, frames, views = play(frame(10), DeviceError("the cable"), frame(20))
+    wait_for(lambda: len(frames) == 2, 4.0, "the second frame")
+    time.sleep(0.05)
+    states = [view.state for view in views]
+    assert states == [HopState.DISCONNECTED, HopState.IDLE, HopState.FAULT, HopState.IDLE]
+    assert views[2].reason == "the cable"
+
+
+def test_a_grab_that_never_returns_is_noticed(play, wait_for):
+    driver, frames, views = play(frame(10))
+    wait_for(lambda: frames, 2.0, "a frame")
+    time.sleep(0.6)
+    driver.check()
+    assert views[-1].state is HopState.FAULT
+    assert "no frame for" in views[-1].reason
