@@ -18,7 +18,9 @@ class AsOfBuffer(Generic[T]):
     def __init__(self, capacity: int) -> None:
         """Keep at most `capacity` samples; the oldest leave first."""
         if capacity < 1:
-            raise AlignmentError(f"a buffer needs room for at least one sample, got capacity {capacity}")
+            raise AlignmentError(
+                f"a buffer needs room for at least one sample, got capacity {capacity}"
+            )
         self._capacity = capacity
         self._stamps: list[int] = []
         self._items: list[T] = []
@@ -86,7 +88,9 @@ class TickAligner(Generic[T]):
     def __init__(self, rules: dict[str, StreamRule]) -> None:
         """Make one buffer for each stream of `rules`."""
         self.rules = rules
-        self._buffers: dict[str, AsOfBuffer[T]] = {name: AsOfBuffer(rule.capacity) for name, rule in rules.items()}
+        self._buffers: dict[str, AsOfBuffer[T]] = {
+            name: AsOfBuffer(rule.capacity) for name, rule in rules.items()
+        }
         self._used_until = dict.fromkeys(rules, -1)
         self.late = dict.fromkeys(rules, 0)
 
@@ -109,7 +113,9 @@ class TickAligner(Generic[T]):
                 raise AlignmentError(f"{name}: no sample yet")
             age_ns = t_ns - found[0]
             if age_ns > rule.max_age_ns:
-                raise AlignmentError(f"{name}: {age_ns / 1e6:.0f} ms old, the limit is {rule.max_age_ns / 1e6:.0f} ms")
+                raise AlignmentError(
+                    f"{name}: {age_ns / 1e6:.0f} ms old, the limit is {rule.max_age_ns / 1e6:.0f} ms"
+                )
             chosen[name] = found
         for name, rule in self.rules.items():
             self._used_until[name] = t_ns - rule.lag_ns

@@ -15,7 +15,10 @@ VERB_GROUP = "hop.verbs"
 
 def verbs(group: str = VERB_GROUP) -> dict[str, EntryPoint]:
     """Return the registered verbs of `group` by name, sorted."""
-    return {entry.name: entry for entry in sorted(entry_points(group=group), key=lambda entry: entry.name)}
+    return {
+        entry.name: entry
+        for entry in sorted(entry_points(group=group), key=lambda entry: entry.name)
+    }
 
 
 def run_verb(group: str, program: str, argv: list[str]) -> int:
@@ -25,7 +28,9 @@ def run_verb(group: str, program: str, argv: list[str]) -> int:
     """
     known = verbs(group)
     if not argv or argv[0] in ("-h", "--help"):
-        print(f"usage: {program} VERB [options]\n\nverbs: {', '.join(known)}\n\n'{program} VERB --help' explains one.")
+        print(
+            f"usage: {program} VERB [options]\n\nverbs: {', '.join(known)}\n\n'{program} VERB --help' explains one."
+        )
         return 0 if argv else 2
     if argv[0] not in known:
         print(f"{program}: unknown verb '{argv[0]}'; verbs: {', '.join(known)}", file=sys.stderr)

@@ -34,13 +34,17 @@ def load_config(path: Path, model: type[ModelT], overrides: dict[str, Any] | Non
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"cannot read the configuration {path}: {error.strerror}; check the path") from error
+        raise ConfigError(
+            f"cannot read the configuration {path}: {error.strerror}; check the path"
+        ) from error
     try:
         values = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
     if not isinstance(values, dict):
-        raise ConfigError(f"{path} must hold a mapping of keys to values, not {type(values).__name__}")
+        raise ConfigError(
+            f"{path} must hold a mapping of keys to values, not {type(values).__name__}"
+        )
     return validate({**values, **(overrides or {})}, model, str(path))
 
 
@@ -56,7 +60,11 @@ def validate(values: dict[str, Any], model: type[ModelT], where: str) -> ModelT:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "(the whole)"
         if first["type"] == "extra_forbidden":
-            allowed = ", ".join(sorted(model.model_fields)) if len(first["loc"]) == 1 else "see the key's section"
+            allowed = (
+                ", ".join(sorted(model.model_fields))
+                if len(first["loc"]) == 1
+                else "see the key's section"
+            )
             raise ConfigError(f"{where}: unknown key '{key}'; allowed keys: {allowed}") from error
         value = "" if first["type"] == "missing" else f" (got {_short(first['input'])})"
         more = f"; {error.error_count() - 1} more" if error.error_count() > 1 else ""
@@ -84,12 +92,18 @@ def config_path(name: str, config_dir: Path | str | None = None) -> Path:
         ConfigError: it is in none of them.
     """
     explicit = config_dir or os.environ.get(CONFIG_DIR_VARIABLE)
-    folders = [Path(explicit)] if explicit else [*_installed_config(), Path(__file__).parents[3] / "config"]
+    folders = (
+        [Path(explicit)]
+        if explicit
+        else [*_installed_config(), Path(__file__).parents[3] / "config"]
+    )
     for folder in folders:
         if (folder / name).is_file():
             return folder / name
     looked = ", ".join(str(folder) for folder in folders)
-    raise ConfigError(f"no configuration '{name}' in {looked}; pass config_dir or set {CONFIG_DIR_VARIABLE}")
+    raise ConfigError(
+        f"no configuration '{name}' in {looked}; pass config_dir or set {CONFIG_DIR_VARIABLE}"
+    )
 
 
 def _installed_config() -> list[Path]:

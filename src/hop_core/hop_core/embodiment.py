@@ -24,7 +24,9 @@ ARM_JOINTS = tuple(f"joint{i}" for i in range(1, 8))
 HAND_JOINTS = tuple(f"allegro_{finger}_{i}" for finger in FINGERS for i in range(4))
 JOINT_NAMES = ARM_JOINTS + HAND_JOINTS
 # The hand's joints as Wonik's ROS driver names them, thumb first. Source: allegro_hand_ros2, joint00..joint33.
-WONIK_JOINTS = tuple(f"allegro_{finger}_{i}" for finger in ("thumb", "index", "middle", "ring") for i in range(4))
+WONIK_JOINTS = tuple(
+    f"allegro_{finger}_{i}" for finger in ("thumb", "index", "middle", "ring") for i in range(4)
+)
 # The order of the HOP release's simulator: thumb before middle and ring. Source: HOP release, robot_dataset.
 HOP_SIM_JOINTS = ARM_JOINTS + tuple(
     f"allegro_{finger}_{i}" for finger in ("index", "thumb", "middle", "ring") for i in range(4)
@@ -109,12 +111,26 @@ class EmbodimentData(_Data):
     def _consistent(self) -> EmbodimentData:
         if self.joints != JOINT_NAMES:
             raise ValueError(f"joints must be {list(JOINT_NAMES)} in this order")
-        for key in ("lower", "upper", "policy_lower", "policy_upper", "velocity_limit", "acceleration_limit", "home"):
+        for key in (
+            "lower",
+            "upper",
+            "policy_lower",
+            "policy_upper",
+            "velocity_limit",
+            "acceleration_limit",
+            "home",
+        ):
             if len(getattr(self, key)) != len(JOINT_NAMES):
-                raise ValueError(f"{key} must have {len(JOINT_NAMES)} figures, got {len(getattr(self, key))}")
-        for joint, low, high, home in zip(self.joints, self.lower, self.upper, self.home, strict=True):
+                raise ValueError(
+                    f"{key} must have {len(JOINT_NAMES)} figures, got {len(getattr(self, key))}"
+                )
+        for joint, low, high, home in zip(
+            self.joints, self.lower, self.upper, self.home, strict=True
+        ):
             if not low < high or not low <= home <= high:
-                raise ValueError(f"{joint}: needs lower < upper with home between, got {low}, {high}, {home}")
+                raise ValueError(
+                    f"{joint}: needs lower < upper with home between, got {low}, {high}, {home}"
+                )
         return self
 
 
@@ -205,7 +221,9 @@ def joint_index(names: Sequence[str], into: Sequence[str] = JOINT_NAMES) -> np.n
     position = {name: i for i, name in enumerate(names)}
     if len(position) != len(names):
         twice = sorted({name for name in names if list(names).count(name) > 1})
-        raise ModelError(f"joint names occur twice: {', '.join(twice)}; each joint must be named once")
+        raise ModelError(
+            f"joint names occur twice: {', '.join(twice)}; each joint must be named once"
+        )
     missing = [name for name in into if name not in position]
     unknown = [name for name in names if name not in set(into)]
     if missing or unknown:

@@ -86,7 +86,9 @@ class Kinematics:
         """Return the geometric Jacobian (6, 23) of `site` in base_link: linear [m/rad] over angular [rad/rad]."""
         self.site_pose(q, site)
         mujoco.mj_comPos(self.model, self._data)
-        mujoco.mj_jacSite(self.model, self._data, self._jacobian[:3], self._jacobian[3:], self._site[site])
+        mujoco.mj_jacSite(
+            self.model, self._data, self._jacobian[:3], self._jacobian[3:], self._site[site]
+        )
         return self._jacobian.copy()
 
     def clearance(self, q: np.ndarray, horizon_m: float = 0.2) -> Clearance:
@@ -102,7 +104,9 @@ class Kinematics:
                 self_m, pair = distance, (self.model.geom(a).name, self.model.geom(b).name)
         heights = [self._lowest(geom) for geom in self._moving]
         lowest = int(np.argmin(heights))
-        return Clearance(float(self_m), pair, heights[lowest], self.model.geom(self._moving[lowest]).name)
+        return Clearance(
+            float(self_m), pair, heights[lowest], self.model.geom(self._moving[lowest]).name
+        )
 
     def _lowest(self, geom: int) -> float:
         """Height [m] of the lowest point of a capsule, cylinder or box, exact for each."""

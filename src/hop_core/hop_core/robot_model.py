@@ -76,7 +76,11 @@ def urdf() -> str:
     """Return the robot as a URDF with primitive shapes, for RViz and robot_state_publisher, made from the MJCF."""
     model = robot_model()
     embodiment = load_embodiment()
-    out = [f'<robot name="{embodiment.name}">', '  <link name="base_link"/>', _fixed("base_link", "link_base", np.zeros(3))]
+    out = [
+        f'<robot name="{embodiment.name}">',
+        '  <link name="base_link"/>',
+        _fixed("base_link", "link_base", np.zeros(3)),
+    ]
     for body in range(1, model.nbody):
         out.append(_link(model, body))
         if model.body(body).name != "link_base":
@@ -127,7 +131,9 @@ def _shape(model: mujoco.MjModel, geom: int) -> str:
     size = model.geom_size[geom]
     if model.geom_type[geom] == mujoco.mjtGeom.mjGEOM_BOX:
         return f'<box size="{2 * size[0]:.6g} {2 * size[1]:.6g} {2 * size[2]:.6g}"/>'
-    length = 2 * size[1] + (2 * size[0] if model.geom_type[geom] == mujoco.mjtGeom.mjGEOM_CAPSULE else 0)
+    length = 2 * size[1] + (
+        2 * size[0] if model.geom_type[geom] == mujoco.mjtGeom.mjGEOM_CAPSULE else 0
+    )
     return f'<cylinder radius="{size[0]:.6g}" length="{length:.6g}"/>'  # URDF has no capsule
 
 

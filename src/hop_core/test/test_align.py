@@ -11,7 +11,9 @@ MS = 1_000_000
 
 
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=50, unique=True), st.integers(0, 1000))
-def test_as_of_is_the_newest_not_later_whatever_the_order_of_arrival(stamps: list[int], t: int) -> None:
+def test_as_of_is_the_newest_not_later_whatever_the_order_of_arrival(
+    stamps: list[int], t: int
+) -> None:
     buffer: AsOfBuffer[int] = AsOfBuffer(100)
     for stamp in stamps:
         buffer.insert(stamp, stamp * 2)
@@ -29,7 +31,9 @@ def test_capacity_drops_the_oldest() -> None:
 
 
 def aligner() -> TickAligner[str]:
-    return TickAligner({"depth": StreamRule(30 * MS, 100 * MS), "arm": StreamRule(10 * MS, 50 * MS)})
+    return TickAligner(
+        {"depth": StreamRule(30 * MS, 100 * MS), "arm": StreamRule(10 * MS, 50 * MS)}
+    )
 
 
 def test_a_tick_leaves_out_what_may_not_have_arrived() -> None:

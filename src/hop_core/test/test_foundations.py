@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from hop_core.config import Config, config_hash, load_config
-from hop_core.embodiment import HOP_SIM_JOINTS, JOINT_NAMES, WONIK_JOINTS, joint_index, load_embodiment
+from hop_core.embodiment import (
+    HOP_SIM_JOINTS,
+    JOINT_NAMES,
+    WONIK_JOINTS,
+    joint_index,
+    load_embodiment,
+)
 from hop_core.errors import ConfigError, ModelError
 from hop_core.ik import solve_palm
 from hop_core.interpolate import TargetInterpolator
@@ -28,7 +34,21 @@ def test_maps_between_orders_are_made_from_names() -> None:
     disk = np.arange(23)
     to_simulator = joint_index(JOINT_NAMES, HOP_SIM_JOINTS)
     # The permutation that the HOP release writes as indices.
-    assert disk[to_simulator].tolist() == [*range(11), 19, 20, 21, 22, 11, 12, 13, 14, 15, 16, 17, 18]
+    assert disk[to_simulator].tolist() == [
+        *range(11),
+        19,
+        20,
+        21,
+        22,
+        11,
+        12,
+        13,
+        14,
+        15,
+        16,
+        17,
+        18,
+    ]
     assert joint_index(WONIK_JOINTS, JOINT_NAMES[7:]).tolist() == [*range(4, 16), 0, 1, 2, 3]
 
 
@@ -47,7 +67,9 @@ class Sample(Config):
 def test_a_config_error_names_file_key_and_choices(tmp_path: Path) -> None:
     file = tmp_path / "sample.yaml"
     file.write_text("rate_hz: 5\nspeed: 3\n")
-    with pytest.raises(ConfigError, match=r"sample.yaml: unknown key 'speed'; allowed keys: name, rate_hz"):
+    with pytest.raises(
+        ConfigError, match=r"sample.yaml: unknown key 'speed'; allowed keys: name, rate_hz"
+    ):
         load_config(file, Sample)
     file.write_text("rate_hz: fast\n")
     with pytest.raises(ConfigError, match=r"rate_hz: .*\(got 'fast'\)"):
@@ -66,7 +88,9 @@ def test_the_cells_that_we_ship_are_valid() -> None:
     assert twin.twin is not None
     assert lab.twin is None
     view = twin.camera.T_base_cam[:3, 2]
-    assert view == pytest.approx([0, 0.8648, -0.5021], abs=1e-3)  # from the robot's right, down to the table
+    assert view == pytest.approx(
+        [0, 0.8648, -0.5021], abs=1e-3
+    )  # from the robot's right, down to the table
 
 
 def test_interpolation_arrives_when_due() -> None:

@@ -37,7 +37,10 @@ def test_jacobian_is_the_derivative_of_the_pose(site: str) -> None:
     jacobian = kinematics.jacobian(q, site)
     for i in range(23):
         nudge = np.eye(23)[i] * step
-        moved = kinematics.site_pose(q + nudge, site)[:3, 3] - kinematics.site_pose(q - nudge, site)[:3, 3]
+        moved = (
+            kinematics.site_pose(q + nudge, site)[:3, 3]
+            - kinematics.site_pose(q - nudge, site)[:3, 3]
+        )
         assert jacobian[:3, i] == pytest.approx(moved / (2 * step), abs=1e-6)
 
 
@@ -76,6 +79,8 @@ def test_joint_order_of_the_model_is_the_embodiments() -> None:
 
 def test_urdf_describes_the_same_chain() -> None:
     root = ElementTree.fromstring(urdf())
-    joints = [joint.get("name") for joint in root.findall("joint") if joint.get("type") == "revolute"]
+    joints = [
+        joint.get("name") for joint in root.findall("joint") if joint.get("type") == "revolute"
+    ]
     assert joints == list(JOINT_NAMES)
     assert {"base_link", "palm", "thumb_tip"} <= {link.get("name") for link in root.findall("link")}

@@ -24,7 +24,9 @@ def test_velocity_and_acceleration_stay_within_bounds(path: list[tuple[float, fl
     for goal in path:
         step = limiter.step(np.array(goal), DT)
         assert np.all(np.abs(step.q - q) <= LIMITS.velocity * DT * (1 + 1e-6))
-        assert np.all(np.abs((step.q - q) / DT - qd) <= LIMITS.acceleration * DT * (1 + 1e-6) + 1e-9)
+        assert np.all(
+            np.abs((step.q - q) / DT - qd) <= LIMITS.acceleration * DT * (1 + 1e-6) + 1e-9
+        )
         q, qd = step.q, step.qd
 
 
@@ -48,7 +50,9 @@ def test_a_slow_goal_passes_unchanged_and_says_so() -> None:
 
 def test_the_palm_keeps_its_speed_limit() -> None:
     embodiment, kinematics = load_embodiment(), Kinematics()
-    limits = MotionLimits(embodiment.velocity_limit, embodiment.acceleration_limit * 100, tcp_speed_m_s=0.25)
+    limits = MotionLimits(
+        embodiment.velocity_limit, embodiment.acceleration_limit * 100, tcp_speed_m_s=0.25
+    )
     limiter = MotionLimiter(limits, kinematics)
     limiter.reset(embodiment.home)
     goal = embodiment.home.copy()
