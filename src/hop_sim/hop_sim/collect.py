@@ -69,7 +69,13 @@ def _recorder(what: Collection) -> Callable[[int], Outcome]:
         )
         name = episode_name(seed)
         with EpisodeWriter(
-            what.root, cell.task, name, info, config=config, statics=cell_statics(robot)
+            what.root,
+            cell.task,
+            name,
+            info,
+            config=config,
+            statics=cell_statics(robot),
+            repeatable=True,
         ) as writer:
             tap = BagTap(writer, robot.camera, ARMING_ID)
             outcome = roll_out(twin, agent, seed, tap)
