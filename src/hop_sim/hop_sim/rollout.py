@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -122,6 +123,9 @@ def over_processes(
     if workers <= 1:
         yield from map(make(), seeds)
         return
+    # A worker is one core's work: threads of linear algebra beside it would only spin.
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, _start_worker, (make,)) as pool:
         yield from pool.map(_run_worker, seeds)  # type: ignore[arg-type]
