@@ -1,4 +1,4 @@
-"""The label of a tick: the accepted target in force one tick later (SCIENCE 1), by receive time.
+"""The label of a tick: the accepted target in force one tick later, by receive time.
 
 A target is in force from the moment it was received until the next one comes, at most
 `TARGET_HOLD_NS` long: then the supervisor holds and nothing answers the observation any more. Of a

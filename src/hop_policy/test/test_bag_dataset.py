@@ -1,4 +1,4 @@
-"""A bag gives the observations that the live policy saw, bit for bit, and labels by SCIENCE 1."""
+"""A bag gives the observations that the live policy saw, bit for bit, and labels one tick later."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Who answers the ticks of a rollout: a policy, the expert, or a control that must do worse (SCIENCE 17)."""
+"""Who answers the ticks of a rollout: a policy, the expert, or a control that must do worse."""
 
 from __future__ import annotations
 

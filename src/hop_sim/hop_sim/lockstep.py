@@ -58,7 +58,7 @@ class Timing:
 
 @dataclass(frozen=True)
 class Realism:
-    """How wrong the camera is (SCIENCE 13), as multiples of the cell's own figures.
+    """How wrong the camera is, as multiples of the cell's own figures.
 
     Attributes:
         jitter: on the half-widths of the camera pose's uniform jitter, drawn once an episode.

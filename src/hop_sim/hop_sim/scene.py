@@ -47,7 +47,7 @@ class ShapeConfig(Config):
 
 
 class ObjectConfig(Config):
-    """A free object: mass [kg], sliding friction (at most 1.0, SCIENCE 15) and its pieces."""
+    """A free object: mass [kg], sliding friction (at most 1.0) and its pieces."""
 
     mass_kg: float = Field(gt=0.0, le=2.0)
     friction: float = Field(0.8, gt=0.0, le=1.0)

@@ -1,4 +1,4 @@
-"""Seeds of episodes: demonstrations and evaluation draw from ranges that cannot meet (SCIENCE 2)."""
+"""Seeds of episodes: demonstrations and evaluation draw from ranges that cannot meet."""
 
 from __future__ import annotations
 

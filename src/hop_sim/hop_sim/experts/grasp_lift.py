@@ -1,7 +1,7 @@
 """The scripted expert of Grasp & Lift: come in along the palm's normal, close, lift; try again when it slipped.
 
 It sees the object's true pose, which a policy never does, and gives one 23-joint target a tick, as a policy does. Episodes vary
-in approach, speed, pauses and corrections (SCIENCE 16), so that a policy also learns the way back from being off.
+in approach, speed, pauses and corrections, so that a policy also learns the way back from being off.
 """
 
 from __future__ import annotations
