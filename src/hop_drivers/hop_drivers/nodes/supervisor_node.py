@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 
 from rcl_interfaces.msg import ParameterDescriptor
-from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo, JointState
 from std_msgs.msg import Bool
 from std_srvs.srv import SetBool, Trigger
@@ -22,7 +21,8 @@ from hop_core.clock import ClockOffset
 from hop_core.embodiment import JOINT_NAMES, load_embodiment
 from hop_core.errors import ConfigError, DeviceError, ModelError
 from hop_core.kinematics import Kinematics
-from hop_core.nodes.qos import NEWEST, STREAM, reliable
+from hop_core.nodes.polled import PolledTopics
+from hop_core.nodes.qos import NEWEST, reliable
 from hop_core.nodes.runtime import HopNode, main_of
 from hop_core.nodes.state_io import DiagnosticsTimer, StateListener
 from hop_core.rate import DeadlineLoop
@@ -40,7 +40,6 @@ from hop_drivers.target import TargetReader
 
 _TICK_NS = 25_000_000
 _SAMPLE_EVERY = 2
-_READ_EVERY = {"xarm": 3, "allegro": 4}
 _DISCOVERY_S = 0.6
 _LOOP_CHECK_S = 0.5
 _AHEAD_NS = 2_000_000_000
@@ -93,7 +92,6 @@ class SupervisorNode(HopNode):
             source: TargetReader(JOINT_NAMES, max_age_ns, _AHEAD_NS)
             for source in (Source.POLICY, Source.TELEOP)
         }
-        self._messages = dict.fromkeys(_READ_EVERY, 0)
         self._subscribe()
         self._serve()
         self._diagnostics = DiagnosticsTimer(self, {"supervisor": self._figures})
@@ -120,11 +118,12 @@ class SupervisorNode(HopNode):
     # ROS to supervisor.
 
     def _subscribe(self) -> None:
-        for topic, name in ((topics.ARM_STATES, "xarm"), (topics.HAND_STATES, "allegro")):
-            self.create_subscription(
-                JointState, topic, partial(self._on_joints, name), STREAM, raw=True
-            )
-        self.create_subscription(CameraInfo, topics.CAMERA_INFO, self._on_camera, STREAM, raw=True)
+        self._polled = PolledTopics(self)
+        self._joints = {
+            name: self._polled.subscribe(JointState, topic, NEWEST)
+            for name, topic in (("xarm", topics.ARM_STATES), ("allegro", topics.HAND_STATES))
+        }
+        self._camera = self._polled.subscribe(CameraInfo, topics.CAMERA_INFO, NEWEST)
         self.create_subscription(Bool, topics.ESTOP, self._on_estop, reliable(10))
         for topic, source in (
             (topics.POLICY_TARGET, Source.POLICY),
@@ -135,27 +134,19 @@ class SupervisorNode(HopNode):
             )
         self._listener = StateListener(self, self._on_report)
 
-    def _on_joints(self, component: str, raw: bytes) -> None:
-        """Every message proves that the stream is alive.
-
-        A few a tick are enough to know the pose.
-        """
-        now_ns = time.monotonic_ns()
-        self._messages[component] += 1
-        with self._lock:
-            self._supervisor.feedback.arrived(component, now_ns)
-        if self._messages[component] % _READ_EVERY[component]:
-            return
-        message = deserialize_message(raw, JointState)
-        try:
-            with self._lock:
-                self._supervisor.feedback.joints(component, message.name, message.position, now_ns)
-        except ModelError as error:
-            self.get_logger().error(f"{component} joint state ignored: {error}", once=True)
-
-    def _on_camera(self, _message: bytes) -> None:
-        with self._lock:
-            self._supervisor.feedback.arrived("zed", time.monotonic_ns())
+    def _poll(self) -> None:
+        """Take the newest feedback: the watchdogs need no more than one message a tick."""
+        now_ns, feedback = time.monotonic_ns(), self._supervisor.feedback
+        for component, subscription in self._joints.items():
+            message = self._polled.take(subscription)
+            if message is None:
+                continue
+            try:
+                feedback.joints(component, message.name, message.position, now_ns)
+            except ModelError as error:
+                self.get_logger().error(f"{component} joint state ignored: {error}", once=True)
+        if self._polled.take(self._camera) is not None:
+            feedback.arrived("zed", now_ns)
 
     def _on_estop(self, message: Bool) -> None:
         if message.data:
@@ -212,6 +203,7 @@ class SupervisorNode(HopNode):
 
     def _tick(self, _deadline_ns: int) -> None:
         with self._lock:
+            self._poll()
             self._supervisor.tick()
             self._ticks += 1
             if self._ticks % _SAMPLE_EVERY == 0:
@@ -241,6 +233,7 @@ class SupervisorNode(HopNode):
         if loop is None:
             return
         loop.stop()
+        self._polled.close()
         with self._lock:
             if self._supervisor.state.may_move or self._supervisor.state is HopState.ARMING:
                 self._supervisor.request_disarm()
