@@ -65,6 +65,10 @@ class GraphClient:
         for status in message.status:
             self.figures[status.name] = {item.key: item.value for item in status.values}
 
+    def forget_figures(self) -> None:
+        """Drop the figures held, so that those seen next are new."""
+        self.figures = {}
+
     def state(self, component: str) -> StateReport | None:
         """Return the newest report of `component`, None before its first."""
         return self._states.get(component)
