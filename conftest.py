@@ -1,4 +1,4 @@
-"""Makes plain `pytest` work in an environment that was not set up by `make`: stand-ins last, measured DDS settings."""
+"""Makes plain `pytest` work where `make` did not set up: stand-ins last, measured DDS settings."""
 
 import os
 import sys

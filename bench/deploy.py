@@ -148,7 +148,7 @@ def cpu_seconds(processes: Sequence[psutil.Process]) -> float:
 
 
 def bare_loop_late_p99_ms(seconds: float) -> float:
-    """Return the 99 % lateness [ms] of a loop that only sleeps, run for `seconds` in a process of its own."""
+    """Return the 99 % lateness [ms] of a loop that only sleeps, in a process of its own."""
     receive, send = multiprocessing.get_context("spawn").Pipe(duplex=False)
     process = multiprocessing.get_context("spawn").Process(target=bare_loop, args=(seconds, send))
     process.start()

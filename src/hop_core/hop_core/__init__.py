@@ -1,1 +1,1 @@
-"""The ground floor of the workspace: embodiment, kinematics, motion limits, time alignment, configuration and errors."""
+"""The ground floor: embodiment, kinematics, limits, time alignment, configuration, errors."""

@@ -1,4 +1,4 @@
-"""Time alignment: which sample of each stream an observation tick may use. One rule, online and offline."""
+"""Time alignment: which sample of each stream a tick may use; one rule, online and offline."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ T = TypeVar("T")
 
 
 class AsOfBuffer(Generic[T]):
-    """The newest samples of one stream, sorted by stamp; safe to fill from one thread and to read from another."""
+    """The newest samples of one stream, sorted by stamp; filled by one thread, read by another."""
 
     def __init__(self, capacity: int) -> None:
-        """Keep at most `capacity` samples; the oldest leave first."""
+        """Keep at most `capacity` samples; the oldest leave first.
+
+        Raises:
+            AlignmentError: `capacity` is below 1.
+        """
         if capacity < 1:
             raise AlignmentError(
                 f"a buffer needs room for at least one sample, got capacity {capacity}"
@@ -69,7 +73,10 @@ class AsOfBuffer(Generic[T]):
 
 @dataclass(frozen=True)
 class StreamRule:
-    """What a tick at t may use of one stream: the newest sample with stamp <= t - `lag_ns`, no older than `max_age_ns`.
+    """What a tick may use of one stream.
+
+    At tick t that is the newest sample with stamp <= t - `lag_ns`, if its age t - stamp is at most
+    `max_age_ns`.
 
     Attributes:
         lag_ns: measured, fixed delay of the stream, so that the sample has always arrived by t.
@@ -104,7 +111,8 @@ class TickAligner(Generic[T]):
         """Return {stream: (stamp, sample)} that the tick at `t_ns` uses.
 
         Raises:
-            AlignmentError: a stream has nothing, or nothing fresh enough; the message names it and its age.
+            AlignmentError: a stream has nothing, or nothing fresh enough; the message names it and
+                its age.
         """
         chosen = {}
         for name, rule in self.rules.items():
@@ -113,8 +121,9 @@ class TickAligner(Generic[T]):
                 raise AlignmentError(f"{name}: no sample yet")
             age_ns = t_ns - found[0]
             if age_ns > rule.max_age_ns:
+                limit_ms = rule.max_age_ns / 1e6
                 raise AlignmentError(
-                    f"{name}: {age_ns / 1e6:.0f} ms old, the limit is {rule.max_age_ns / 1e6:.0f} ms"
+                    f"{name}: {age_ns / 1e6:.0f} ms old, the limit is {limit_ms:.0f} ms"
                 )
             chosen[name] = found
         for name, rule in self.rules.items():

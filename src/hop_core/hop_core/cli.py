@@ -1,6 +1,7 @@
-"""The `hop` command: its verbs are plug-ins that packages register under the entry-point group `hop.verbs`.
+"""The `hop` command and its verbs.
 
-A verb is `main(argv: list[str]) -> int`. Only the verb that was asked for is imported.
+Verbs are plug-ins that packages register under the entry-point group `hop.verbs`. A verb is
+`main(argv: list[str]) -> int`. Only the verb that was asked for is imported.
 """
 
 from __future__ import annotations
@@ -24,12 +25,19 @@ def verbs(group: str = VERB_GROUP) -> dict[str, EntryPoint]:
 def run_verb(group: str, program: str, argv: list[str]) -> int:
     """Run the verb named by `argv[0]` with the rest of `argv`; return the exit code.
 
-    An expected failure is printed as one sentence on stderr and gives its own exit code; a wrong verb gives 2.
+    An expected failure is printed as one sentence on stderr and gives its own exit code; a wrong
+    verb gives 2.
+
+    Args:
+        group: entry-point group of the verbs.
+        program: name of the command, for its own messages.
+        argv: the verb and its arguments.
     """
     known = verbs(group)
     if not argv or argv[0] in ("-h", "--help"):
         print(
-            f"usage: {program} VERB [options]\n\nverbs: {', '.join(known)}\n\n'{program} VERB --help' explains one."
+            f"usage: {program} VERB [options]\n\nverbs: {', '.join(known)}\n\n"
+            f"'{program} VERB --help' explains one."
         )
         return 0 if argv else 2
     if argv[0] not in known:

@@ -1,4 +1,4 @@
-"""Configuration files: YAML in, frozen pydantic models out, errors that name file, key and what is allowed."""
+"""Configuration: YAML in, frozen pydantic models out, errors that name file, key and limits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,12 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 def load_config(path: Path, model: type[ModelT], overrides: dict[str, Any] | None = None) -> ModelT:
-    """Return the YAML file `path` as a validated `model`, with `overrides` laid over its top-level keys.
+    """Return the YAML file `path` as a validated `model`.
+
+    Args:
+        path: the file.
+        model: what it must hold.
+        overrides: laid over its top-level keys.
 
     Raises:
         ConfigError: the file is missing, is no YAML mapping, or a key or value is not allowed.
@@ -77,7 +82,7 @@ def _short(value: Any) -> str:
 
 
 def config_hash(config: BaseModel) -> str:
-    """Return 16 hex digits that identify the values of `config`, independent of the order of its keys."""
+    """Return 16 hex digits that identify the values of `config`, whatever the order of its keys."""
     canonical = json.dumps(config.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
@@ -85,8 +90,8 @@ def config_hash(config: BaseModel) -> str:
 def config_path(name: str, config_dir: Path | str | None = None) -> Path:
     """Return the path of the configuration `name` (such as "robots/twin.yaml").
 
-    Looked for in `config_dir` if given, else in $HOP_CONFIG_DIR, else in the installed hop_policy share, else in the
-    `config/` folder of the source tree.
+    Looked for in `config_dir` if given, else in $HOP_CONFIG_DIR, else in the installed hop_policy
+    share, else in the `config/` folder of the source tree.
 
     Raises:
         ConfigError: it is in none of them.

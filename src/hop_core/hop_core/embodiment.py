@@ -1,7 +1,7 @@
 """The one description of the robot's joints: names, order, limits, scaling, gains and rates.
 
-The order is arm (7), then hand (16) as index, middle, ring, thumb, base to tip. Every boundary to another order maps by name
-through `joint_index`.
+The order is arm (7), then hand (16) as index, middle, ring, thumb, base to tip. Every boundary to
+another order maps by name through `joint_index`.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ FINGERS = ("index", "middle", "ring", "thumb")
 ARM_JOINTS = tuple(f"joint{i}" for i in range(1, 8))
 HAND_JOINTS = tuple(f"allegro_{finger}_{i}" for finger in FINGERS for i in range(4))
 JOINT_NAMES = ARM_JOINTS + HAND_JOINTS
-# The hand's joints as Wonik's ROS driver names them, thumb first. Source: allegro_hand_ros2, joint00..joint33.
+# The hand's joints as Wonik's ROS driver orders them, thumb first.
+# Source: allegro_hand_ros2, joint00..joint33.
 WONIK_JOINTS = tuple(
     f"allegro_{finger}_{i}" for finger in ("thumb", "index", "middle", "ring") for i in range(4)
 )
-# The order of the HOP release's simulator: thumb before middle and ring. Source: HOP release, robot_dataset.
+# The order of the HOP release's simulator: thumb before middle and ring.
+# Source: HOP release, robot_dataset.
 HOP_SIM_JOINTS = ARM_JOINTS + tuple(
     f"allegro_{finger}_{i}" for finger in ("index", "thumb", "middle", "ring") for i in range(4)
 )
@@ -50,14 +52,20 @@ class Rates(_Data):
 
 
 class Mount(_Data):
-    """Where the palm sits on the flange: translation [m] and rotation about the flange's z [rad]."""
+    """The palm on the flange: translation [m] and rotation about the flange's z [rad]."""
 
     position_m: tuple[float, float, float]
     yaw_rad: float
 
 
 class ArmActuation(_Data):
-    """The arm's servo, 7 figures each: gains [Nm/rad, Nm s/rad], torque limit [Nm] and passive dynamics."""
+    """The arm's servo and passive dynamics, 7 figures each.
+
+    Attributes:
+        kp, kd: gains [Nm/rad, Nm s/rad].
+        torque_limit: [Nm].
+        damping, frictionloss, armature: [Nm s/rad, Nm, kg m^2].
+    """
 
     kp: tuple[float, ...] = Field(min_length=7, max_length=7)
     kd: tuple[float, ...] = Field(min_length=7, max_length=7)
@@ -68,7 +76,17 @@ class ArmActuation(_Data):
 
 
 class HandActuation(_Data):
-    """The hand's host-side PD in command units (1 unit = `torque_per_unit_nm`) and its passive dynamics."""
+    """The hand's host-side PD and passive dynamics.
+
+    Attributes:
+        torque_per_unit_nm: torque of a command of 1 unit [Nm].
+        counts_per_unit: PWM counts on the wire of 1 unit.
+        rad_per_count: angle of one count of a joint's encoder [rad].
+        kp, kd, cap: 16 figures each [units/rad, units s/rad, units].
+        filter_hz: corner of the low pass on position and velocity [Hz].
+        ramp_s: time in which the gains rise from 0 at enable [s].
+        damping, frictionloss, armature: of each joint [Nm s/rad, Nm, kg m^2].
+    """
 
     torque_per_unit_nm: float = Field(gt=0)
     counts_per_unit: float = Field(gt=0)
@@ -147,7 +165,7 @@ class Embodiment:
     """
 
     def __init__(self, data: EmbodimentData, late_serial: bool = False) -> None:
-        """Build the arrays of `data`; `late_serial` selects the J2/J4 limits of arms from series 1305 on."""
+        """Build the arrays of `data`; `late_serial` takes the limits of series 1305 on."""
         self.data = data
         self.name = data.name
         self.rates = data.rates
@@ -167,16 +185,20 @@ class Embodiment:
         self.frictionloss = _frozen((*self.arm.frictionloss, *[self.hand.frictionloss] * 16))
 
     def scale(self, q: np.ndarray) -> np.ndarray:
-        """Return joint angles (…, 23) [rad] as policy values, [-1, 1] over the policy scale; not clipped."""
-        return 2.0 * (q - self.policy_lower) / (self.policy_upper - self.policy_lower) - 1.0
+        """Return joint angles (…, 23) [rad] as policy values, [-1, 1] on the policy scale."""
+        return np.asarray(
+            2.0 * (q - self.policy_lower) / (self.policy_upper - self.policy_lower) - 1.0
+        )
 
     def unscale(self, value: np.ndarray) -> np.ndarray:
         """Return policy values (…, 23) as joint angles [rad]; the inverse of `scale`."""
-        return self.policy_lower + 0.5 * (value + 1.0) * (self.policy_upper - self.policy_lower)
+        return np.asarray(
+            self.policy_lower + 0.5 * (value + 1.0) * (self.policy_upper - self.policy_lower)
+        )
 
     def clip(self, q: np.ndarray, margin_rad: float = 0.0) -> np.ndarray:
         """Return (…, 23) joint angles [rad] moved into the device limits less `margin_rad`."""
-        return np.clip(q, self.lower + margin_rad, self.upper - margin_rad)
+        return np.asarray(np.clip(q, self.lower + margin_rad, self.upper - margin_rad))
 
 
 def _frozen(values: Sequence[float]) -> np.ndarray:
@@ -228,6 +250,7 @@ def joint_index(names: Sequence[str], into: Sequence[str] = JOINT_NAMES) -> np.n
     unknown = [name for name in names if name not in set(into)]
     if missing or unknown:
         raise ModelError(
-            f"joint names do not fit: missing {missing or 'none'}, unknown {unknown or 'none'}; expected {list(into)}"
+            f"joint names do not fit: missing {missing or 'none'}, unknown {unknown or 'none'}; "
+            f"expected {list(into)}"
         )
     return np.array([position[name] for name in into], dtype=np.intp)

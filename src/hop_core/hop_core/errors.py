@@ -1,4 +1,4 @@
-"""Errors that reach a person: every message is one sentence that says what, where and what to do."""
+"""Errors that reach a person: each message is one sentence: what, where and what to do."""
 
 from __future__ import annotations
 

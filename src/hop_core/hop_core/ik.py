@@ -41,17 +41,25 @@ def solve_palm(
 ) -> IkResult:
     """Return arm joints that bring the palm to `goal`.
 
-    Each iteration solves (J'J + damping I + w N'N) dq = J'e with the pull to `posture` projected into the null space of J,
-    so that redundancy never costs accuracy.
+    Each iteration takes dq = J+ e + w (I - J+ J) (posture - q) with the damped inverse
+    J+ = J' (J J' + damping^2 I)^-1: the pull to `posture` acts in the null space of J, so that
+    redundancy never costs accuracy.
 
     Args:
-        goal: (4, 4) T_base_palm.
+        goal: (4, 4) T_base_palm, translation in m.
         q_seed: (23,) start [rad]; its hand joints are kept.
         kinematics: of this thread.
         iterations: most steps taken.
         damping: of the least squares.
         posture: (7,) arm angles [rad] preferred where the goal leaves freedom; default: the seed's.
-        posture_weight: share of the way to `posture` taken in the null space per step.
+        posture_weight: w, the share of the way to `posture` taken in the null space per step.
+
+    Returns:
+        The angles within the device limits and how far from the goal they are; whether that is near
+        enough is the caller's to judge.
+
+    Raises:
+        ModelError: `q_seed` has another shape.
     """
     embodiment = load_embodiment()
     q = np.array(q_seed, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Interpolation of incoming joint targets in time, between the policy's 20 Hz and the devices' 120 and 333 Hz."""
+"""Interpolation of joint targets in time, from 20 Hz to the devices' 120 and 333 Hz."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 class TargetInterpolator:
-    """Moves linearly from where it is to each target so as to be there when the target is due, then stays."""
+    """Moves linearly to each target so as to be there when it is due, then stays."""
 
     def __init__(self, q: np.ndarray, now_ns: int) -> None:
         """Start at rest at joint angles `q` (n,) [rad]."""
@@ -19,7 +19,8 @@ class TargetInterpolator:
         """Replace the plan by one from the present sample through `points`.
 
         Args:
-            points: (due time [ns], joint angles (n,) [rad]) in order of time; one that is due already is taken as due now.
+            points: (due time [ns], joint angles (n,) [rad]) in order of time; one that is due
+                already is taken as due now.
             now_ns: present time on the same clock.
         """
         start = self.sample(now_ns)

@@ -1,4 +1,4 @@
-"""Forward kinematics, Jacobians and distances of the robot in `base_link`, by MuJoCo on our own model."""
+"""Forward kinematics, Jacobians and distances in `base_link`, by MuJoCo on our own model."""
 
 from __future__ import annotations
 
@@ -57,7 +57,14 @@ class Kinematics:
         mujoco.mj_kinematics(self.model, self._data)
 
     def site_pose(self, q: np.ndarray, site: str) -> np.ndarray:
-        """Return T_base_site (4, 4) of `site` (see `robot_model.SITES`) at joint angles `q` (23,) [rad].
+        """Return the pose of a site.
+
+        Args:
+            q: (23,) joint angles [rad], order JOINT_NAMES.
+            site: one of `robot_model.SITES`.
+
+        Returns:
+            (4, 4) T_base_site, translation in m.
 
         Raises:
             ModelError: unknown site, or `q` of another shape.
@@ -74,16 +81,31 @@ class Kinematics:
         return pose
 
     def fk(self, q: np.ndarray) -> dict[str, np.ndarray]:
-        """Return T_base_site (4, 4) for every site, at joint angles `q` (23,) [rad]."""
+        """Return T_base_site (4, 4) of each site, at joint angles `q` (23,) [rad].
+
+        Raises:
+            ModelError: `q` has another shape.
+        """
         self._place(q)
         return {name: self._pose(site_id) for name, site_id in self._site.items()}
 
     def site_poses(self, q: np.ndarray, site: str) -> np.ndarray:
-        """Return T_base_site (N, 4, 4) at a batch of joint angles `q` (N, 23) [rad]."""
+        """Return T_base_site (N, 4, 4) at a batch of joint angles `q` (N, 23) [rad].
+
+        Raises:
+            ModelError: unknown site, or rows of another length.
+        """
         return np.stack([self.site_pose(row, site) for row in q])
 
     def jacobian(self, q: np.ndarray, site: str) -> np.ndarray:
-        """Return the geometric Jacobian (6, 23) of `site` in base_link: linear [m/rad] over angular [rad/rad]."""
+        """Return the geometric Jacobian of `site` in base_link at joint angles `q` (23,) [rad].
+
+        Returns:
+            (6, 23): three rows of linear [m/rad] over three of angular velocity [rad/rad].
+
+        Raises:
+            ModelError: unknown site, or `q` of another shape.
+        """
         self.site_pose(q, site)
         mujoco.mj_comPos(self.model, self._data)
         mujoco.mj_jacSite(
@@ -95,6 +117,9 @@ class Kinematics:
         """Return how near the arm and palm come to themselves and to the ground at `q` (23,) [rad].
 
         Distances beyond `horizon_m` are reported as `horizon_m`.
+
+        Raises:
+            ModelError: `q` has another shape.
         """
         self._place(q)
         self_m, pair = horizon_m, ("", "")

@@ -1,4 +1,4 @@
-"""Periodic loops on absolute monotonic deadlines, and the figures that tell whether they hold their rate."""
+"""Periodic loops on absolute monotonic deadlines, and figures that tell whether they hold."""
 
 from __future__ import annotations
 
@@ -52,7 +52,10 @@ class LoopStats:
 
 
 class DeadlineLoop:
-    """Calls `step(deadline_ns)` in its own thread, once a period; missed deadlines are counted, never made up in a burst."""
+    """Calls `step(deadline_ns)` in its own thread, once a period.
+
+    Missed deadlines are skipped and counted, never made up in a burst.
+    """
 
     def __init__(
         self,
@@ -91,7 +94,7 @@ class DeadlineLoop:
 
     @property
     def running(self) -> bool:
-        """Whether the thread is alive; a step that raised ends it and leaves its exception in `error`."""
+        """Whether the thread is alive; a step that raised ends it and leaves `error`."""
         return self._thread.is_alive()
 
     def _run(self) -> None:
@@ -99,9 +102,8 @@ class DeadlineLoop:
             if self._prepare is not None:
                 self._prepare()
             self._loop()
-        except (
-            BaseException
-        ) as error:  # kept for the owner, who must fault: a dead loop may not pass for a live one
+        except BaseException as error:
+            # Kept for the owner, who must fault: a dead loop may not pass for a live one.
             self.error = error
             raise
 

@@ -1,4 +1,7 @@
-"""The robot as MuJoCo models: kinematics and inertia from our MJCF, limits and actuators from the embodiment data."""
+"""The robot as MuJoCo models.
+
+Kinematics and inertia come from our MJCF, limits and actuators from the embodiment data.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +21,10 @@ ARM_BODIES = ("link_base", *(f"link{i}" for i in range(1, 8)))
 
 
 def robot_spec(embodiment: Embodiment | None = None) -> mujoco.MjSpec:
-    """Return the robot without actuators, its joints given the embodiment's limits and passive dynamics.
+    """Return the robot without actuators, its joints with the embodiment's limits and dynamics.
 
-    The arm and the hand's weight are gravity-compensated as the control box does for itself and its declared payload; the
-    fingers are not.
+    The arm and the hand's weight are gravity-compensated as the control box does for itself and its
+    declared payload; the fingers are not.
     """
     embodiment = embodiment or load_embodiment()
     spec = mujoco.MjSpec.from_file(str(MJCF_FILE))
@@ -41,9 +44,10 @@ def robot_spec(embodiment: Embodiment | None = None) -> mujoco.MjSpec:
 
 
 def add_actuators(spec: mujoco.MjSpec, embodiment: Embodiment | None = None) -> None:
-    """Give `spec` its 23 actuators, named and ordered as the joints: position servos on the arm, torque motors on the hand.
+    """Give `spec` its 23 actuators, named and ordered as the joints.
 
-    A hand control is a torque [Nm], bounded by the device's cap; an arm control is a position [rad].
+    The arm gets position servos, whose control is an angle [rad]; the hand gets motors, whose
+    control is a torque [Nm] bounded by the device's cap.
     """
     embodiment = embodiment or load_embodiment()
     arm, hand = embodiment.arm, embodiment.hand
@@ -66,14 +70,17 @@ def _joint_actuator(spec: mujoco.MjSpec, joint: str, limit_nm: float) -> mujoco.
 
 @lru_cache(maxsize=1)
 def robot_model() -> mujoco.MjModel:
-    """Return the compiled robot alone, with actuators, at the default embodiment; qpos is (23,) in `JOINT_NAMES` order."""
+    """Return the compiled robot alone, with actuators, of the default embodiment.
+
+    Its qpos is (23,) [rad] in the order of `JOINT_NAMES`.
+    """
     spec = robot_spec()
     add_actuators(spec)
     return spec.compile()
 
 
 def urdf() -> str:
-    """Return the robot as a URDF with primitive shapes, for RViz and robot_state_publisher, made from the MJCF."""
+    """Return the robot as a URDF of primitive shapes, made from the MJCF, for RViz and live TF."""
     model = robot_model()
     embodiment = load_embodiment()
     out = [
@@ -94,7 +101,8 @@ def urdf() -> str:
 
 def _fixed(parent: str, child: str, position_m: np.ndarray) -> str:
     return (
-        f'  <joint name="{child}_fixed" type="fixed"><parent link="{parent}"/><child link="{child}"/>'
+        f'  <joint name="{child}_fixed" type="fixed">'
+        f'<parent link="{parent}"/><child link="{child}"/>'
         f"{_origin(position_m, np.array([1.0, 0, 0, 0]))}</joint>"
     )
 
@@ -117,12 +125,14 @@ def _link(model: mujoco.MjModel, body: int) -> str:
     parts = [
         f'  <link name="{model.body(body).name}">',
         f"    <inertial>{_origin(model.body_ipos[body], model.body_iquat[body])}"
-        f'<mass value="{model.body_mass[body]:.6g}"/><inertia ixx="{inertia[0]:.6g}" iyy="{inertia[1]:.6g}" '
-        f'izz="{inertia[2]:.6g}" ixy="0" ixz="0" iyz="0"/></inertial>',
+        f'<mass value="{model.body_mass[body]:.6g}"/>'
+        f'<inertia ixx="{inertia[0]:.6g}" iyy="{inertia[1]:.6g}" izz="{inertia[2]:.6g}" '
+        f'ixy="0" ixz="0" iyz="0"/></inertial>',
     ]
     for geom in range(model.ngeom):
         if model.geom_bodyid[geom] == body:
-            shape = f"{_origin(model.geom_pos[geom], model.geom_quat[geom])}<geometry>{_shape(model, geom)}</geometry>"
+            origin = _origin(model.geom_pos[geom], model.geom_quat[geom])
+            shape = f"{origin}<geometry>{_shape(model, geom)}</geometry>"
             parts += [f"    <visual>{shape}</visual>", f"    <collision>{shape}</collision>"]
     return "\n".join([*parts, "  </link>"])
 
@@ -149,6 +159,6 @@ def _joint(model: mujoco.MjModel, body: int, embodiment: Embodiment) -> str:
     effort = model.actuator_forcerange[i, 1]
     return (
         f'  <joint name="{JOINT_NAMES[i]}" type="revolute">{ends}<axis xyz="{axis}"/>'
-        f'<limit lower="{embodiment.lower[i]:.6g}" upper="{embodiment.upper[i]:.6g}" effort="{effort:.6g}" '
-        f'velocity="{embodiment.velocity_limit[i]:.6g}"/></joint>'
+        f'<limit lower="{embodiment.lower[i]:.6g}" upper="{embodiment.upper[i]:.6g}" '
+        f'effort="{effort:.6g}" velocity="{embodiment.velocity_limit[i]:.6g}"/></joint>'
     )

@@ -8,9 +8,9 @@ from enum import StrEnum
 class HopState(StrEnum):
     """State of the supervisor or of one driver.
 
-    DISCONNECTED: a device is missing. IDLE: all there, nothing may move. ARMING: drivers are being armed. ARMED: holding,
-    no source in charge. ACTIVE: following a source. HOLD: holding because targets stopped. FAULT: stopped until `recover`.
-    ESTOP: stopped until `clear_estop`.
+    DISCONNECTED: a device is missing. IDLE: all there, nothing may move. ARMING: drivers are being
+    armed. ARMED: holding, no source in charge. ACTIVE: following a source. HOLD: holding because
+    targets stopped. FAULT: stopped until `recover`. ESTOP: stopped until `clear_estop`.
     """
 
     DISCONNECTED = "DISCONNECTED"

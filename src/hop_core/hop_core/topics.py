@@ -1,4 +1,4 @@
-"""Names of the topics and services of the ROS graph, and the streams that an observation is made of."""
+"""Names of the ROS graph's topics and services, and the streams of an observation."""
 
 DEPTH = "/zed/zed_node/depth/depth_registered"
 CAMERA_INFO = "/zed/zed_node/depth/camera_info"

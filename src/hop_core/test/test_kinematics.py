@@ -12,7 +12,8 @@ from hop_core.errors import ModelError
 from hop_core.kinematics import Kinematics
 from hop_core.robot_model import TIP_SITES, robot_model, urdf
 
-# Samples 0 (zeros, thumb at its lower limit) and 1 (a natural pose) of an independent forward kinematics, metres in base_link.
+# Samples 0 (zeros, thumb at its lower limit) and 1 (a natural pose) of an independent forward
+# kinematics, metres in base_link.
 FACTS = json.loads((Path(__file__).parent / "fk_facts.json").read_text())
 
 

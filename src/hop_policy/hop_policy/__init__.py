@@ -1,1 +1,1 @@
-"""Observation, transformer policy, learning, demonstration bags, policy and recorder nodes of HOP."""
+"""Observation, transformer policy, learning, demonstration bags, policy and recorder nodes."""

@@ -6,6 +6,7 @@ import fcntl
 import os
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from hop_core.errors import BagError
@@ -103,6 +104,6 @@ def fsync(path: Path) -> None:
 
 
 def remove_if_empty(folder: Path) -> None:
-    """Remove a folder that holds nothing any more."""
-    if folder.is_dir() and not any(folder.iterdir()):
+    """Remove a folder unless it holds something, or another recorder has removed it already."""
+    with suppress(OSError):  # one system call, so that recorders side by side cannot disagree
         folder.rmdir()

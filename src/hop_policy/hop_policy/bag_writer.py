@@ -186,19 +186,29 @@ class EpisodeWriter:
             self.abandon()
 
     def _open(self) -> None:
-        writer = new_bag(self.part)
         try:
-            writer.open()
+            writer = self._open_bag()
             info_path = self.part / INFO_FILE
             info_path.write_text(json.dumps(self._info.custom_data(), indent=1), encoding="utf-8")
             self._lock = info_path.open("rb")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (OSError, WriterError) as error:
-            writer.abort()
             raise BagError(
                 f"cannot record into {self.part}: {error}; check the path and its rights"
             ) from error
         self._writer = writer
+
+    def _open_bag(self) -> Writer:
+        """Return the opened writer; a recorder beside this one may remove the empty work folder."""
+        for last in (False, False, True):
+            writer = new_bag(self.part)
+            try:
+                writer.open()
+                break
+            except FileNotFoundError:
+                if last:
+                    raise
+        return writer
 
     def _put(self, topic: str, type_name: str, stamp_ns: int, cdr: bytes) -> None:
         try:

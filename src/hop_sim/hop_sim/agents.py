@@ -64,7 +64,7 @@ class BlindAgent:
         self._tick = 0
 
     def act(self, twin: LockStep) -> np.ndarray:
-        """Return the policy's target; the last foreign frame stays when the other episode was shorter."""
+        """Return the policy's target (23,) [rad]; the last foreign frame stays at the end."""
         frame = self._vision[min(self._tick, len(self._vision) - 1)]
         self._tick += 1
         return self._policy.act(replace(self._observer.observe(twin), vision=frame[None]))[0]

@@ -27,9 +27,10 @@ from hop_sim.statistics import success_rate
 
 @dataclass(frozen=True)
 class Arguments:
-    """Record demonstrations of the scripted expert as bags, as fast as this machine can (or --live).
+    """Record demonstrations of the scripted expert as bags, faster than real time (or --live).
 
-    Only successes are kept. A run that was stopped continues: episodes that are there are passed over.
+    Only successes are kept. A run that was stopped continues: episodes that are there are passed
+    over.
     """
 
     expert: bool = False
@@ -55,11 +56,16 @@ class Arguments:
 
 
 def main(argv: list[str]) -> int:
-    """Run `hop demos collect`; return the exit code: 1 when an attempt failed to be recorded at all."""
+    """Run `hop demos collect` and return the exit code.
+
+    Raises:
+        HopError: arguments that do not fit, or an attempt that could not be recorded at all.
+    """
     args = tyro.cli(Arguments, prog="hop demos collect", args=argv)
     if not args.expert:
         raise ConfigError(
-            "say --expert: the scripted expert is the only demonstrator here; people use record.launch.py"
+            "say --expert: the scripted expert is the only demonstrator here; "
+            "people use record.launch.py"
         )
     if args.count < 1 or args.workers < 1:
         raise ConfigError(
@@ -72,8 +78,8 @@ def main(argv: list[str]) -> int:
     outcomes = _show(what, args)
     rate = success_rate([outcome.success for outcome in outcomes])
     print(
-        f"{rate.trials} attempts, {rate.successes} successes ({rate.value:.2f}, 95 % interval {rate.low:.2f}-{rate.high:.2f}) "
-        f"in {root / args.task}"
+        f"{rate.trials} attempts, {rate.successes} successes ({rate.value:.2f}, "
+        f"95 % interval {rate.low:.2f}-{rate.high:.2f}) in {root / args.task}"
     )
     return 0
 

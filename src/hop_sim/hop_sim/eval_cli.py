@@ -1,10 +1,10 @@
-"""`hop eval`: how often a policy does its task, in lock-step or live on the twin, beside what must do worse."""
+"""`hop eval`: how often a policy does its task, in lock-step or live, beside what must do worse."""
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -15,6 +15,7 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -35,8 +36,8 @@ from hop_sim.statistics import success_rate
 class Arguments:
     """Roll out a policy on paired start states and report its success with 95 % Wilson intervals.
 
-    In lock-step (the default) the blind policy stands beside it: the same network that sees another episode. With --live the
-    ROS graph of the twin runs, in real time.
+    In lock-step (the default) the blind policy stands beside it: the same network that sees another
+    episode. With --live the ROS graph of the twin runs, in real time.
     """
 
     task: str = "grasp_lift"
@@ -179,10 +180,8 @@ def _lock_step(args: Arguments, cell: CellSpec, checkpoint: Path, seeds: list[in
     with _progress(args) as progress:
         for name in ("policy", *args.controls):
             bar = progress.add_task(name, total=len(seeds))
-            agent = AgentSpec(name, checkpoint, args.demos)  # type: ignore[arg-type]
-            outcomes[name] = evaluate(
-                cell, agent, seeds, args.workers, lambda _o, b=bar: progress.advance(b)
-            )
+            agent = AgentSpec(name, checkpoint, args.demos)
+            outcomes[name] = evaluate(cell, agent, seeds, args.workers, _advance(progress, bar))
     return Report(about, outcomes)
 
 
@@ -191,19 +190,24 @@ def _live(args: Arguments, cell: CellSpec, checkpoint: Path, seeds: list[int]) -
     options = LiveOptions(cell, checkpoint, record=args.record)
     with _progress(args) as progress:
         bar = progress.add_task("live", total=len(seeds))
-        run = evaluate_live(options, seeds, lambda _o: progress.advance(bar))
+        run = evaluate_live(options, seeds, _advance(progress, bar))
         outcomes = {"policy": run.outcomes}
         if args.paired:
             bar = progress.add_task("lock-step", total=len(seeds))
             agent = AgentSpec("policy", checkpoint)
             outcomes["lock-step"] = evaluate(
-                cell, agent, seeds, args.workers, lambda _o: progress.advance(bar)
+                cell, agent, seeds, args.workers, _advance(progress, bar)
             )
     return Report(about, outcomes, run.cadence, run.cadence_problem)
 
 
 def _realism(realism: Realism) -> dict[str, object]:
     return {key: value for key, value in asdict(realism).items()}
+
+
+def _advance(progress: Progress, bar: TaskID) -> Callable[[Outcome], None]:
+    """Return what moves `bar` on by one episode."""
+    return lambda _outcome: progress.advance(bar)
 
 
 def _progress(args: Arguments) -> Progress:

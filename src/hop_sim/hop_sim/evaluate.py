@@ -1,4 +1,4 @@
-"""Evaluation in lock-step: a policy and the controls that must do worse, on the same paired start states."""
+"""Evaluation in lock-step: a policy and the controls that must do worse, on paired states."""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ class LiveRunner:
         return report is not None and report.state in states
 
     def episode(self, seed: int) -> Outcome:
-        """Run the episode of `seed`: home, new scene, policy until success, limit or safety stop."""
+        """Run the episode of `seed`: home, new scene, policy until success, time limit or stop."""
         graph = self._graph
         scene = self.prepare(seed)
         if self._options.record:

@@ -1,4 +1,4 @@
-"""Rates of a running graph, from two readings of the counters that its nodes publish on /diagnostics."""
+"""Rates of a running graph, from two readings of its nodes' counters on /diagnostics."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def read_counters(figures: Figures, time_s: float) -> Counters:
 
 
 def rates_between(first: Counters, last: Counters) -> dict[str, float]:
-    """Return `arm_hz`, `arm_missed`, `hand_hz`, `hand_missed_sets` and `depth_hz` between two readings."""
+    """Return the rates [Hz] and missed cycles of arm, hand and depth between two readings."""
     span_s = max(last.time_s - first.time_s, 1e-9)
     return {
         "arm_hz": (last.arm_ticks - first.arm_ticks) / span_s,

@@ -1,8 +1,9 @@
-"""The twin without a clock: world, drivers' control code, safety filter, lags and camera in one loop, faster than real time.
+"""The twin without a clock: world, drivers' control code, safety filter, lags and camera in a loop.
 
-Nothing is modelled twice: the arm and the hand follow targets with the drivers' own `Follower` and `HandPd`, targets pass the
-supervisor's `SafetyFilter`, and observations are chosen by the tick rule from streams with the rates of the live graph. What
-differs from the live twin is only that no process waits for another: every delay is the figure of `Timing`.
+It runs faster than real time. Nothing is modelled twice: the arm and the hand follow targets with
+the drivers' own `Follower` and `HandPd`, targets pass the supervisor's `SafetyFilter`, and
+observations are chosen by the tick rule from streams with the rates of the live graph. What differs
+from the live twin is only that no process waits for another: every delay is the figure of `Timing`.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ class Timing:
     """Delays of the live graph that lock-step reproduces [ns].
 
     Attributes:
-        accept_ns: from the tick to the accepted target at the controllers: forward pass, filter and two messages.
+        accept_ns: from the tick to the accepted target at the controllers: forward pass, filter and
+            two messages.
         settle_ns: time between the start of the streams and the first tick.
         due_ns: a target's point is due this long after its tick.
     """
@@ -99,7 +101,8 @@ class LockStep:
         world: the simulated world.
         monitor: the score of the running episode.
         now_ns: simulated ROS time.
-        stopped: why the safety filter refused a target, which ends the episode; empty while all is well.
+        stopped: why the safety filter refused a target, which ends the episode; empty while all is
+            well.
     """
 
     def __init__(
@@ -130,7 +133,8 @@ class LockStep:
         self._embodiment = load_embodiment()
         if robot.twin is None:
             raise TwinError(
-                f"the cell '{robot.name}' has no twin section; lock-step needs one, as in robots/twin.yaml"
+                f"the cell '{robot.name}' has no twin section; lock-step needs one, as in "
+                "robots/twin.yaml"
             )
         self.world = World(task.build_model(self._embodiment), self._embodiment)
         self.camera = DepthCamera(self.world.model, robot.camera)
@@ -180,9 +184,13 @@ class LockStep:
         self._advance(EPOCH_NS + self.timing.settle_ns)
 
     def observe(self) -> dict[str, tuple[int, np.ndarray]]:
-        """Return what the tick at `now_ns` sees: {stream: (stamp [ns], sample)} with the live graph's samples.
+        """Return what the tick at `now_ns` sees: {stream: (stamp [ns], sample)}.
 
-        Samples: "arm" (7,) and "hand" (16,) joint angles [rad], "depth" (H, W) uint16 [mm].
+        Samples are the live graph's: "arm" (7,) and "hand" (16,) joint angles [rad], "depth" (H, W)
+        uint16 [mm].
+
+        Raises:
+            AlignmentError: a stream has no sample that is fresh enough.
         """
         chosen = {
             name: (stamp, sample())
@@ -193,14 +201,18 @@ class LockStep:
         return chosen
 
     def joints(self) -> np.ndarray:
-        """Return the (23,) joint angles [rad] that the tick at `now_ns` sees; no image is rendered."""
+        """Return the (23,) joint angles [rad] that the tick at `now_ns` sees, without an image."""
         chosen = self.aligner.select(self.now_ns)
         return np.concatenate([chosen[ARM_STREAM][1](), chosen[HAND_STREAM][1]()])
 
     def step(self, q_target: np.ndarray) -> np.ndarray:
-        """Answer this tick with `q_target` (23,) [rad], run to the next; return the accepted target (23,) [rad].
+        """Answer this tick with `q_target` (23,) [rad] and run to the next one.
 
-        A refused target sets `stopped`: on the robot that is HOLD or FAULT, and the episode has failed.
+        A refused target sets `stopped`: on the robot that is HOLD or FAULT, and the episode has
+        failed.
+
+        Returns:
+            The accepted target (23,) [rad].
         """
         tick_ns = self.now_ns
         try:
@@ -231,7 +243,7 @@ class LockStep:
             follower.offer(Target(ARMING_ID, self.now_ns, (due_ns,), q[None, part]))
 
     def _advance(self, until_ns: int) -> None:
-        """Run the world, one hand set at a time, until `now_ns` reaches `until_ns` in ticks of the policy."""
+        """Run the world, one hand set at a time, until `now_ns` reaches `until_ns`."""
         while self._world_ns() < until_ns:
             self.now_ns = self._world_ns()
             if self._pending is not None and self.now_ns >= self._pending[0]:

@@ -10,7 +10,7 @@ _SEED = 0  # every object has one canonical cloud. Source: HOP release, seed 0
 
 
 def canonical_cloud(config: ObjectConfig, points: int) -> np.ndarray:
-    """Return `points` points (points, 3) [m] in the object's frame, spread over its surface by area, always the same."""
+    """Return the cloud (points, 3) [m] in the object's frame: spread by area, always the same."""
     rng = np.random.default_rng(_SEED)
     areas = np.array([_area(shape) for shape in config.shapes])
     counts = rng.multinomial(points, areas / areas.sum())

@@ -33,7 +33,11 @@ class LockStepObserver:
         )
 
     def observe(self, twin: LockStep) -> Observation:
-        """Return the observation of the twin's present tick: depth from the camera, or the object's true cloud."""
+        """Return the observation of the twin's present tick: the camera's depth or the true cloud.
+
+        Raises:
+            AlignmentError: a stream has no sample that is fresh enough.
+        """
         if self._builder is not None:
             return self._builder.observe(twin.observe())
         name = twin.monitor.object_name

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 
@@ -113,10 +113,10 @@ def _run_worker(seed: int) -> object:
 def over_processes(
     make: Callable[[], Callable[[int], T]], seeds: Sequence[int], workers: int
 ) -> Iterator[T]:
-    """Yield `work(seed)` for each seed in order, where each of `workers` processes builds its own `work` by `make()`.
+    """Yield `work(seed)` for each seed in order, spread over processes.
 
     Args:
-        make: picklable; called once in each process.
+        make: picklable; called once in each process, returns its `work`.
         seeds: one episode each.
         workers: processes; 1 stays in this one.
     """
@@ -128,4 +128,4 @@ def over_processes(
         os.environ.setdefault(variable, "1")
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, _start_worker, (make,)) as pool:
-        yield from pool.map(_run_worker, seeds)  # type: ignore[arg-type]
+        yield from cast("Iterator[T]", pool.map(_run_worker, seeds))

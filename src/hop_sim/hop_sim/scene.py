@@ -27,8 +27,10 @@ class ShapeConfig(Config):
     """One convex piece of an object.
 
     Attributes:
-        type: box (half sizes x, y, z), cylinder (radius, half height) or sphere (radius); sizes in m.
-        position_m, yaw_rad: in the object's frame, whose origin is the middle of its footprint at rest.
+        type: box (half sizes x, y, z), cylinder (radius, half height) or sphere (radius).
+        size_m: these sizes.
+        position_m, yaw_rad: in the object's frame, whose origin is the middle of its footprint at
+            rest.
     """
 
     type: Literal["box", "cylinder", "sphere"]
@@ -57,10 +59,10 @@ class ObjectConfig(Config):
 def build_scene(
     objects: dict[str, ObjectConfig], table: TableConfig, embodiment: Embodiment | None = None
 ) -> mujoco.MjModel:
-    """Return the compiled scene: the robot at the world's origin, table, floor and one free body an object.
+    """Return the compiled scene: robot at the origin, table, floor, one free body an object.
 
-    Bodies are named as the objects; their free joints follow the robot's 23 joints in qpos. Nothing helps the robot: no weld,
-    mocap body or adhesion.
+    Bodies are named as the objects; their free joints follow the robot's 23 joints in qpos.
+    Nothing helps the robot: no weld, mocap body or adhesion.
     """
     embodiment = embodiment or load_embodiment()
     spec = robot_spec(embodiment)

@@ -16,8 +16,8 @@ def evaluation_seeds(count: int, first: int = 0) -> list[int]:
     """
     if first < 0 or first + count > FIRST_DEMO_SEED:
         raise ConfigError(
-            f"evaluation seeds must lie in 0..{FIRST_DEMO_SEED - 1}, got {first}..{first + count - 1}; "
-            "those above belong to demonstrations"
+            f"evaluation seeds must lie in 0..{FIRST_DEMO_SEED - 1}, "
+            f"got {first}..{first + count - 1}; those above belong to demonstrations"
         )
     return list(range(first, first + count))
 

@@ -1,4 +1,4 @@
-"""Grasp & Lift: the start states, each success predicate on a near miss, and a scene that helps nobody."""
+"""Grasp & Lift: start states, each success predicate on a near miss, a scene that helps nobody."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Lock-step: the expert succeeds, doing nothing fails, and the same seed gives the same episode to the bit."""
+"""Lock-step: the expert succeeds, doing nothing fails, one seed is one episode to the bit."""
 
 import numpy as np
 import pytest

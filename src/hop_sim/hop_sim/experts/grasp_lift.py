@@ -1,7 +1,8 @@
-"""The scripted expert of Grasp & Lift: come in along the palm's normal, close, lift; try again when it slipped.
+"""The scripted expert of Grasp & Lift: come in along the palm's normal, close, lift.
 
-It sees the object's true pose, which a policy never does, and gives one 23-joint target a tick, as a policy does. Episodes vary
-in approach, speed, pauses and corrections, so that a policy also learns the way back from being off.
+It tries again when the object slipped. It sees the object's true pose, which a policy never does,
+and gives one 23-joint target a tick, as a policy does. Episodes vary in approach, speed, pauses and
+corrections, so that a policy also learns the way back from being off.
 """
 
 from __future__ import annotations
@@ -17,16 +18,14 @@ from hop_core.kinematics import Kinematics
 
 OPEN = np.array([*(0.0, 0.35, 0.35, 0.35) * 3, 1.35, 0.35, 0.0, 0.0])
 CLOSED = np.array([*(0.0, 1.5, 0.9, 0.8) * 3, 1.38, 0.7, 1.5, 1.2])
-PALM_YAW_RAD = (
-    -np.pi / 2
-)  # fingers toward the robot's right, where the camera sees them from the front
+# Fingers toward the robot's right, where the camera sees them from the front.
+PALM_YAW_RAD = -np.pi / 2
 PALM_TILT_RAD = np.radians(40.0)  # fingers below the horizontal
 GRASP_POINT_M = np.array([0.070, -0.006, 0.015])  # of the palm frame; the object's grip comes here
-GRIP_HEIGHT_M = 0.070
-PREGRASP_M = (
-    0.13  # distance from the grasp, along the palm's normal, at which the approach turns in
-)
-LIFT_M = 0.18
+GRIP_M = np.array([0.0, 0.0, 0.070])  # from the object's foot to where it is gripped
+HIGHER_M = np.array([0.0, 0.0, 0.02])  # a detour also comes in above the grip
+PREGRASP_M = 0.13  # distance before the grasp, along the palm's normal, where the approach turns in
+LIFT_M = np.array([0.0, 0.0, 0.18])
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class Phase(Enum):
 
 
 def palm_rotation(yaw_rad: float, tilt_rad: float) -> np.ndarray:
-    """Return the rotation (3, 3) of a palm whose fingers point along `yaw_rad`, `tilt_rad` below the horizontal."""
+    """Return R_base_palm (3, 3) with fingers along `yaw_rad`, `tilt_rad` below the horizontal."""
     cy, sy, ct, st = np.cos(yaw_rad), np.sin(yaw_rad), np.cos(tilt_rad), np.sin(tilt_rad)
     fingers = np.array([cy * ct, sy * ct, -st])
     normal = np.array([-cy * st, -sy * st, -ct])
@@ -142,11 +141,11 @@ class LiftExpert:
         """Follow a curve that turns in along the palm's normal, with a rounded speed profile."""
         style = self.style
         rotation = palm_rotation(PALM_YAW_RAD + style.yaw_rad, PALM_TILT_RAD + style.tilt_rad)
-        grasp = object_m + [0.0, 0.0, GRIP_HEIGHT_M]
+        grasp = object_m + GRIP_M
         if not self._corrected:
-            grasp = grasp + style.detour_m + [0.0, 0.0, 0.02]
+            grasp = grasp + style.detour_m + HIGHER_M
         turn = grasp - PREGRASP_M * rotation[:, 0]
-        length = np.linalg.norm(turn - self._start) + PREGRASP_M
+        length = float(np.linalg.norm(turn - self._start)) + PREGRASP_M
         share = min(1.0, self._phase_s * style.speed_m_s / length)
         if not self._corrected and share >= style.detour_share:
             self._corrected = True
@@ -169,13 +168,13 @@ class LiftExpert:
 
     def _lift(self, _object_m: np.ndarray) -> None:
         share = min(1.0, self._phase_s / self.style.lift_s)
-        self._move(self._start + [0.0, 0.0, LIFT_M * _smooth(share)], self._start_rotation)
+        self._move(self._start + LIFT_M * _smooth(share), self._start_rotation)
         if share >= 1.0:
             self._begin(Phase.HOLD)
 
     def _hold(self, object_m: np.ndarray) -> None:
         """Stay; an object that is not in the hand was lost."""
-        if np.linalg.norm(object_m + [0.0, 0.0, GRIP_HEIGHT_M] - self._start) > 0.08:
+        if np.linalg.norm(object_m + GRIP_M - self._start) > 0.08:
             self._begin(Phase.RELEASE)
 
     def _release(self, _object_m: np.ndarray) -> None:

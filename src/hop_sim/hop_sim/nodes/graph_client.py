@@ -1,4 +1,4 @@
-"""A node that operates a running graph as a person would: calls its services, watches its states and figures."""
+"""A node that operates a running graph as a person would: services, states and figures."""
 
 from __future__ import annotations
 
@@ -105,7 +105,8 @@ class GraphClient:
         """Return when `holds()`.
 
         Raises:
-            TwinError: it did not within `timeout_s`; the message says `what` and the supervisor's state.
+            TwinError: it did not within `timeout_s`; the message says `what` and the supervisor's
+                state.
         """
         give_up = time.monotonic() + timeout_s
         while not holds():

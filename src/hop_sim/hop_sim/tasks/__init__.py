@@ -1,1 +1,1 @@
-"""Tasks of the twin: start states, success and reward as pure batched functions of simulator state."""
+"""Tasks of the twin: starts, success and reward as pure batched functions of simulator state."""

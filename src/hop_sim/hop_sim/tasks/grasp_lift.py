@@ -1,7 +1,7 @@
 """Grasp & Lift: pick up the object on the table and keep it up.
 
-Everything here is a pure function of arrays with a leading batch axis B; the twin is B = 1. `LiftMonitor` reads those arrays
-from a world and keeps the score of an episode.
+Everything here is a pure function of arrays with a leading batch axis B; the twin is B = 1.
+`LiftMonitor` reads those arrays from a world and keeps the score of an episode.
 """
 
 from __future__ import annotations
@@ -85,7 +85,12 @@ class LiftState:
 
 @dataclass(frozen=True)
 class LiftScore:
-    """Progress of B episodes: how long the object has been up without a break [s], and whether that was ever enough."""
+    """Progress of B episodes.
+
+    Attributes:
+        up_s: (B,) how long the object has been up without a break [s].
+        success: (B,) bool, whether that was ever enough.
+    """
 
     up_s: np.ndarray
     success: np.ndarray
@@ -128,9 +133,12 @@ def advance_score(
 
 
 def reward(before: LiftState, after: LiftState, config: GraspLiftConfig) -> np.ndarray:
-    """Return the (B,) shaped reward of one step: fingertips nearing the object, its rise, being held up, slow joints.
+    """Return the (B,) shaped reward of one step.
 
-    Source: terms and weights follow the HOP release's Grasp & Lift; rise is bounded by 0.5 m as there.
+    Its terms are fingertips that near the object, its rise, its being held up, and slow joints.
+
+    Source: terms and weights follow the HOP release's Grasp & Lift; rise is bounded by 0.5 m as
+    there.
     """
     nearing = np.sum(np.maximum(0.0, before.tip_distance_m - after.tip_distance_m), axis=1)
     up = (after.rise_m >= config.lift_height_m) & after.held
@@ -234,7 +242,7 @@ class LiftMonitor:
         return self.time_s >= self._task.config.time_limit_s and not self.score.success[0]
 
     def object_pose(self, data: mujoco.MjData) -> np.ndarray:
-        """Return T_base_object (4, 4); the frame's origin is the middle of the footprint at rest."""
+        """Return T_base_object (4, 4) [m]; the origin is the middle of the footprint at rest."""
         pose = np.eye(4)
         pose[:3, :3] = data.xmat[self._body].reshape(3, 3)
         pose[:3, 3] = data.xpos[self._body]
