@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import re
 import sys
 import tempfile
 import threading
@@ -177,7 +178,7 @@ def policy_figures(graph: GraphClient) -> dict[str, float]:
     report = graph.state("policy")
     if report is None:
         raise TwinError("the policy has said nothing on /hop/state")
-    late = sum(int(pair.rpartition("=")[2]) for pair in report.extra["late_observations"].split())
+    late = sum(int(count) for count in re.findall(r"\b\d+\b", report.extra["late_observations"]))
     keys = ("policy_hz", "tick_to_target_p50_ms", "tick_to_target_p99_ms", "forward_p50_ms")
     figures = {key: float(report.extra[key]) for key in keys}
     counts = ("ticks", "missed_ticks")

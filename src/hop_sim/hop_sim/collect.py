@@ -44,11 +44,15 @@ def collect(what: Collection, count: int, first: int, workers: int) -> Iterator[
 
     Episodes that are there already are passed over, so that an interrupted run can be repeated.
     """
-    folder = what.root / what.cell.task
-    seeds = [
-        s for s in demonstration_seeds(count, first) if not (folder / episode_name(s)).exists()
-    ]
+    seeds = missing_seeds(what, count, first)
     yield from over_processes(partial(_recorder, what), seeds, workers)
+
+
+def missing_seeds(what: Collection, count: int, first: int) -> list[int]:
+    """Return the seeds of demonstrations `first` to `first + count` that are not recorded yet."""
+    folder = what.root / what.cell.task
+    seeds = demonstration_seeds(count, first)
+    return [seed for seed in seeds if not (folder / episode_name(seed)).exists()]
 
 
 def _recorder(what: Collection) -> Callable[[int], Outcome]:

@@ -19,7 +19,7 @@ from rich.progress import (
 from hop_core.config import config_path, load_config
 from hop_core.errors import ConfigError
 from hop_policy.recorder_config import RecorderConfig
-from hop_sim.collect import Collection, collect
+from hop_sim.collect import Collection, collect, missing_seeds
 from hop_sim.lockstep import Realism
 from hop_sim.rollout import CellSpec, Outcome
 from hop_sim.statistics import success_rate
@@ -94,7 +94,9 @@ def _show(what: Collection, args: Arguments) -> list[Outcome]:
         TimeRemainingColumn(),
     )
     with Progress(*columns) as progress:
-        bar = progress.add_task(f"{args.task} demonstrations", total=args.count)
+        bar = progress.add_task(
+            f"{args.task} demonstrations", total=len(missing_seeds(what, args.count, args.first))
+        )
         outcomes = []
         for outcome in collect(what, args.count, args.first, args.workers):
             outcomes.append(outcome)
