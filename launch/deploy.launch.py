@@ -40,6 +40,9 @@ DEFAULT_LAB = PythonExpression(
 SHIPPED_POLICY = PathJoinSubstitution(
     [FindPackageShare("hop_policy"), "checkpoints", LaunchConfiguration("task")]
 )
+AUTO_SOURCE = PythonExpression(
+    ["'policy' if '", LaunchConfiguration("source"), "' == 'policy' else 'none'"]
+)
 SWITCH = ["true", "false"]
 RECORDER_END_S = "15"  # a recorder completes its bag before it goes
 
@@ -82,7 +85,8 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "auto_arm",
         default_value=IS_TWIN,
-        description="Arm as soon as all is fresh; the twin only.",
+        description="Arm as soon as all is fresh, once, and give the robot to the policy; the "
+        "twin only.",
     ),
     DeclareLaunchArgument(
         "auto_start",
@@ -165,6 +169,7 @@ def generate_launch_description() -> LaunchDescription:
     supervision = {
         "execute": typed("execute", bool),
         "auto_arm": typed("auto_arm", bool),
+        "auto_source": ParameterValue(AUTO_SOURCE, value_type=str),
         "speed_scale": typed("speed_scale", float),
     }
     recording = {

@@ -182,6 +182,7 @@ class Supervisor(SupervisorState):
         waiting = [name for name in DRIVERS if self._execute and not self._is_armed(name)]
         if not waiting:
             self._filter.reset(self.feedback.q)
+            self.source, self._auto_source = self._auto_source, Source.NONE
             self._enter(HopState.ARMED)
         elif (now - self._since_ns) * _NS > self._watchdog.arming_s:
             self._fault(f"{', '.join(waiting)} did not arm within {self._watchdog.arming_s:g} s")

@@ -64,7 +64,8 @@ class SupervisorState:
         self, embodiment: Embodiment, safety: SafetyConfig, safety_filter: SafetyFilter,
         effects: Effects, clock: ClockOffset, now_ns: Callable[[], int],
         new_id: Callable[[], str], *,
-        execute: bool = True, auto_arm: bool = False, speed_scale: float = 1.0,
+        execute: bool = True, auto_arm: bool = False, auto_source: Source = Source.NONE,
+        speed_scale: float = 1.0,
     ) -> None:  # fmt: skip
         self._home = np.array(embodiment.home)
         self._period_ns = round(1e9 / embodiment.rates.policy_hz)
@@ -76,6 +77,7 @@ class SupervisorState:
         self._new_id = new_id
         self._execute = execute
         self._auto_arm = auto_arm
+        self._auto_source = auto_source if auto_arm else Source.NONE
         self._speed_scale = speed_scale
         self.feedback = Feedback(safety.required)
         self.refusals: Counter[str] = Counter()
@@ -187,6 +189,7 @@ class SupervisorState:
     def _leave_motion(self, state: HopState, reason: str) -> None:
         """Ends every permission to move; never armed again by itself."""
         self._auto_arm = False
+        self._auto_source = Source.NONE
         self.source = Source.NONE
         self.arming_id = ""
         self._filter.set_speed(self._speed_scale)

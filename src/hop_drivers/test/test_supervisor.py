@@ -405,6 +405,26 @@ def test_automatic_arming_happens_once_and_only_by_option():
     assert rig.state is HopState.IDLE
 
 
+def test_the_automatic_arming_and_no_later_one_gives_the_robot_away():
+    rig = Rig(auto_arm=True, auto_source=Source.POLICY).idle()
+    rig.run(0.5)
+    assert rig.supervisor.source is Source.POLICY
+    rig.supervisor.request_disarm()
+    rig.run(1.0)
+    rig.supervisor.request_arm()
+    rig.run(0.5)
+    assert rig.state is HopState.ARMED
+    assert rig.supervisor.source is Source.NONE
+
+
+def test_an_arming_by_hand_gives_the_robot_to_nobody():
+    rig = Rig(auto_source=Source.POLICY).idle()
+    rig.supervisor.request_arm()
+    rig.run(0.5)
+    assert rig.state is HopState.ARMED
+    assert rig.supervisor.source is Source.NONE
+
+
 def test_in_shadow_everything_runs_and_nothing_is_sent():
     rig = Rig(execute=False).active()
     away = E.home.copy()

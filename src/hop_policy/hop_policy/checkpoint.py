@@ -24,15 +24,14 @@ from torch import Tensor
 
 from hop_core.config import Config, config_hash, load_config
 from hop_core.errors import CheckpointError, ConfigError
+from hop_policy.checkpoint_files import CONFIG as CONFIG
+from hop_policy.checkpoint_files import LAST_WEIGHTS as LAST_WEIGHTS
+from hop_policy.checkpoint_files import METRICS as METRICS
+from hop_policy.checkpoint_files import PROVENANCE as PROVENANCE
+from hop_policy.checkpoint_files import TRAINING_STATE as TRAINING_STATE
+from hop_policy.checkpoint_files import WEIGHTS as WEIGHTS
 from hop_policy.contract import PolicyContract
 from hop_policy.model import PolicyConfig, PolicyModel
-
-WEIGHTS = "model.safetensors"  # best by validation loss
-LAST_WEIGHTS = "model_last.safetensors"
-CONFIG = "config.yaml"
-METRICS = "metrics.json"
-PROVENANCE = "provenance.json"
-TRAINING_STATE = "training_state.pt"
 
 
 class CheckpointConfig(Config):

@@ -58,6 +58,7 @@ class SupervisorNode(HopNode):
         super().__init__("supervisor")
         execute = self.declare_parameter("execute", True, _READ_ONLY).value
         auto_arm = self.declare_parameter("auto_arm", False, _READ_ONLY).value
+        auto_source = self.declare_parameter("auto_source", "none", _READ_ONLY).value
         speed_scale = float(self.declare_parameter("speed_scale", 1.0, _NUMBER).value)
         folder = self.declare_parameter("incident_dir", _INCIDENTS, _READ_ONLY).value
         robot = load_robot(self.robot, self.config_dir).moved(self.twin_address)
@@ -85,7 +86,7 @@ class SupervisorNode(HopNode):
         self._supervisor = Supervisor(
             embodiment, safety, self._filter, self._effects, self._clock_offset,
             time.monotonic_ns, _new_id,
-            execute=execute, auto_arm=auto_arm, speed_scale=speed_scale,
+            execute=execute, auto_arm=auto_arm, auto_source=_source(auto_source), speed_scale=speed_scale,
         )  # fmt: skip
         max_age_ns = round(1e9 * safety.watchdog.target_stale_s)
         self._readers = {
@@ -238,6 +239,17 @@ class SupervisorNode(HopNode):
             if self._supervisor.state.may_move or self._supervisor.state is HopState.ARMING:
                 self._supervisor.request_disarm()
         self._incidents.finish()
+
+
+def _source(name: str) -> Source:
+    """Return the source that the first, automatic arming gives the robot to.
+
+    Raises:
+        ConfigError: there is no such source.
+    """
+    if name not in (Source.NONE, Source.POLICY, Source.TELEOP):
+        raise ConfigError(f"parameter auto_source must be none, policy or teleop, got '{name}'")
+    return Source(name)
 
 
 def _new_id() -> str:
