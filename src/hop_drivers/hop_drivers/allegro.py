@@ -19,7 +19,7 @@ from hop_core.errors import DeviceError
 from hop_core.robot_config import HandConfig
 from hop_drivers import allegro_can as protocol
 from hop_drivers.allegro_can import Frame, HandInfo, MsgId, Side
-from hop_drivers.can_bus import ZERO_COUNTS, open_bus, relax, send_frame
+from hop_drivers.can_bus import ZERO_COUNTS, brief, open_bus, relax, send_frame
 from hop_drivers.position_sets import PositionAssembler
 
 _REPLY_S = 1.0
@@ -121,7 +121,7 @@ class AllegroHand:
                 message = self._bus.recv(timeout_s)
             except (self._can.CanError, OSError) as error:
                 raise DeviceError(
-                    f"reading from the hand on {self.where} failed: {error}"
+                    f"reading from the hand on {self.where} failed: {brief(error)}"
                 ) from error
             if message is None:
                 return None

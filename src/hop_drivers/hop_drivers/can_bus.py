@@ -74,7 +74,12 @@ def send_frame(bus: Any, frame: Frame, where: str) -> None:
     try:
         bus.send(message)
     except (can.CanError, OSError) as error:
-        raise DeviceError(f"sending to the hand on {where} failed: {error}") from error
+        raise DeviceError(f"sending to the hand on {where} failed: {brief(error)}") from error
+
+
+def brief(error: Exception) -> str:
+    """Return what python-can says without the traceback that it puts into its messages."""
+    return str(error).partition("Traceback")[0].strip()
 
 
 def relax(bus: Any, config: HandConfig, where: str) -> bool:

@@ -32,6 +32,8 @@ from hop_sim.twin_episode import TwinEpisode
 from hop_sim.world import World
 
 _NS = 1_000_000_000
+_PATIENCE_S = 4.0
+"""Longest wait of a twin that is told to end for the drivers to let go of their devices."""
 
 
 class Twin:
@@ -77,7 +79,7 @@ class Twin:
         the_task = load_task(task, config.table, config_dir)
         self.world = World(the_task.build_model(embodiment), embodiment)
         self.episode = TwinEpisode(self.world, the_task, config.camera, config.twin, seed)
-        self._stopping = False
+        self._end_by_ns: int | None = None
         self._sets = self._missed = 0
         self._late_ms = QuantileRing()
         self._reactor = Reactor()
@@ -96,7 +98,7 @@ class Twin:
         gc.freeze()  # model and modules never become garbage: keep them out of later collections
         deadline = time.monotonic_ns() + self._period_ns
         try:
-            while not self._stopping:
+            while not self._may_end():
                 self._reactor.run_until(deadline)
                 late = time.monotonic_ns() - deadline
                 skipped = max(0, late) // self._period_ns
@@ -130,9 +132,20 @@ class Twin:
             qpos=self.world.data.qpos,
         )
 
-    def stop(self) -> None:
-        """Ask `run` to end; callable from a signal handler or another thread."""
-        self._stopping = True
+    def stop(self, patience_s: float = 0.0) -> None:
+        """Ask `run` to end; callable from a signal handler or another thread.
+
+        Args:
+            patience_s: wait so long for the drivers to let go of their devices: hardware does not
+                vanish under a driver that is ending. A second call does not wait.
+        """
+        again = self._end_by_ns is not None
+        self._end_by_ns = time.monotonic_ns() + (0 if again else round(patience_s * _NS))
+
+    def _may_end(self) -> bool:
+        if self._end_by_ns is None:
+            return False
+        return time.monotonic_ns() >= self._end_by_ns or not self.devices.clients
 
     def close(self) -> None:
         """Close all sockets and remove the state file."""
@@ -214,7 +227,7 @@ def run_until_signal(twin: Twin) -> None:
     """Run `twin` until it is told to shut down or SIGINT or SIGTERM arrives."""
 
     def on_signal(_signal: int, _frame: FrameType | None) -> None:
-        twin.stop()
+        twin.stop(_PATIENCE_S)
 
     signal.signal(signal.SIGINT, on_signal)
     signal.signal(signal.SIGTERM, on_signal)

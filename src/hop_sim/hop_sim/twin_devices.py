@@ -89,6 +89,11 @@ class TwinDevices:
         self._hand.clear_faults()
         self.camera_connected = True
 
+    @property
+    def clients(self) -> int:
+        """Connections to the arm and the hand."""
+        return self._arm.clients + self._hand.clients
+
     def describe(self) -> dict[str, Any]:
         """Return the devices' state for the control channel."""
         box, firmware = self.box, self.firmware
