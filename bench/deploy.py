@@ -29,9 +29,9 @@ from hop_core.rate import DeadlineLoop
 from hop_core.robot_config import load_robot
 from hop_policy.bag_reader import find_episodes, open_episode
 from hop_policy.shipped import shipped_policy
-from hop_sim.live_eval import LiveOptions, LiveRunner
-from hop_sim.live_figures import figure, rates_between
+from hop_sim.live_figures import ARM, HAND, figure, rates_between
 from hop_sim.live_launch import LiveLaunch
+from hop_sim.live_runner import LiveRunner, PolicyPerformer
 from hop_sim.nodes.graph_client import GraphClient
 from hop_sim.nodes.target_watch import TargetWatch
 from hop_sim.rollout import CellSpec
@@ -78,16 +78,14 @@ def measure(seconds: float, resolution: str, policy: str | None, folder: Path) -
         config_dir=str(config_dir),
     )
     with launch, GraphClient("bench_deploy") as graph:
-        options = LiveOptions(cell, Path(checkpoint))
-        runner = LiveRunner(options, twin, graph, launch)
-        runner.bring_up()
+        runner = LiveRunner(cell.realism, twin, graph, launch)
+        runner.bring_up("policy", "recorder")
         runner.prepare(seed=0)
+        performer = PolicyPerformer(graph)
         graph.trigger(topics.RECORDER_START)
-        graph.trigger(topics.POLICY_START)
-        graph.set(topics.SUPERVISOR_POLICY, True)
+        performer.begin()
         figures = observe(seconds, runner, graph, launch)
-        graph.set(topics.SUPERVISOR_POLICY, False)
-        graph.trigger(topics.POLICY_STOP)
+        performer.end()
         graph.set(topics.RECORDER_STOP, False)
         graph.wait("the cadence report", lambda: has_report(graph), 5.0)
         figures |= policy_figures(graph)
@@ -128,12 +126,11 @@ def observe(
     shared_mb = sum(process.memory_info().shared for process in processes) / MB
     cores = (cpu_seconds(processes) - before) / (time.monotonic() - start)
     rates = rates_between(first, runner.read_counters())
-    arm, hand = "xarm: driver", "allegro: driver"
-    wait_ms = max(figure(graph.figures, name, "target_wait_p99_ms") for name in (arm, hand))
+    wait_ms = max(figure(graph.figures, name, "target_wait_p99_ms") for name in (ARM, HAND))
     return {
         **rates,
-        "arm_late_p99_ms": figure(graph.figures, arm, "late_p99_ms"),
-        "hand_late_p99_ms": figure(graph.figures, hand, "gap_p99_ms") - HAND_PERIOD_MS,
+        "arm_late_p99_ms": figure(graph.figures, ARM, "late_p99_ms"),
+        "hand_late_p99_ms": figure(graph.figures, HAND, "gap_p99_ms") - HAND_PERIOD_MS,
         "bare_loop_late_p99_ms": bare_ms,
         # Two legs, each at its worst 1 %: an upper bound of the sum's own 99 % quantile.
         "target_to_command_p99_ms": watch.filter_p99_ms() + wait_ms,

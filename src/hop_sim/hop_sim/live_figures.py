@@ -1,4 +1,4 @@
-"""Rates of a running graph, from two readings of its nodes' counters on /diagnostics."""
+"""Rates of a running graph, from two readings of the counters on /diagnostics."""
 
 from __future__ import annotations
 
@@ -9,52 +9,66 @@ from hop_core.errors import TwinError
 
 Figures = Mapping[str, Mapping[str, str]]
 """Newest values by status name, such as "xarm: driver"."""
+ARM, HAND, CAMERA = "xarm: driver", "allegro: driver", "zed: camera"
+FIGURE_SOURCES = (ARM, HAND, CAMERA)
+STAMP_KEY = "stamp_s"
+"""Under this key the client of the graph keeps the stamp of the message that brought the figures."""
+
+
+@dataclass(frozen=True)
+class Counter:
+    """A count at a ROS time [s]."""
+
+    count: int
+    stamp_s: float
+
+    def rate_since(self, first: Counter) -> float:
+        """Return the rate [Hz] between `first` and this reading."""
+        return (self.count - first.count) / max(self.stamp_s - first.stamp_s, 1e-9)
 
 
 @dataclass(frozen=True)
 class Counters:
-    """The nodes' counters at one moment.
+    """The drivers' counters.
 
     Attributes:
-        time_s: monotonic time of the reading [s].
-        arm_ticks, arm_missed: deadlines of the arm's loop answered and skipped.
-        hand_sets, hand_missing: position sets of the hand that came and that did not.
+        arm_ticks: deadlines that the arm's loop answered.
+        arm_missed: deadlines that it skipped.
+        hand_sets: position sets of the hand that came.
+        hand_missing: sets that did not.
         frames: depth frames published.
     """
 
-    time_s: float
-    arm_ticks: int
-    arm_missed: int
-    hand_sets: int
-    hand_missing: int
-    frames: int
+    arm_ticks: Counter
+    arm_missed: Counter
+    hand_sets: Counter
+    hand_missing: Counter
+    frames: Counter
 
 
-def read_counters(figures: Figures, time_s: float) -> Counters:
+def read_counters(figures: Figures) -> Counters:
     """Return the counters in `figures`.
 
     Raises:
         TwinError: a driver has not published any.
     """
     return Counters(
-        time_s,
-        arm_ticks=_count(figures, "xarm: driver", "ticks"),
-        arm_missed=_count(figures, "xarm: driver", "missed"),
-        hand_sets=_count(figures, "allegro: driver", "sets"),
-        hand_missing=_count(figures, "allegro: driver", "missing_sets"),
-        frames=_count(figures, "zed: camera", "frames"),
+        arm_ticks=_counter(figures, ARM, "ticks"),
+        arm_missed=_counter(figures, ARM, "missed"),
+        hand_sets=_counter(figures, HAND, "sets"),
+        hand_missing=_counter(figures, HAND, "missing_sets"),
+        frames=_counter(figures, CAMERA, "frames"),
     )
 
 
 def rates_between(first: Counters, last: Counters) -> dict[str, float]:
-    """Return the rates [Hz] and missed cycles of arm, hand and depth between two readings."""
-    span_s = max(last.time_s - first.time_s, 1e-9)
+    """Return the rates [Hz] of arm, hand and depth, and the deadlines and sets missed."""
     return {
-        "arm_hz": (last.arm_ticks - first.arm_ticks) / span_s,
-        "arm_missed": float(last.arm_missed - first.arm_missed),
-        "hand_hz": (last.hand_sets - first.hand_sets) / span_s,
-        "hand_missed_sets": float(last.hand_missing - first.hand_missing),
-        "depth_hz": (last.frames - first.frames) / span_s,
+        "arm_hz": last.arm_ticks.rate_since(first.arm_ticks),
+        "arm_missed": float(last.arm_missed.count - first.arm_missed.count),
+        "hand_hz": last.hand_sets.rate_since(first.hand_sets),
+        "hand_missed_sets": float(last.hand_missing.count - first.hand_missing.count),
+        "depth_hz": last.frames.rate_since(first.frames),
     }
 
 
@@ -72,5 +86,5 @@ def figure(figures: Figures, status: str, key: str) -> float:
         ) from error
 
 
-def _count(figures: Figures, status: str, key: str) -> int:
-    return int(figure(figures, status, key))
+def _counter(figures: Figures, status: str, key: str) -> Counter:
+    return Counter(int(figure(figures, status, key)), figure(figures, status, STAMP_KEY))

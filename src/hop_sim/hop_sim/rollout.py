@@ -64,7 +64,6 @@ class Outcome:
         seed: of the episode.
         success: whether the task was done within the limit and nothing stopped the robot.
         time_s: when it ended [s].
-        ticks: policy ticks.
         rise_m: height of the object above its rest at the end [m].
         reason: "success", "time limit", or why the robot stopped.
         start_m: where the object stood, x and y in base_link [m].
@@ -73,7 +72,6 @@ class Outcome:
     seed: int
     success: bool
     time_s: float
-    ticks: int
     rise_m: float
     reason: str
     start_m: tuple[float, float]
@@ -84,16 +82,12 @@ def roll_out(twin: LockStep, agent: Agent, seed: int, tap: Tap | None = None) ->
     start = twin.task.sample(np.random.default_rng(seed))
     twin.reset(start, 0, seed, tap)
     agent.reset(twin, seed)
-    ticks = 0
     while not twin.done:
         twin.step(agent.act(twin))
-        ticks += 1
     reason = "success" if twin.success else twin.stopped or "time limit"
     rise_m = float(twin.monitor.read(twin.world.data).rise_m[0])
     x, y = start.position_m[0, :2]
-    return Outcome(
-        seed, twin.success, twin.monitor.time_s, ticks, rise_m, reason, (float(x), float(y))
-    )
+    return Outcome(seed, twin.success, twin.monitor.time_s, rise_m, reason, (float(x), float(y)))
 
 
 _worker: Callable[[int], object] | None = None

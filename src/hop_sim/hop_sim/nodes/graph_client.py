@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.parameter import Parameter
+from rclpy.parameter_client import AsyncParameterClient
 from rclpy.signals import SignalHandlerOptions
 from std_srvs.srv import SetBool, Trigger
 
 from hop_core import topics
 from hop_core.errors import TwinError
 from hop_core.nodes.qos import reliable
-from hop_core.nodes.runtime import make_executor
+from hop_core.nodes.runtime import make_executor, to_ns
 from hop_core.nodes.state_io import StateListener
 from hop_core.state_report import StateReport
+from hop_sim.live_figures import STAMP_KEY
 
 _SPIN_S = 0.1
 _POLL_S = 0.02
 _DISCOVERY_S = 20.0
+_ANSWER_S = 5.0
 
 
 class GraphClient:
@@ -32,7 +37,8 @@ class GraphClient:
         self._context = rclpy.Context()
         rclpy.init(context=self._context, signal_handler_options=SignalHandlerOptions.NO)
         self.node = rclpy.create_node(name, context=self._context)
-        self._states = StateListener(self.node)
+        self._report_counts: Counter[str] = Counter()
+        self._states = StateListener(self.node, self._on_report)
         self.figures: dict[str, dict[str, str]] = {}
         self._diagnostics = self.node.create_subscription(
             DiagnosticArray, topics.DIAGNOSTICS, self._on_diagnostics, reliable(20)
@@ -61,9 +67,32 @@ class GraphClient:
         executor.remove_node(self.node)
         executor.shutdown(timeout_sec=1.0)
 
+    def _on_report(self, report: StateReport) -> None:
+        self._report_counts[report.component] += 1
+
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        stamp = {STAMP_KEY: str(to_ns(message.header.stamp) * 1e-9)}
         for status in message.status:
-            self.figures[status.name] = {item.key: item.value for item in status.values}
+            values = {item.key: item.value for item in status.values}
+            self.figures[status.name] = values | stamp
+
+    def report_count(self, component: str) -> int:
+        """Return how many reports of `component` have come."""
+        return self._report_counts[component]
+
+    def set_parameters(self, node_name: str, values: Mapping[str, str | int]) -> None:
+        """Set parameters of another node.
+
+        Raises:
+            TwinError: the node is not there, or refuses one.
+        """
+        client = AsyncParameterClient(self.node, node_name)
+        if not client.wait_for_services(timeout_sec=_DISCOVERY_S):
+            raise TwinError(f"the node '{node_name}' is not there; is it running?")
+        future = client.set_parameters([Parameter(k, value=v) for k, v in values.items()])
+        for result in self._answer(future, node_name).results:
+            if not result.successful:
+                raise TwinError(f"{node_name} refused a parameter: {result.reason}")
 
     def forget_figures(self) -> None:
         """Drop the figures held, so that those seen next are new."""
@@ -91,15 +120,17 @@ class GraphClient:
             client = self._clients[service] = self.node.create_client(kind, service)
         if not client.wait_for_service(timeout_sec=_DISCOVERY_S):
             raise TwinError(f"nobody serves {service}; is its node running?")
-        done = threading.Event()
-        future = client.call_async(request)
-        future.add_done_callback(lambda _future: done.set())
-        if not done.wait(5.0):
-            raise TwinError(f"{service} does not answer; is its node alive?")
-        response = future.result()
+        response = self._answer(client.call_async(request), service)
         if not response.success:
             raise TwinError(f"{service} refused: {response.message}")
         return str(response.message)
+
+    def _answer(self, future: Any, who: str) -> Any:
+        done = threading.Event()
+        future.add_done_callback(lambda _future: done.set())
+        if not done.wait(_ANSWER_S):
+            raise TwinError(f"{who} does not answer; is its node alive?")
+        return future.result()
 
     def wait(self, what: str, holds: Callable[[], bool], timeout_s: float) -> None:
         """Return when `holds()`.
