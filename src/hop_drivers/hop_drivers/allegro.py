@@ -80,8 +80,7 @@ class AllegroHand:
         if info is not None and info.side is not wanted:
             raise DeviceError(
                 f"the hand on {self.where} is a {info.side.name.lower()} hand, configured is "
-                f"{self._config.side}; "
-                "correct hand.side or mount the other hand"
+                f"{self._config.side}; correct hand.side or mount the other hand"
             )
         self._send(protocol.period_frame(self._period_ms, device_id=device))
         first: list[np.ndarray] = []
@@ -93,8 +92,7 @@ class AllegroHand:
             if time.monotonic() > deadline:
                 raise DeviceError(
                     f"the hand on {self.where} did not {what} within {_REPLY_S:g} s; check its "
-                    "power, the bus "
-                    "termination and hand.device_id"
+                    "power, the bus termination and hand.device_id"
                 )
             q = self._next(_RECEIVE_S)
             if q is not None and sets is not None:
@@ -104,7 +102,7 @@ class AllegroHand:
         """Return the next complete set (see HandAdapter).
 
         Silence counts only while nothing is queued: a stall of this process is no fault of the
-            hand.
+        hand.
         """
         q = self._next(_RECEIVE_S)
         if q is None and (silent_s := time.monotonic() - self._last_frame) > self._config.silence_s:

@@ -12,7 +12,9 @@ import numpy as np
 class ArmReading:
     """One polled joint state.
 
-    Q (7,) [rad], qd (7,) [rad/s], effort (7,) [Nm], and when it was read [ns, ROS time].
+    Attributes:
+        q, qd, effort: (7,) [rad, rad/s, Nm], order ARM_JOINTS.
+        stamp_ns: when it was read, ROS time.
     """
 
     q: np.ndarray

@@ -35,10 +35,13 @@ _POLLS_TO_TRUST = 2  # an answer may have been under way when the servo was swit
 
 @dataclass(frozen=True, slots=True)
 class HandReading:
-    """One set.
+    """One set of the hand's joints.
 
-    Q (16,) [rad], qd (16,) filtered [rad/s], effort (16,) commanded [Nm], and when it was complete
-    [ns, ROS time].
+    Attributes:
+        q: (16,) [rad], order HAND_JOINTS.
+        qd: (16,) filtered [rad/s].
+        effort: (16,) commanded [Nm].
+        stamp_ns: when the set was complete, ROS time.
     """
 
     q: np.ndarray

@@ -93,7 +93,7 @@ class SafetyFilter:
         self._plan.clear()
 
     def check_first(self, q_goal: np.ndarray) -> None:
-        """Refuse a source's first target that is too far from the present command.
+        """Refuse a source's first target (23,) [rad] that is too far from the present command.
 
         Raises:
             RefusedTarget: naming the joint and both figures.
@@ -105,8 +105,7 @@ class SafetyFilter:
             raise RefusedTarget(
                 "first_target",
                 f"first target refused: {JOINT_NAMES[worst]} would start {distance[worst]:.2f} "
-                "rad away "
-                f"(limit {self._first_rad[worst]:g}); go home first",
+                f"rad away (limit {self._first_rad[worst]:g}); go home first",
             )
 
     def follow(self, due_ns: Sequence[int], q_goal: np.ndarray) -> tuple[np.ndarray, set[str]]:

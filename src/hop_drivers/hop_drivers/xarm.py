@@ -3,7 +3,7 @@
 The SDK's traps that are handled here: degrees by default; one lock per client, so that a stop waits
 behind a stalled call (the stop has a client of its own); a report stream that goes silent without a
 word (its age is watched); a servo call in the wrong mode that returns "ok" (mode and state are
-checked on every tick); a process-wide socket time- out; prints at import.
+checked on every tick); a process-wide socket time-out; prints at import.
 """
 
 from __future__ import annotations
@@ -68,8 +68,8 @@ class XArm:
         if series.isdigit() and (int(series) >= _LATE_SERIES) != self._config.late_serial:
             raise DeviceError(
                 f"xArm serial {serial} has other limits of joints 2 and 4 than configured; set "
-                "arm.late_serial: "
-                f"{str(int(series) >= _LATE_SERIES).lower()} in the robot's overlay"
+                f"arm.late_serial: {str(int(series) >= _LATE_SERIES).lower()} in the robot's "
+                "overlay"
             )
 
     def _on_report(self, _values: dict[str, Any]) -> None:
@@ -91,7 +91,7 @@ class XArm:
         """Bring the arm into servo mode (see ArmAdapter).
 
         Every configuration change drops the box to mode 0: all of it comes before mode 1, and is
-            read back.
+        read back.
         """
         api = self._api
         self._clear_box()

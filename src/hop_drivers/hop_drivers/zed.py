@@ -36,7 +36,9 @@ class Intrinsics:
 class DepthFrame:
     """One frame.
 
-    Depth_mm (H, W) uint16 as in `hop_drivers.depth`, stamp of the exposure [ns, ROS time].
+    Attributes:
+        depth_mm: (H, W) uint16 as in `hop_drivers.depth`.
+        stamp_ns: of the exposure, ROS time.
     """
 
     depth_mm: np.ndarray
@@ -153,8 +155,7 @@ def _missing(name: str, error: ModuleNotFoundError) -> str:
     if name.startswith("pyzed") and "is not a package" in str(error):
         return (
             "the installed 'pyzed' is an unrelated package, not the ZED SDK; uninstall it, then "
-            "run "
-            "get_python_api.py of the ZED SDK"
+            "run get_python_api.py of the ZED SDK"
         )
     if name.startswith("pyzed"):
         return (

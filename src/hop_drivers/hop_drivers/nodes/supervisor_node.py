@@ -86,7 +86,8 @@ class SupervisorNode(HopNode):
         self._supervisor = Supervisor(
             embodiment, safety, self._filter, self._effects, self._clock_offset,
             time.monotonic_ns, _new_id,
-            execute=execute, auto_arm=auto_arm, auto_source=_source(auto_source), speed_scale=speed_scale,
+            execute=execute, auto_arm=auto_arm, auto_source=_source(auto_source),
+            speed_scale=speed_scale,
         )  # fmt: skip
         max_age_ns = round(1e9 * safety.watchdog.target_stale_s)
         self._readers = {
