@@ -12,7 +12,7 @@ Figures = Mapping[str, Mapping[str, str]]
 ARM, HAND, CAMERA = "xarm: driver", "allegro: driver", "zed: camera"
 FIGURE_SOURCES = (ARM, HAND, CAMERA)
 STAMP_KEY = "stamp_s"
-"""Under this key the client of the graph keeps the stamp of the message that brought the figures."""
+"""Key under which the graph's client keeps the stamp of the message that brought the figures."""
 
 
 @dataclass(frozen=True)

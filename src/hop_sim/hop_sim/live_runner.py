@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -122,7 +123,10 @@ class LiveRunner:
             time.sleep(_POLL_S)
         self._await(lambda: self._in(HopState.IDLE, HopState.ARMED), "all devices", _READY_S)
         for component in components:
-            self._await(lambda c=component: self._graph.state(c) is not None, component, _READY_S)
+            self._await(partial(self._has_reported, component), component, _READY_S)
+
+    def _has_reported(self, component: str) -> bool:
+        return self._graph.state(component) is not None
 
     def episode(self, seed: int, performer: Performer, name: str = "") -> Outcome:
         """Run the episode of `seed`; its recording is called `name`, or after the time."""
@@ -216,7 +220,12 @@ class LiveRunner:
         if recording is None:
             return
         root = "" if recording.root is None else str(recording.root)
-        values = {"seed": seed, "episode": name, "source": recording.source, "root": root}
+        values: dict[str, str | int] = {
+            "seed": seed,
+            "episode": name,
+            "source": recording.source,
+            "root": root,
+        }
         self._graph.set_parameters("recorder_node", values)
         self._graph.trigger(topics.RECORDER_START)
 
