@@ -42,7 +42,7 @@ class PolicyAgent:
         self._policy.reset()
 
     def act(self, twin: LockStep) -> np.ndarray:
-        """Return the policy's target."""
+        """Return the policy's target (23,) [rad]."""
         return self._policy.act(self._observer.observe(twin))[0]
 
 
@@ -50,7 +50,11 @@ class BlindAgent:
     """The same policy with its own proprioception and the vision of another episode."""
 
     def __init__(self, policy: Policy, camera: CameraConfig, visions: Sequence[np.ndarray]) -> None:
-        """Wrap `policy`; `visions` are the frames (T, …) of other episodes."""
+        """Wrap `policy`; `visions` are the frames (T, …) of other episodes.
+
+        Raises:
+            ConfigError: there are none.
+        """
         if not visions:
             raise ConfigError("a blind policy needs the vision of at least one other episode")
         self._policy = policy
@@ -76,7 +80,11 @@ class NearestDemonstrationAgent:
     def __init__(
         self, contract: PolicyContract, camera: CameraConfig, demos: Sequence[Episode]
     ) -> None:
-        """Keep the demonstrations."""
+        """Keep the demonstrations.
+
+        Raises:
+            ConfigError: there are none.
+        """
         if not demos:
             raise ConfigError("replay of the nearest demonstration needs demonstrations")
         self._observer = LockStepObserver(contract, camera)
@@ -92,7 +100,7 @@ class NearestDemonstrationAgent:
         self._tick = 0
 
     def act(self, twin: LockStep) -> np.ndarray:
-        """Return the demonstration's next target; at its end, the last one."""
+        """Return the demonstration's next target (23,) [rad]; at its end, the last one."""
         action = self._action[min(self._tick, len(self._action) - 1)]
         self._tick += 1
         return self._scaling.unscale(action)
@@ -106,7 +114,7 @@ class ZeroAgent:
         self._q = twin.joints()
 
     def act(self, twin: LockStep) -> np.ndarray:
-        """Return the start."""
+        """Return the start (23,) [rad]."""
         return self._q
 
 
@@ -123,7 +131,10 @@ class ExpertAgent:
         self._expert.reset(twin.joints())
 
     def act(self, twin: LockStep) -> np.ndarray:
-        """Return the expert's target; a recording gets the tick that a policy would have seen."""
+        """Return the expert's target (23,) [rad].
+
+        A recording gets the tick that a policy would have seen.
+        """
         if twin.tap is not None:
             twin.observe()
         return self._expert.act(twin.monitor.object_pose(twin.world.data))

@@ -29,17 +29,17 @@ class BagTap:
         )
 
     def arm(self, stamp_ns: int, q: np.ndarray, qd: np.ndarray, effort: np.ndarray) -> None:
-        """Write an arm joint state."""
+        """Write an arm joint state, (7,) each [rad, rad/s, Nm]."""
         message = messages.joint_state(ARM_JOINTS, q, qd, effort, stamp_ns)
         self._writer.write(topics.ARM_STATES, stamp_ns + JOINT_TRAVEL_NS, message)
 
     def hand(self, stamp_ns: int, q: np.ndarray, qd: np.ndarray, effort: np.ndarray) -> None:
-        """Write a hand joint state."""
+        """Write a hand joint state, (16,) each [rad, rad/s, Nm]."""
         message = messages.joint_state(HAND_JOINTS, q, qd, effort, stamp_ns)
         self._writer.write(topics.HAND_STATES, stamp_ns + JOINT_TRAVEL_NS, message)
 
     def depth(self, stamp_ns: int, depth_mm: np.ndarray) -> None:
-        """Write a depth image with its camera_info."""
+        """Write a depth image (H, W) uint16 [mm] with its camera_info."""
         camera, received_ns = self._camera, stamp_ns + DEPTH_TRAVEL_NS
         info = messages.camera_info(
             self._lens, camera.width, camera.height, stamp_ns, topics.CAMERA_FRAME
@@ -55,7 +55,7 @@ class BagTap:
     def target(
         self, tick_ns: int, accepted_ns: int, wanted: np.ndarray, accepted: np.ndarray
     ) -> None:
-        """Write a source's target and the accepted one."""
+        """Write a source's target and the accepted one, (23,) each [rad]."""
         for topic, q, received_ns in (
             (topics.POLICY_TARGET, wanted, tick_ns),
             (topics.SAFE_TARGET, accepted, accepted_ns),

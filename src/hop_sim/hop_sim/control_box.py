@@ -137,12 +137,18 @@ class ControlBox:
             self.error = 0
 
     def servo_joint(self, q: np.ndarray) -> None:
-        """MOVE_SERVOJ: the newest target counts; outside mode 1 it is ignored without a word."""
+        """MOVE_SERVOJ to `q` (7,) [rad]: the newest target counts.
+
+        Outside mode 1 it is ignored without a word.
+        """
         if self.mode == Mode.SERVO and self._state == State.STANDBY and self._within_limits(q):
             self.world.set_arm_target(q)
 
     def move_joint(self, q: np.ndarray, speed: float, acceleration: float) -> None:
-        """MOVE_JOINT in mode 0 (queued) or 6 (replaces); speed [rad/s], acceleration [rad/s^2]."""
+        """MOVE_JOINT to `q` (7,) [rad] in mode 0 (queued) or 6 (replaces).
+
+        Speed [rad/s] and acceleration [rad/s^2] are those of the joint that travels farthest.
+        """
         if (
             self.mode in (Mode.POSITION, Mode.ONLINE)
             and self._state == State.STANDBY
@@ -157,7 +163,7 @@ class ControlBox:
             self._planner.add(move, replace=self.mode == Mode.ONLINE)
 
     def joint_speed(self, speed: np.ndarray, duration_s: float) -> None:
-        """VC_SET_JOINTV in mode 4 [rad/s], with the box's own deadman."""
+        """VC_SET_JOINTV in mode 4: speeds (7,) [rad/s], with the box's own deadman."""
         if self.mode == Mode.JOINT_SPEED and np.isfinite(speed).all():
             self._speed.command(np.clip(speed, -_MAX_SPEED_RAD_S, _MAX_SPEED_RAD_S), duration_s)
 

@@ -80,7 +80,7 @@ def stereo_noise(
 
 
 def limit_range(depth_m: np.ndarray, lens: StereoLens) -> np.ndarray:
-    """Return a copy with -inf below `near_m` and +inf beyond `far_m`; NaN stays."""
+    """Return a copy (H, W) [m] with -inf below `near_m` and +inf beyond `far_m`; NaN stays."""
     out = np.array(depth_m, dtype=np.float32)
     out[out < lens.near_m] = -np.inf
     out[out > lens.far_m] = np.inf

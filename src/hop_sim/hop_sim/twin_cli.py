@@ -32,7 +32,11 @@ class _Where:
         return load_robot(self.robot, self.config_dir)
 
     def client(self) -> TwinClient:
-        """Return a client of the running twin."""
+        """Return a client of the running twin.
+
+        Raises:
+            TwinError: the robot is real, or no twin answers.
+        """
         config = self.config()
         if config.twin is None:
             raise TwinError(
