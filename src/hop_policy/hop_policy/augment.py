@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from hop_core.embodiment import ARM
 from hop_policy.contract import PolicyContract
 from hop_policy.dataset import SegmentBatch
 from hop_policy.train_config import AugmentConfig
@@ -21,9 +22,9 @@ class Augmenter:
     ) -> None:
         """Keeps what it needs; `proprio_std` (23,) is the training set's, policy units."""
         self.config, self.contract, self.seed = config, contract, seed
-        self.proprio_sigma = (
-            config.proprio_noise**2 + (config.proprio_noise_std * proprio_std) ** 2
-        ).sqrt()
+        share = torch.full_like(proprio_std, config.hand_noise_std)
+        share[ARM] = config.arm_noise_std
+        self.proprio_sigma = (config.proprio_noise**2 + (share * proprio_std) ** 2).sqrt()
         self._generator = torch.Generator(proprio_std.device)
 
     def __call__(self, batch: SegmentBatch, step: int) -> SegmentBatch:

@@ -19,7 +19,9 @@ class AugmentConfig(Config):
     Attributes:
         proprio_noise: deviation of noise on proprioception, policy units. Source: HOP release, 0.1;
             that is 0.63 rad on four joints of the arm.
-        proprio_noise_std: the same in deviations of each joint over the training set.
+        arm_noise_std, hand_noise_std: the same in deviations of each joint over the training set.
+            Noise on the arm hides where a demonstrator was already heading, which a history of
+            exact joints gives away, and so makes the policy look.
         depth_shift_px: largest shift of a segment's depth, pooled pixels, each direction: a turned
             camera.
         depth_scale: largest relative change of size of a segment's depth image.
@@ -30,7 +32,8 @@ class AugmentConfig(Config):
     """
 
     proprio_noise: float = Field(default=0.1, ge=0)
-    proprio_noise_std: float = Field(default=0.0, ge=0)
+    arm_noise_std: float = Field(default=0.0, ge=0)
+    hand_noise_std: float = Field(default=0.0, ge=0)
     depth_shift_px: float = Field(default=0.0, ge=0)
     depth_scale: float = Field(default=0.0, ge=0, lt=0.5)
     depth_offset_m: float = Field(default=0.0, ge=0)
