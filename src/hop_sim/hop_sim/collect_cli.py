@@ -7,19 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from hop_core.config import config_path, load_config
 from hop_core.errors import ConfigError
 from hop_policy.recorder_config import RecorderConfig
 from hop_sim.collect import Collection, collect, missing_seeds
+from hop_sim.collect_live import collect_live
+from hop_sim.episode_progress import episode_progress
 from hop_sim.lockstep import Realism
 from hop_sim.rollout import CellSpec, Outcome
 from hop_sim.statistics import success_rate
@@ -86,19 +80,17 @@ def main(argv: list[str]) -> int:
 
 def _show(what: Collection, args: Arguments) -> list[Outcome]:
     """Collect with a progress line; return how each attempt ended."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns) as progress:
+    with episode_progress() as progress:
         bar = progress.add_task(
             f"{args.task} demonstrations", total=len(missing_seeds(what, args.count, args.first))
         )
         outcomes = []
-        for outcome in collect(what, args.count, args.first, args.workers):
+        episodes = (
+            collect_live(what, args.count, args.first)
+            if args.live
+            else collect(what, args.count, args.first, args.workers)
+        )
+        for outcome in episodes:
             outcomes.append(outcome)
             progress.advance(bar)
         return outcomes

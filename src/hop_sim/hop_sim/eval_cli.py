@@ -11,19 +11,12 @@ from typing import Annotated
 
 import tyro
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from hop_core.errors import ConfigError
 from hop_policy.shipped import shipped_policy
+from hop_sim.episode_progress import episode_progress
 from hop_sim.evaluate import AgentName, AgentSpec, evaluate
 from hop_sim.live_eval import LiveOptions, evaluate_live
 from hop_sim.lockstep import Realism
@@ -177,7 +170,7 @@ def _lock_step(args: Arguments, cell: CellSpec, checkpoint: Path, seeds: list[in
         **_realism(args.realism),
     }
     outcomes: dict[str, list[Outcome]] = {}
-    with _progress(args) as progress:
+    with episode_progress(args.json) as progress:
         for name in ("policy", *args.controls):
             bar = progress.add_task(name, total=len(seeds))
             agent = AgentSpec(name, checkpoint, args.demos)
@@ -188,7 +181,7 @@ def _lock_step(args: Arguments, cell: CellSpec, checkpoint: Path, seeds: list[in
 def _live(args: Arguments, cell: CellSpec, checkpoint: Path, seeds: list[int]) -> Report:
     about = {"task": args.task, "mode": "live", "policy": checkpoint.name, **_realism(args.realism)}
     options = LiveOptions(cell, checkpoint, record=args.record)
-    with _progress(args) as progress:
+    with episode_progress(args.json) as progress:
         bar = progress.add_task("live", total=len(seeds))
         run = evaluate_live(options, seeds, _advance(progress, bar))
         outcomes = {"policy": run.outcomes}
@@ -208,14 +201,3 @@ def _realism(realism: Realism) -> dict[str, object]:
 def _advance(progress: Progress, bar: TaskID) -> Callable[[Outcome], None]:
     """Return what moves `bar` on by one episode."""
     return lambda _outcome: progress.advance(bar)
-
-
-def _progress(args: Arguments) -> Progress:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    return Progress(*columns, console=Console(stderr=True), disable=args.json)

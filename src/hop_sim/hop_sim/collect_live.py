@@ -1,0 +1,44 @@
+"""Demonstrations of the scripted expert on the ROS graph of the twin: real drivers, real time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hop_core.errors import TwinError
+from hop_sim.collect import Collection, episode_name, missing_seeds
+from hop_sim.live_launch import LiveLaunch
+from hop_sim.live_runner import LiveRunner, Recording
+from hop_sim.rollout import Outcome
+from hop_sim.twin_client import TwinClient
+
+
+def collect_live(what: Collection, count: int, first: int) -> Iterator[Outcome]:
+    """Record what `collect` would, through the running graph; yield how each episode ended.
+
+    Raises:
+        TwinError: the graph does not come up, or stops answering.
+    """
+    from hop_sim.nodes.graph_client import GraphClient  # ROS is needed from here on only
+    from hop_sim.nodes.live_expert import LiveExpert
+
+    cell = what.cell
+    twin = cell.load_robot().twin
+    if twin is None:
+        raise TwinError(f"the cell '{cell.robot}' has no twin; live collection is for the twin")
+    launch = LiveLaunch(
+        policy="none",
+        task=cell.task,
+        source="expert",
+        auto_arm="false",
+        config_dir=cell.config_dir or "",
+    )
+    recording = Recording("expert", what.root, what.keep_failures)
+    with launch, GraphClient("live_collect") as graph:
+        runner = LiveRunner(cell.realism, twin, graph, launch, recording)
+        runner.bring_up("recorder")
+        # A connection of its own: the runner asks on the other one meanwhile.
+        with TwinClient(twin.address, twin.control_port) as eyes:
+            expert = LiveExpert(graph, eyes, 1.0 / cell.load_contract().policy_hz)
+            for seed in missing_seeds(what, count, first):
+                yield runner.episode(seed, expert, episode_name(seed))
+        runner.close()
