@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _READY_S = 60.0
 _HOME_S = 30.0
+_ARM_S = 10.0
 _SETTLE_S = 0.4
 _POLL_S = 0.05
 _BAG_S = 20.0
@@ -184,8 +185,7 @@ class LiveRunner:
         if self._in(HopState.DISCONNECTED):
             self._await(lambda: self._in(HopState.IDLE), "the devices", _READY_S)
         if self._in(HopState.IDLE):
-            graph.trigger(topics.SUPERVISOR_ARM)
-            self._await(lambda: self._in(HopState.ARMED), "arming", _HOME_S)
+            self._arm()
         seen = graph.report_count("supervisor")
         graph.trigger(topics.SUPERVISOR_HOME)
         # Two reports at least: that it goes, and that it is there.
@@ -194,6 +194,19 @@ class LiveRunner:
             "the way home",
             _HOME_S,
         )
+
+    def _arm(self) -> None:
+        """Arm as soon as the supervisor lets; it wants every stream fresh for a while before."""
+        give_up = time.monotonic() + _ARM_S
+        while True:
+            try:
+                self._graph.trigger(topics.SUPERVISOR_ARM)
+                break
+            except TwinError:
+                if time.monotonic() > give_up:
+                    raise
+                time.sleep(_POLL_S)
+        self._await(lambda: self._in(HopState.ARMED), "arming", _ARM_S)
 
     def _at_rest(self) -> bool:
         report = self._graph.state("supervisor")

@@ -92,6 +92,7 @@ class TwinEpisode:
             "seed": self.seed,
             "success": bool(monitor.score.success[0]),
             "up_s": float(monitor.score.up_s[0]),
+            "rise_m": float(monitor.read(self._world.data).rise_m[0]),
             "episode_time_s": monitor.time_s,
             "timed_out": bool(monitor.timed_out),
         }
