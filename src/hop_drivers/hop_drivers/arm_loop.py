@@ -21,16 +21,9 @@ from hop_core.safety_config import SafetyConfig
 from hop_drivers.arm_adapter import ArmAdapter, ArmReading
 from hop_drivers.driver import Driver
 from hop_drivers.driver_state import DriverView
-from hop_drivers.follower import Follower, Phase
+from hop_drivers.follower import device_follower
 
 _NS = 1e-9
-
-
-def arm_follower(embodiment: Embodiment, safety: SafetyConfig, clock: ClockOffset) -> Follower:
-    """Return the follower of the arm's joints, bounded by the device's own limits."""
-    limits = safety.motion_limits(embodiment, tcp=False)
-    device = type(limits)(limits.velocity[ARM], embodiment.acceleration_limit[ARM])
-    return Follower(embodiment.lower[ARM], embodiment.upper[ARM], device, safety.watchdog, clock)
 
 
 class ArmDriver(Driver):
@@ -49,8 +42,10 @@ class ArmDriver(Driver):
         on_change: Callable[[DriverView], None],
         clock: ClockOffset | None = None,
     ) -> None:
-        clock = clock or ClockOffset()
-        super().__init__("xarm", safety, arm_follower(embodiment, safety, clock), clock, on_change)
+        clock = clock or ClockOffset(step_limit_ns=round(1e9 * safety.watchdog.clock_step_s))
+        super().__init__(
+            "xarm", safety, device_follower(embodiment, safety, clock, ARM), clock, on_change
+        )
         self._config = config
         self._make_adapter = make_adapter
         self._on_reading = on_reading
@@ -125,15 +120,6 @@ class ArmDriver(Driver):
         self._follow_phase()
         if self.state.may_move:
             adapter.servo(q)
-
-    def _follow_phase(self) -> None:
-        phase = self.follower.phase
-        if phase is Phase.FOLLOWING:
-            self.state.following()
-        elif phase is Phase.STALE:
-            self.state.hold(phase.value)
-        elif phase is Phase.EXPIRED:
-            self._disarm(phase.value)
 
     def _read_failed(self, adapter: ArmAdapter, now_ns: int, reason: str) -> None:
         self._failed_reads += 1

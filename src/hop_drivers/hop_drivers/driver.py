@@ -5,6 +5,7 @@ Connection, arming, e-stop and recovery, each away from the control loop.
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -17,12 +18,13 @@ from hop_core.state import HopState
 from hop_core.state_report import StateReport
 from hop_drivers.device import Device
 from hop_drivers.driver_state import DriverState, DriverView
-from hop_drivers.follower import Follower
+from hop_drivers.follower import Follower, Phase
 from hop_drivers.target import Refusals, RefusedTarget, Target
 
 _RECONNECT_S = 1.0
 _WORKER_PERIOD_S = 0.1
 _ID_WAIT_S = 1.0
+_log = logging.getLogger(__name__)
 CLEAR_KEY = "clear_id"
 """Extra key of the supervisor's /hop/state: a new value releases the drivers' e-stop latches."""
 
@@ -73,6 +75,11 @@ class Driver(Device):
                 thread.join(5.0)
         self._release()
 
+    @property
+    def workers_alive(self) -> bool:
+        """Whether the worker and the e-stop thread live: without them nothing arms or stops."""
+        return all(thread.is_alive() for thread in self._threads)
+
     # Requests.
 
     def request_arm(self) -> str:
@@ -103,12 +110,13 @@ class Driver(Device):
         New arming ids, its disarming, its release of an e-stop.
         """
         clear_id = report.extra.get(CLEAR_KEY, "")
-        if self._clear_id is not None and clear_id != self._clear_id:
+        # A supervisor that was started anew has cleared nothing: its id is empty.
+        if clear_id and self._clear_id is not None and clear_id != self._clear_id:
             self.state.clear_estop()
         self._clear_id = clear_id
-        if report.state is HopState.ARMING:
-            self._offered_id = report.arming_id
-            self._try_arm()
+        # Only while it is ARMING may its id be taken up: an arming that failed is no offer.
+        self._offered_id = report.arming_id if report.state is HopState.ARMING else ""
+        self._try_arm()
         mine = self.state.view.arming_id
         if mine and (
             report.arming_id != mine
@@ -173,6 +181,9 @@ class Driver(Device):
                 self._stop()
             except DeviceError as error:
                 self.state.note(str(error))
+            except Exception as error:  # whatever it was, the next stop must find this thread alive
+                _log.exception("%s: stopping failed", self.name)
+                self.state.note(f"the stop of {self.name} is not confirmed: {error!r}")
 
     # Transitions.
 
@@ -200,6 +211,16 @@ class Driver(Device):
         self.follower.arm()
         if not self.state.armed(arming_id):
             self._halt()
+
+    def _follow_phase(self) -> None:
+        """Let the state say what the follower does; from the control loop, after each step."""
+        phase = self.follower.phase
+        if phase is Phase.FOLLOWING:
+            self.state.following()
+        elif phase is Phase.STALE:
+            self.state.hold(phase.value)
+        elif phase is Phase.EXPIRED:
+            self._disarm(phase.value)
 
     def _disarm(self, reason: str) -> None:
         if self.state.disarm(reason):

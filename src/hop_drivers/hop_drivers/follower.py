@@ -10,10 +10,11 @@ from enum import Enum
 import numpy as np
 
 from hop_core.clock import ClockOffset
+from hop_core.embodiment import Embodiment
 from hop_core.interpolate import TargetInterpolator
 from hop_core.limiter import MotionLimiter, MotionLimits
 from hop_core.rate import QuantileRing
-from hop_core.safety_config import WatchdogConfig
+from hop_core.safety_config import SafetyConfig, WatchdogConfig
 from hop_drivers.target import Target
 
 _NS = 1e-9
@@ -148,3 +149,17 @@ class Follower:
         elif age_s > self._watchdog.target_stale_s and self.phase is Phase.FOLLOWING:
             self.phase = Phase.STALE
             self._interpolator = TargetInterpolator(self._limiter.q, now_ns)
+
+
+def device_follower(
+    embodiment: Embodiment, safety: SafetyConfig, clock: ClockOffset, joints: slice
+) -> Follower:
+    """Return the follower of the arm's or the hand's `joints`.
+
+    Its bounds are the configured speeds and the device's own position and acceleration limits: a
+    second line, behind the supervisor's.
+    """
+    velocity = safety.motion_limits(embodiment, tcp=False).velocity[joints]
+    limits = MotionLimits(velocity, embodiment.acceleration_limit[joints])
+    lower, upper = embodiment.lower[joints], embodiment.upper[joints]
+    return Follower(lower, upper, limits, safety.watchdog, clock)

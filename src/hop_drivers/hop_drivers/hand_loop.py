@@ -21,7 +21,7 @@ from hop_core.safety_config import SafetyConfig
 from hop_drivers.allegro_can import Status
 from hop_drivers.driver import Driver
 from hop_drivers.driver_state import DriverView
-from hop_drivers.follower import Follower, Phase
+from hop_drivers.follower import device_follower
 from hop_drivers.hand_adapter import HandAdapter
 from hop_drivers.hand_guard import HandGuard
 from hop_drivers.hand_pd import HandPd
@@ -50,13 +50,6 @@ class HandReading:
     stamp_ns: int
 
 
-def hand_follower(embodiment: Embodiment, safety: SafetyConfig, clock: ClockOffset) -> Follower:
-    """Return the follower of the hand's joints, bounded by the device's own limits."""
-    limits = safety.motion_limits(embodiment, tcp=False)
-    device = type(limits)(limits.velocity[HAND], embodiment.acceleration_limit[HAND])
-    return Follower(embodiment.lower[HAND], embodiment.upper[HAND], device, safety.watchdog, clock)
-
-
 class HandDriver(Driver):
     """Runs one hand.
 
@@ -74,9 +67,9 @@ class HandDriver(Driver):
         clock: ClockOffset | None = None,
         guard: bool = True,
     ) -> None:
-        clock = clock or ClockOffset()
+        clock = clock or ClockOffset(step_limit_ns=round(1e9 * safety.watchdog.clock_step_s))
         super().__init__(
-            "allegro", safety, hand_follower(embodiment, safety, clock), clock, on_change
+            "allegro", safety, device_follower(embodiment, safety, clock, HAND), clock, on_change
         )
         self._config = config
         self._make_adapter = make_adapter
@@ -163,15 +156,6 @@ class HandDriver(Driver):
             adapter.poll_info()
             self._check_health(adapter)
         self._work_ms.add((time.monotonic_ns() - now_ns) * 1e-6)
-
-    def _follow_phase(self) -> None:
-        phase = self.follower.phase
-        if phase is Phase.FOLLOWING:
-            self.state.following()
-        elif phase is Phase.STALE:
-            self.state.hold(phase.value)
-        elif phase is Phase.EXPIRED:
-            self._disarm(phase.value)
 
     def _check_health(self, adapter: HandAdapter) -> None:
         info = adapter.info

@@ -22,9 +22,8 @@ from hop_core.errors import HopError, TwinError
 from hop_core.kinematics import Kinematics
 from hop_core.robot_config import RobotConfig
 from hop_core.safety_config import SafetyConfig
-from hop_drivers.arm_loop import arm_follower
 from hop_drivers.depth import depth_to_mm
-from hop_drivers.hand_loop import hand_follower
+from hop_drivers.follower import device_follower
 from hop_drivers.hand_pd import HandPd
 from hop_drivers.safety_filter import SafetyFilter
 from hop_drivers.target import Target
@@ -170,8 +169,8 @@ class LockStep:
         pose = episode_pose(self._robot.camera, self._twin, seed, realism.jitter, realism.shift_m)
         self.camera.begin(seed, pose, realism.noise * self._twin.depth_noise_scale)
         self.monitor: LiftMonitor = self.task.monitor(self.world.model, start, index)
-        self._arm = arm_follower(self._embodiment, self._safety, self._clock)
-        self._hand = hand_follower(self._embodiment, self._safety, self._clock)
+        self._arm = device_follower(self._embodiment, self._safety, self._clock, ARM)
+        self._hand = device_follower(self._embodiment, self._safety, self._clock, HAND)
         self._pd = HandPd(self._embodiment.hand)
         self._pd.reset(self.world.hand_q)
         self._filter.reset(self._q_start)

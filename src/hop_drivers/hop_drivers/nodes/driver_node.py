@@ -93,6 +93,9 @@ class DriverNode(HopNode):
         if not self.driver.running:
             self.get_logger().fatal(f"the control loop ended: {self.driver.loop_error}")
             self.stop(1)
+        elif not self.driver.workers_alive:
+            self.get_logger().fatal("a thread of the driver ended: see the traceback above")
+            self.stop(1)
 
     def close(self) -> None:
         """Stop the driver; the device is left safe."""
