@@ -6,13 +6,16 @@ One file for supervisor, drivers, experts and retargeting.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hop_core.config import Config, config_path, load_config
 from hop_core.embodiment import ARM_JOINTS, HAND_JOINTS, Embodiment
 from hop_core.limiter import MotionLimits
+
+Component = Literal["xarm", "allegro", "zed"]
 
 
 class MotionConfig(Config):
@@ -84,8 +87,14 @@ class SafetyConfig(Config):
     motion: MotionConfig
     distance: DistanceConfig
     watchdog: WatchdogConfig
-    required: tuple[str, ...] = ("xarm", "allegro", "zed")
+    required: tuple[Component, ...] = ("xarm", "allegro", "zed")
     incident_s: float = Field(30.0, gt=0.0)
+
+    @model_validator(mode="after")
+    def _robot_is_required(self) -> SafetyConfig:
+        if not {"xarm", "allegro"} <= set(self.required):
+            raise ValueError("required must name xarm and allegro: what moves is always watched")
+        return self
 
     def motion_limits(self, embodiment: Embodiment, tcp: bool = True) -> MotionLimits:
         """Return the bounds of the 23 joints for the motion limiter, never above the device's own.

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hop_core.config import Config, config_hash, load_config
+from hop_core.config import Config, config_hash, load_config, validate
 from hop_core.embodiment import (
     HOP_SIM_JOINTS,
     JOINT_NAMES,
@@ -20,6 +20,7 @@ from hop_core.interpolate import TargetInterpolator
 from hop_core.kinematics import Kinematics
 from hop_core.rate import DeadlineLoop
 from hop_core.robot_config import load_robot
+from hop_core.safety_config import SafetyConfig, load_safety
 
 
 def test_scaling_is_inverted_and_spans_the_release_constants() -> None:
@@ -57,6 +58,12 @@ def test_wrong_joint_names_are_named() -> None:
         joint_index(["elbow", *JOINT_NAMES[1:]])
     with pytest.raises(ModelError, match="occur twice: joint1"):
         joint_index(["joint1", *JOINT_NAMES])
+
+
+def test_a_robot_without_its_arm_cannot_be_configured() -> None:
+    values = load_safety().model_dump() | {"required": ("allegro", "zed")}
+    with pytest.raises(ConfigError, match="required must name xarm and allegro"):
+        validate(values, SafetyConfig, "safety.yaml")
 
 
 class Sample(Config):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hop_core.embodiment import ARM, HAND, JOINT_NAMES, joint_index
+from hop_core.errors import ModelError
 
 _NS = 1e-9
 _GAP_S = 0.25
@@ -52,14 +53,20 @@ class Feedback:
         """Take a joint state.
 
         Raises:
-            ModelError: the names are not the component's joints.
+            ModelError: the names are not the component's joints, or an angle is missing or not
+                finite.
         """
         part = self._slices[component]
+        q = np.asarray(position, dtype=np.float64)
+        if q.shape != (len(names),) or not np.isfinite(q).all():
+            raise ModelError(
+                f"{len(q)} joint angles for {len(names)} names, or one that is not finite"
+            )
         known = self._index.get(component)
         if known is None or known[0] != names:
             known = (list(names), joint_index(list(names), JOINT_NAMES[part]))
             self._index[component] = known
-        self.q[part] = np.asarray(position)[known[1]]
+        self.q[part] = q[known[1]]
         self.arrived(component, now_ns)
 
     def arrived(self, component: str, now_ns: int) -> None:

@@ -156,7 +156,7 @@ class Supervisor(SupervisorState):
     # Time.
 
     def tick(self) -> None:
-        """Run the watchdogs and the motions of the supervisor's own; call at 50 Hz."""
+        """Run the watchdogs and the motions of the supervisor's own; call at 40 Hz."""
         now = self._now_ns()
         if self.state is HopState.DISCONNECTED:
             if not (missing := self._missing(now)):
@@ -175,6 +175,8 @@ class Supervisor(SupervisorState):
     def _tick_idle(self, now: int) -> None:
         if missing := self._missing(now):
             self._enter(HopState.DISCONNECTED, missing)
+        elif faulted := self._faulted():  # came while an e-stop was latched: recover ends it
+            self._fault(f"{faulted[0].component}: {faulted[0].reason}")
         elif self._auto_arm and self._blocker() is None:
             self.request_arm()
 
@@ -190,7 +192,7 @@ class Supervisor(SupervisorState):
     def _tick_fault(self, now: int) -> None:
         if not self._recover_until_ns:
             return
-        blocking = [r for r in self._required_reports() if r.state is HopState.FAULT]
+        blocking = self._faulted()
         if not blocking:
             self._recover_until_ns = 0
             self._enter(HopState.IDLE, progress="recovered")

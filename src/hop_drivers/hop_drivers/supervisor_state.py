@@ -121,6 +121,9 @@ class SupervisorState:
     def _required_reports(self) -> list[StateReport]:
         return [self._reports[name] for name in self._safety.required if name in self._reports]
 
+    def _faulted(self) -> list[StateReport]:
+        return [r for r in self._required_reports() if r.state is HopState.FAULT]
+
     def _is_armed(self, name: str) -> bool:
         report = self._reports.get(name)
         return report is not None and report.state.may_move and report.arming_id == self.arming_id

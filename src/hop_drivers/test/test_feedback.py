@@ -34,6 +34,15 @@ def test_joints_arrive_by_name_in_any_order():
         feedback.joints("xarm", list(HAND_JOINTS), np.zeros(16), S)
 
 
+@pytest.mark.parametrize("position", [np.zeros(6), np.full(7, np.nan)], ids=["short", "NaN"])
+def test_a_damaged_joint_state_is_refused_and_changes_nothing(position):
+    feedback = Feedback(("xarm", "allegro"))
+    with pytest.raises(ModelError, match="not finite"):
+        feedback.joints("xarm", list(ARM_JOINTS), position, S)
+    assert not feedback.q.any()
+    assert feedback.streams["xarm"].last_ns is None
+
+
 def test_a_jog_step_moves_one_joint_inside_its_limits():
     embodiment = load_embodiment()
     jog = Jog(embodiment)

@@ -320,6 +320,20 @@ def test_an_estop_stops_everything_and_its_release_never_arms(before):
     assert len(rig.sent) == count
 
 
+def test_a_fault_that_came_during_an_estop_is_the_robots_once_that_is_cleared():
+    rig = Rig().active()
+    rig.supervisor.estop("pressed")
+    rig.report("allegro", HopState.FAULT, "unplugged")
+    assert rig.state is HopState.ESTOP
+    assert rig.supervisor.request_clear_estop().ok
+    rig.run(0.1)
+    assert (rig.state, rig.reason) == (HopState.FAULT, "allegro: unplugged")
+    assert rig.supervisor.request_recover().ok
+    rig.report("allegro", HopState.IDLE)
+    rig.run(0.1)
+    assert rig.state is HopState.IDLE
+
+
 def test_clearing_an_estop_gives_the_drivers_a_new_clear_id():
     rig = Rig().active()
     before = rig.reports[-1].extra["clear_id"]
