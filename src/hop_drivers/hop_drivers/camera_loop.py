@@ -43,7 +43,7 @@ class CameraDriver:
         self._last = 0.0
         self._first = 0.0
         self._last_stamp_ns = 0
-        self._frames = self._reopened = self._repeated = 0
+        self._frames = self._reopened = self._repeated = self._skipped = 0
         self._age_ms = QuantileRing()
         self._work_ms = QuantileRing()
         self._thread = threading.Thread(target=self._run, name="zed-grab", daemon=True)
@@ -58,6 +58,11 @@ class CameraDriver:
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join(5.0)
+
+    @property
+    def running(self) -> bool:
+        """Whether the grabbing thread is alive: what no DeviceError explains has ended it."""
+        return self._thread.is_alive()
 
     def check(self) -> None:
         """Notice a grab that never returns; call about ten times a second."""
@@ -91,6 +96,7 @@ class CameraDriver:
         while not self._stopping.is_set():
             frame = adapter.grab()
             if frame is None:
+                self._skipped += 1
                 continue
             if frame.stamp_ns <= self._last_stamp_ns:  # an old frame must never pass for a new one
                 self._repeated += 1
@@ -114,5 +120,6 @@ class CameraDriver:
             "age_p99_ms": self._age_ms.quantile(0.99),
             "work_p50_ms": self._work_ms.quantile(0.5),
             "repeated": self._repeated,
+            "skipped": self._skipped,
             "reopened": self._reopened,
         }

@@ -62,17 +62,12 @@ class CameraAdapter(Protocol):
 
 
 class Zed:
-    """A ZED-2 by its SDK.
-
-    Attributes:
-        skipped: frames that were damaged.
-    """
+    """A ZED-2 by its SDK."""
 
     def __init__(self, config: CameraConfig) -> None:
         self._config = config
         self._sl: Any = None
         self._camera: Any = None
-        self.skipped = 0
 
     def open(self) -> Intrinsics:
         """Open the camera at the configured size and rate (see CameraAdapter)."""
@@ -117,7 +112,6 @@ class Zed:
         sl, camera = self._sl, self._camera
         status = camera.grab(self._runtime)
         if status == sl.ERROR_CODE.CORRUPTED_FRAME:
-            self.skipped += 1
             return None
         if status == sl.ERROR_CODE.CAMERA_REBOOTING:
             time.sleep(_REBOOT_WAIT_S)

@@ -107,3 +107,10 @@ def test_a_grab_that_never_returns_is_noticed(play, wait_for):
     driver.check()
     assert views[-1].state is HopState.FAULT
     assert "no frame for" in views[-1].reason
+
+
+def test_a_thread_that_ended_does_not_pass_for_a_camera(play, wait_for, monkeypatch):
+    monkeypatch.setattr("threading.excepthook", lambda _args: None)
+    monkeypatch.setattr(Camera, "grab", lambda _self: 1 / 0)
+    driver, _, _ = play()
+    wait_for(lambda: not driver.running, 2.0, "the thread's end")

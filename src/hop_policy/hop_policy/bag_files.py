@@ -60,6 +60,26 @@ def new_place(
     return place, part
 
 
+def require_room(root: Path, min_free_mb: int) -> None:
+    """Pass if `root`, made if missing, can be written to and has room for a recording.
+
+    Raises:
+        BagError: it cannot be made, or has less than `min_free_mb` MB free.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        free_mb = shutil.disk_usage(root).free / 1e6
+    except OSError as error:
+        raise BagError(
+            f"cannot record into {root}: {error.strerror}; check recorder.yaml's root"
+        ) from error
+    if free_mb < min_free_mb:
+        raise BagError(
+            f"only {free_mb:.0f} MB are free in {root}, {min_free_mb} are needed: "
+            f"make room or choose another root"
+        )
+
+
 def require_not_recording(part: Path) -> None:
     """Pass if no living process writes the unfinished episode `part`.
 

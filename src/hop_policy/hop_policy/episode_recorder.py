@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,6 +111,12 @@ class EpisodeRecorder:
             self.finish("unlabelled")
             self._end(None, str(error))
             return
+        except Exception as error:  # a dead thread may not pass for a recording
+            self.finish("unlabelled")
+            with suppress(OSError):  # the part stays for its repair
+                self._writer.abandon()
+            self._end(None, f"{self.path} broke off: {error!r}; 'hop demos repair' restores it")
+            raise
         if self.dropped:
             lost = f"{self.dropped} messages were dropped because the disk is too slow"
             self._reason = f"{self._reason}; {lost}" if self._reason else lost

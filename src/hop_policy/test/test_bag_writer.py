@@ -13,7 +13,7 @@ from rosbags.rosbag2 import Reader
 from hop_core.embodiment import ARM_JOINTS
 from hop_core.errors import BagError
 from hop_policy import messages
-from hop_policy.bag_files import PART_DIR
+from hop_policy.bag_files import PART_DIR, require_room
 from hop_policy.bag_writer import EpisodeWriter
 from hop_policy.episode_info import EpisodeInfo
 from hop_policy.recorder_config import RecorderConfig, TopicConfig
@@ -48,6 +48,14 @@ def write_arm(writer: EpisodeWriter, topic: str, rate_hz: float, seconds: float)
     for i in range(int(rate_hz * seconds) + 1):
         stamp_ns = T0 + round(i * 1e9 / rate_hz)
         writer.write(topic, stamp_ns, arm_state(stamp_ns))
+
+
+def test_a_folder_that_cannot_be_used_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(BagError, match=r"cannot record into .*file/demos: .*recorder.yaml's root"):
+        require_room(tmp_path / "file" / "demos", 0)
+    with pytest.raises(BagError, match="make room or choose another root"):
+        require_room(tmp_path / "demos", 10**9)
 
 
 def test_episode_appears_only_when_finished(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from hop_policy import messages
+from hop_policy.bag_files import require_not_recording
 from hop_policy.bag_reader import open_episode
 from hop_policy.bag_writer import EpisodeWriter
 from hop_policy.episode_info import EpisodeInfo
@@ -129,3 +130,15 @@ def test_nothing_received_is_reported_and_leaves_nothing(tmp_path: Path) -> None
 def test_wrong_topics_are_refused(tmp_path: Path, changes, sentence) -> None:
     with pytest.raises(ValueError, match=sentence):
         Recording(tmp_path, **changes)
+
+
+def test_a_recording_that_breaks_off_says_so(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("threading.excepthook", lambda _args: None)
+    recording = Recording(tmp_path)
+    monkeypatch.setattr(EpisodeWriter, "write_raw", lambda *_args: 1 / 0)
+    recording.put(1)
+    end = recording.end()
+    assert end.path is None
+    assert "broke off: ZeroDivisionError" in end.reason
+    require_not_recording(recording.writer.part)
+    assert not recording.recorder.running

@@ -29,7 +29,7 @@ class ZedNode(HopNode):
         self._lens: Intrinsics | None = None
         self._driver = CameraDriver(self._config, Zed, self._publish, self._on_change)
         self._diagnostics = DiagnosticsTimer(self, {"camera": self._driver.diagnostics})
-        self.create_timer(_CHECK_S, self._driver.check)
+        self.create_timer(_CHECK_S, self._check)
         self._driver.start()
 
     def _publish(self, frame: DepthFrame, lens: Intrinsics) -> None:
@@ -43,6 +43,12 @@ class ZedNode(HopNode):
 
     def _on_change(self, view: DriverView) -> None:
         self._state.publish(view.state, view.reason)
+
+    def _check(self) -> None:
+        self._driver.check()
+        if not self._driver.running:
+            self.get_logger().fatal("the grabbing thread ended: see the traceback above")
+            self.stop(1)
 
     def close(self) -> None:
         """Stop grabbing."""

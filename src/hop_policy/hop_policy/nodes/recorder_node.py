@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import shutil
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from hop_core.nodes.state_io import StatePublisher
 from hop_core.robot_config import load_robot
 from hop_core.safety_config import load_safety
 from hop_core.state import HopState
+from hop_policy.bag_files import require_room
 from hop_policy.bag_writer import EpisodeWriter
 from hop_policy.cell_statics import cell_statics
 from hop_policy.contract import load_contract
@@ -137,13 +137,7 @@ class RecorderNode(HopNode):
             extra={"robot": self.robot} | ({"object": value["object"]} if value["object"] else {}),
         )
         root = self._config.folder(value["root"])
-        root.mkdir(parents=True, exist_ok=True)
-        free_mb = shutil.disk_usage(root).free / 1e6
-        if free_mb < self._config.min_free_mb:
-            raise BagError(
-                f"only {free_mb:.0f} MB are free in {root}, {self._config.min_free_mb} are needed: "
-                f"make room or choose another root"
-            )
+        require_room(root, self._config.min_free_mb)
         return EpisodeWriter(
             root,
             value["task"],
