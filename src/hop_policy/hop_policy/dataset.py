@@ -100,6 +100,7 @@ class SegmentBatch:
         proprio: (S, F, 23) policy units.
         vision: (S, F, ...) [m].
         action: (S, F, 23) labels, policy units.
+        future: (S, F, H, 23) labels `foresight` ticks later (at most the episode's last).
         valid: (S * W, context) bool, which steps of each window exist; False before an episode's
             start (left padding) and in all of a window that would end outside its episode.
     """
@@ -107,16 +108,21 @@ class SegmentBatch:
     proprio: Tensor
     vision: Tensor
     action: Tensor
+    future: Tensor
     valid: Tensor
 
 
 @dataclass(frozen=True)
 class Segmenting:
-    """How windows are cut: `windows` a segment, ends `stride` ticks apart, `context` steps each."""
+    """How windows are cut: `windows` a segment, ends `stride` ticks apart, `context` steps each.
+
+    `foresight` are the ticks ahead whose labels come along.
+    """
 
     context: int
     windows: int
     stride: int
+    foresight: tuple[int, ...] = ()
 
     @property
     def frames(self) -> int:
@@ -209,9 +215,11 @@ class EpisodeStore:
         valid = torch.from_numpy(((steps >= 0) & inside[:, :, None]).reshape(-1, cut.context)).to(
             self.device
         )
-        index = self.starts[episode][:, None] + np.clip(tick, 0, length - 1)
-        at = torch.from_numpy(index).to(self.device)
-        return SegmentBatch(self.proprio[at], self.vision(at), self.action[at], valid)
+        start, tick = self.starts[episode][:, None], np.clip(tick, 0, length - 1)
+        ahead = np.minimum(tick[..., None] + np.array(cut.foresight, int), length[..., None] - 1)
+        at = torch.from_numpy(start + tick).to(self.device)
+        future = self.action[torch.from_numpy(start[..., None] + ahead).to(self.device)]
+        return SegmentBatch(self.proprio[at], self.vision(at), self.action[at], future, valid)
 
     def _pack(self, vision: np.ndarray) -> np.ndarray:
         if self._far_m is None:

@@ -25,6 +25,8 @@ class PolicyConfig(Config):
         heads: attention heads; divides width.
         context: steps of history, the newest included.
         encoder: shape of the vision encoder.
+        foresight: ticks ahead at which training also asks the vision token alone for the label, so
+            that the encoder learns where things are; empty is the paper. Deployment ignores it.
     """
 
     layers: int = Field(default=4, ge=1)
@@ -32,6 +34,7 @@ class PolicyConfig(Config):
     heads: int = Field(default=4, ge=1)
     context: int = Field(default=16, ge=1)
     encoder: EncoderConfig = EncoderConfig()
+    foresight: tuple[int, ...] = ()
 
     @model_validator(mode="after")
     def _divisible(self) -> PolicyConfig:
@@ -106,6 +109,8 @@ class PolicyModel(nn.Module):
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.final_norm = nn.LayerNorm(width)
         self.action_head = nn.Linear(width, joints)
+        if config.foresight:
+            self.foresight_head = nn.Linear(width, joints * len(config.foresight))
         for name in ("proprio", "action"):
             self.register_buffer(f"{name}_mean", torch.zeros(joints))
             self.register_buffer(f"{name}_std", torch.ones(joints))
@@ -167,6 +172,16 @@ class PolicyModel(nn.Module):
             x = block(x, mask)
         action: Tensor = self.action_head(self.final_norm(x[:, 1::2]))
         return action * self.action_std + self.action_mean
+
+    def foresee(self, tokens: Tensor) -> Tensor:
+        """Returns the labels (N, H, 23) `foresight` ticks ahead, policy units.
+
+        Args:
+            tokens: (N, 2, W) from `encode`; the vision token alone is used.
+        """
+        ahead: Tensor = self.foresight_head(tokens[:, 1])
+        ahead = ahead.unflatten(-1, (len(self.config.foresight), -1))
+        return ahead * self.action_std + self.action_mean
 
     def forward(self, proprio: Tensor, vision: Tensor, valid: Tensor | None = None) -> Tensor:
         """Returns the actions (B, S, 23) that answer histories (B, S, 23) and (B, S, ...)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -22,8 +24,39 @@ def predict(
     Shapes are (N, context, 23), twice, and (N, context); N is the number of windows that end inside
     their episodes. Each frame is encoded once.
     """
+    return _predict(model, _encode(model, batch), batch, cut)
+
+
+def training_loss(
+    model: PolicyModel,
+    batch: SegmentBatch,
+    cut: Segmenting,
+    units: LossUnits,
+    foresight_weight: float = 0.0,
+) -> Tensor:
+    """Returns the mean L1 error over all steps of all windows. Source: HOP paper, III-C.
+
+    Where the cut has foresight, the error of what the vision tokens foresee is added.
+    """
+    unit = model.action_std if units == "whitened" else torch.ones_like(model.action_std)
+    tokens = _encode(model, batch)
+    predicted, action, valid = _predict(model, tokens, batch, cut)
+    loss = ((predicted - action).abs() / unit)[valid].mean()
+    if cut.foresight and foresight_weight:
+        foreseen = model.foresee(tokens) - batch.future.flatten(0, 1)
+        loss = loss + foresight_weight * (foreseen.abs() / unit).mean()
+    return loss
+
+
+def _encode(model: PolicyModel, batch: SegmentBatch) -> Tensor:
+    """Returns the tokens (S * F, 2, W) of all frames."""
+    return model.encode(batch.proprio.flatten(0, 1), batch.vision.flatten(0, 1))
+
+
+def _predict(
+    model: PolicyModel, tokens: Tensor, batch: SegmentBatch, cut: Segmenting
+) -> tuple[Tensor, Tensor, Tensor]:
     segments, frames = batch.proprio.shape[:2]
-    tokens = model.encode(batch.proprio.flatten(0, 1), batch.vision.flatten(0, 1))
     inside = batch.valid[:, -1]
     windows = cut.unfold(tokens.view(segments, frames, *tokens.shape[1:]))[inside]
     valid = batch.valid[inside]
@@ -32,17 +65,6 @@ def predict(
         cut.unfold(batch.action)[inside],
         valid,
     )
-
-
-def training_loss(
-    model: PolicyModel, batch: SegmentBatch, cut: Segmenting, units: LossUnits
-) -> Tensor:
-    """Returns the mean L1 error over all steps of all windows. Source: HOP paper, III-C."""
-    predicted, action, valid = predict(model, batch, cut)
-    error = (predicted - action).abs()
-    if units == "whitened":
-        error = error / model.action_std
-    return error[valid].mean()
 
 
 class Validation:
@@ -99,7 +121,7 @@ class Validation:
     def _with_vision_of(self, other: int, batch: SegmentBatch) -> SegmentBatch:
         vision = self._whole(other)[0].vision
         frame = torch.arange(batch.vision.shape[1]).clamp_max(vision.shape[1] - 1)
-        return SegmentBatch(batch.proprio, vision[:, frame], batch.action, batch.valid)
+        return replace(batch, vision=vision[:, frame])
 
     def _summary(self, error: Tensor) -> Metrics:
         rad = (error * self._rad).mean(0)

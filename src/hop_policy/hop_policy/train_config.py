@@ -56,6 +56,7 @@ class TrainConfig(Config):
         whiten: give the network each joint in deviations of the training set; off is the paper.
         whiten_floor_rad: least deviation [rad], for joints that hardly move.
         loss_units: L1 in policy units (the paper), or in deviations of each joint's label.
+        foresight_weight: of the vision token's error in foreseeing labels; see `PolicyConfig`.
         learning_rate: of AdamW, after warm-up.
         schedule: constant (the paper), or cosine down to a tenth over the budget.
         warmup_steps: steps over which the learning rate rises.
@@ -78,6 +79,7 @@ class TrainConfig(Config):
     stride: int = Field(default=1, ge=1)
     whiten: bool = False
     whiten_floor_rad: float = Field(default=0.01, gt=0)
+    foresight_weight: float = Field(default=0.5, ge=0)
     loss_units: LossUnits = "scaled"
     learning_rate: float = Field(default=1e-4, gt=0)
     schedule: Literal["constant", "cosine"] = "constant"
@@ -93,7 +95,7 @@ class TrainConfig(Config):
     @property
     def cut(self) -> Segmenting:
         """How batches are cut into windows."""
-        return Segmenting(self.model.context, self.windows, self.stride)
+        return Segmenting(self.model.context, self.windows, self.stride, self.model.foresight)
 
     @model_validator(mode="after")
     def _consistent(self) -> TrainConfig:

@@ -120,7 +120,10 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.config, self.step, self.fraction())
         self.model.train()
-        loss = training_loss(self.model, batch, self.cut, self.config.loss_units)
+        config = self.config
+        loss = training_loss(
+            self.model, batch, self.cut, config.loss_units, config.foresight_weight
+        )
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
