@@ -33,7 +33,7 @@ class Arguments:
 
 
 def main(argv: list[str]) -> int:
-    """Run `hop doctor`; return 1 if a check ends in `miss`, else 0."""
+    """Check this machine, its software and a robot's devices; return 1 if anything is missing."""
     args = tyro.cli(Arguments, prog="hop doctor", args=argv)
     findings = examine(context_of(args.robot, args.config_dir))
     well = not any(finding.state is Health.MISS for finding in findings)

@@ -80,12 +80,15 @@ class RepairOptions(Place):
 
 
 def main(argv: list[str]) -> int:
-    """Run `hop demos VERB ...`; other packages add verbs through entry points."""
+    """Look at recorded episodes, label them, restore unfinished ones, collect new ones.
+
+    Other packages add verbs through entry points.
+    """
     return run_verb(VERB_GROUP, "hop demos", argv)
 
 
 def list_main(argv: list[str]) -> int:
-    """Run `hop demos list`; 1 if an episode is damaged."""
+    """List all episodes; return 1 if an episode is damaged."""
     options = tyro.cli(ListOptions, args=argv, prog="hop demos list")
     root = options.folder()
     bags, damaged = [], []
@@ -110,7 +113,7 @@ def list_main(argv: list[str]) -> int:
 
 
 def show_main(argv: list[str]) -> int:
-    """Run `hop demos show`."""
+    """Show one episode: provenance and the rate of every topic."""
     options = tyro.cli(ShowOptions, args=argv, prog="hop demos show")
     bag = open_episode(_resolve(options, options.episode))
     for key, value in _summary(bag).items():
@@ -131,7 +134,7 @@ def show_main(argv: list[str]) -> int:
 
 
 def label_main(argv: list[str]) -> int:
-    """Run `hop demos label`."""
+    """Change the label of one episode."""
     options = tyro.cli(LabelOptions, args=argv, prog="hop demos label")
     path = _resolve(options, options.episode)
     label = parse_label(options.label)
@@ -140,7 +143,7 @@ def label_main(argv: list[str]) -> int:
 
 
 def repair_main(argv: list[str]) -> int:
-    """Run `hop demos repair`; 1 if a part cannot be restored."""
+    """Restore episodes whose recording was cut off; return 1 if a part cannot be restored."""
     options = tyro.cli(RepairOptions, args=argv, prog="hop demos repair")
     config, root = options.config(), options.folder()
     parts = find_parts(root, options.task)

@@ -63,7 +63,7 @@ class Arguments:
 
 
 def main(argv: list[str]) -> int:
-    """Runs `hop finetune`; returns the exit code."""
+    """Train a policy on recorded demonstrations; returns the exit code."""
     args = tyro.cli(Arguments, prog="hop finetune", args=argv)
     contract, config = resolve(args)
     progress = TrainProgress()

@@ -64,7 +64,7 @@ class Arguments:
 
 
 def main(argv: list[str]) -> int:
-    """Run `hop eval`; return 0, or 1 when `--require` or the cadence of a live run is missed."""
+    """Report how often a policy does its task; return 1 when that, or its cadence, falls short."""
     args = tyro.cli(Arguments, prog="hop eval", args=argv)
     if args.rollouts < 1 or args.workers < 1:
         raise ConfigError(

@@ -176,7 +176,7 @@ def _show(reply: dict[str, Any]) -> None:
 
 
 def main(argv: list[str]) -> int:
-    """Run `hop twin VERB ...`; returns the exit code."""
+    """Run the digital twin, or talk to a running one; returns the exit code."""
     verb: Any = tyro.cli(Verb, prog="hop twin", args=argv, description=__doc__)
     verb.act()
     return 0
