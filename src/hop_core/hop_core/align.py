@@ -55,11 +55,6 @@ class AsOfBuffer(Generic[T]):
             found = at < len(self._stamps) and self._stamps[at] == stamp_ns
             return self._items[at] if found else None
 
-    def newest_stamp(self) -> int | None:
-        """Return the newest stamp [ns], or None when empty."""
-        with self._lock:
-            return self._stamps[-1] if self._stamps else None
-
     def clear(self) -> None:
         """Forget every sample."""
         with self._lock:

@@ -11,9 +11,9 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from hop_core.config import load_config
+from hop_core.config import Config, load_config
 from hop_core.errors import ModelError
 
 DATA_FILE = Path(__file__).parent / "data" / "xarm7_allegro.yaml"
@@ -35,13 +35,7 @@ HOP_SIM_JOINTS = ARM_JOINTS + tuple(
 )
 
 
-class _Data(BaseModel):
-    """Frozen record that refuses unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Rates(_Data):
+class Rates(Config):
     """Rates of the loops; periods [s], rates [Hz]."""
 
     policy_hz: float = Field(gt=0)
@@ -51,14 +45,14 @@ class Rates(_Data):
     physics_period_s: float = Field(gt=0)
 
 
-class Mount(_Data):
+class Mount(Config):
     """The palm on the flange: translation [m] and rotation about the flange's z [rad]."""
 
     position_m: tuple[float, float, float]
     yaw_rad: float
 
 
-class ArmActuation(_Data):
+class ArmActuation(Config):
     """The arm's servo and passive dynamics, 7 figures each.
 
     Attributes:
@@ -75,7 +69,7 @@ class ArmActuation(_Data):
     armature: tuple[float, ...] = Field(min_length=7, max_length=7)
 
 
-class HandActuation(_Data):
+class HandActuation(Config):
     """The hand's host-side PD and passive dynamics.
 
     Attributes:
@@ -101,14 +95,14 @@ class HandActuation(_Data):
     armature: float = Field(ge=0)
 
 
-class Actuation(_Data):
+class Actuation(Config):
     """Actuation of arm and hand."""
 
     arm: ArmActuation
     hand: HandActuation
 
 
-class EmbodimentData(_Data):
+class EmbodimentData(Config):
     """The embodiment file as it stands; see `data/xarm7_allegro.yaml` for units and sources."""
 
     name: str

@@ -22,7 +22,6 @@ from hop_core.errors import DeviceError
 FINGERS = 4
 JOINTS_PER_FINGER = 4
 JOINTS = FINGERS * JOINTS_PER_FINGER
-BITRATE = 1_000_000
 RAD_PER_COUNT = 333.3 / 65536.0 * pi / 180.0
 """Joint angle of one position count [rad].
 

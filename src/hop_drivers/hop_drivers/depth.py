@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-UNKNOWN_MM = 0
-TOO_CLOSE_MM = 1
-TOO_FAR_MM = 65535
+from hop_core.depth_codes import TOO_CLOSE_MM, TOO_FAR_MM, UNKNOWN_MM
+
 _LARGEST_MM = 65534
 
 

@@ -38,7 +38,6 @@ class IncidentRecorder:
         self._command = np.zeros((rows, len(JOINT_NAMES)))
         self._count = 0
         self._reports: deque[tuple[int, StateReport]] = deque(maxlen=1000)
-        self._seconds = seconds
         self._writer: threading.Thread | None = None
 
     def sample(self, stamp_ns: int, measured: np.ndarray, command: np.ndarray) -> None:

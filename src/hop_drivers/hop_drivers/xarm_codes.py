@@ -9,10 +9,7 @@ from __future__ import annotations
 from enum import Enum
 
 API_OK = 0
-API_HAS_ERROR = 1
 API_HAS_WARNING = 2
-API_TIMEOUT = 3
-API_NOT_CONNECTED = -1
 
 STATE_STOPPED = 4
 MOTION_STATES = (1, 2)

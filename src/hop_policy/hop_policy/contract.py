@@ -205,7 +205,7 @@ class PolicyContract(Config):
 
 
 def load_contract(
-    config_dir: Path | None = None, vision: VisionKind | None = None
+    config_dir: Path | str | None = None, vision: VisionKind | None = None
 ) -> PolicyContract:
     """Returns the contract of `policy.yaml`, with `vision` instead of its own if given.
 

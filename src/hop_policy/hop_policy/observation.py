@@ -13,13 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from hop_core.depth_codes import UNKNOWN_MM
 from hop_core.errors import AlignmentError, ConfigError
 from hop_policy.contract import Crop, DepthContract, PolicyContract
 
-# 16UC1 encoding of the depth topic [mm].
-UNKNOWN_MM = 0
-TOO_CLOSE_MM = 1
-TOO_FAR_MM = 65535
 _MM_PER_M = 1000.0
 
 

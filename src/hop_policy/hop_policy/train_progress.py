@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from types import TracebackType
 
 from rich.console import Console
@@ -25,7 +24,6 @@ class TrainProgress:
             transient=True,
         )
         self._task = self._bar.add_task("training", total=1.0, status="")
-        self._window = (time.monotonic(), 0)
 
     def __enter__(self) -> TrainProgress:
         """Starts the display."""

@@ -104,10 +104,6 @@ class DepthCamera:
         true = self._renderer.render(qpos, self.T_base_cam)
         return stereo_noise(true, self._rng, self._lens, self.noise_scale)
 
-    def render_true(self, qpos: np.ndarray) -> np.ndarray:
-        """Return noise-free depth (H, W) float32 [m], the far plane where there is nothing."""
-        return self._renderer.render(qpos, self.T_base_cam)
-
     def close(self) -> None:
         """Free the renderer, on the thread that opened it."""
         self._renderer.close()

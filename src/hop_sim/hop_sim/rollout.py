@@ -13,7 +13,7 @@ import numpy as np
 
 from hop_core.robot_config import RobotConfig, load_robot
 from hop_core.safety_config import load_safety
-from hop_policy.contract import PolicyContract, load_contract
+from hop_policy.contract import PolicyContract, VisionKind, load_contract
 from hop_sim.agents import Agent
 from hop_sim.lockstep import LockStep, Realism, Tap
 from hop_sim.tasks.registry import load_task
@@ -36,7 +36,7 @@ class CellSpec:
     task: str
     realism: Realism = field(default_factory=Realism)
     config_dir: str | None = None
-    vision: str | None = None
+    vision: VisionKind | None = None
     robot: str = "twin"
 
     def load_robot(self) -> RobotConfig:
@@ -45,7 +45,7 @@ class CellSpec:
 
     def load_contract(self) -> PolicyContract:
         """Return the contract of policies in this cell."""
-        return load_contract(self.config_dir, self.vision)  # type: ignore[arg-type]
+        return load_contract(self.config_dir, self.vision)
 
     def build(self) -> LockStep:
         """Return the lock-step twin."""

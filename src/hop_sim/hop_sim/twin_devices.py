@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from hop_core.embodiment import Embodiment
-from hop_core.robot_config import RobotConfig
+from hop_core.errors import TwinError
+from hop_core.robot_config import HandConfig, RobotConfig
 from hop_sim import control_schema as schema
 from hop_sim.allegro_emulator import AllegroEmulator
 from hop_sim.control_box import ControlBox
@@ -17,6 +18,17 @@ from hop_sim.world import World
 from hop_sim.xarm_emulator import XarmEmulator
 
 _NS = 1_000_000_000
+
+
+def _port_of(hand: HandConfig) -> int:
+    """Return the port of the hand's CAN server.
+
+    Raises:
+        TwinError: the hand is not reached by a server.
+    """
+    if hand.port is None:
+        raise TwinError("the twin's hand is on socketcand: set hand.interface, host and port so")
+    return hand.port
 
 
 class TwinDevices:
@@ -48,7 +60,7 @@ class TwinDevices:
         self.camera_connected = True
         self._arm = XarmEmulator(reactor, self.box, address, config.arm.control_port)
         try:
-            self._hand = AllegroEmulator(reactor, self.firmware, address, config.hand.port or 29536)
+            self._hand = AllegroEmulator(reactor, self.firmware, address, _port_of(config.hand))
         except BaseException:
             self._arm.close()
             raise

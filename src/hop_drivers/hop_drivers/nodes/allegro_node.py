@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from hop_core import topics
 from hop_core.embodiment import HAND_JOINTS
 from hop_core.nodes.runtime import main_of
@@ -19,8 +21,10 @@ class AllegroNode(DriverNode):
         hand = self.config.hand
         where = f"{hand.interface} {hand.channel} {hand.host or ''}:{hand.port or ''}"
         self._instance = SingleInstance(f"allegro/{where}", f"a driver of the hand on {where}")
+        period_ms = round(1e3 * self.embodiment.rates.hand_period_s)
+        make = partial(AllegroHand, period_ms=period_ms)
         driver = HandDriver(
-            hand, self.embodiment, self.safety, AllegroHand, self.publish_reading, self.publish_view
+            hand, self.embodiment, self.safety, make, self.publish_reading, self.publish_view
         )
         self.connect(driver, topics.ALLEGRO_ARM, topics.ALLEGRO_RECOVER)
 

@@ -75,15 +75,12 @@ def depth_message(frame: DepthFrame) -> Image:
     return message
 
 
-def camera_info_message(
-    lens: Intrinsics, width: int, height: int, baseline_m: float = 0.0
-) -> CameraInfo:
+def camera_info_message(lens: Intrinsics, width: int, height: int) -> CameraInfo:
     """Return the calibration of a rectified image; the caller sets the stamp of each frame."""
     message = CameraInfo(height=height, width=width, distortion_model="rational_polynomial")
     message.header.frame_id = topics.CAMERA_FRAME
     message.d = [0.0] * 8  # rectified
     message.k = [lens.fx, 0.0, lens.cx, 0.0, lens.fy, lens.cy, 0.0, 0.0, 1.0]
     message.r = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]
-    tx = -lens.fx * baseline_m
-    message.p = [lens.fx, 0.0, lens.cx, tx, 0.0, lens.fy, lens.cy, 0.0, 0.0, 0.0, 1.0, 0.0]
+    message.p = [lens.fx, 0.0, lens.cx, 0.0, 0.0, lens.fy, lens.cy, 0.0, 0.0, 0.0, 1.0, 0.0]
     return message
