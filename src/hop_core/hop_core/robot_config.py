@@ -56,7 +56,8 @@ class HandConfig(Config):
         side: which hand must answer.
         torque_scale: share of the torque caps in use.
         silence_s: without a frame for so long, the hand counts as lost.
-        warn_c, stop_c: board temperatures that warn and that take the torque off [degC].
+        warn_c, stop_c: board temperatures [degC]: at stop_c the torque is taken off, and only below
+            warn_c can that fault be recovered from.
     """
 
     interface: Literal["socketcan", "socketcand"]

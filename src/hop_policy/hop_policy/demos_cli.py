@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 from rich.console import Console
@@ -53,21 +54,21 @@ class ListOptions(Place):
     """print one JSON object per episode instead of a table"""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ShowOptions(Place):
     """Show one episode: provenance and the rate of every topic."""
 
-    episode: tyro.conf.Positional[str] = ""
+    episode: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="EPISODE")]
     """TASK/EPISODE, or a path"""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class LabelOptions(Place):
     """Label one episode; only "success" is learnt from by default."""
 
-    episode: tyro.conf.Positional[str] = ""
+    episode: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="EPISODE")]
     """TASK/EPISODE, or a path"""
-    label: tyro.conf.Positional[str] = ""
+    label: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="LABEL")]
     """success, failure, unlabelled or discarded"""
 
 

@@ -30,8 +30,7 @@ class Arguments:
     """Train a policy on demonstrations by behaviour cloning.
 
     OUT becomes a checkpoint directory: best weights by validation loss, the last ones,
-        configuration, metrics, provenance.
-    A run that was stopped continues with --resume.
+    configuration, metrics, provenance. A run that was stopped continues with --resume.
     """
 
     demos: tyro.conf.Positional[Path]

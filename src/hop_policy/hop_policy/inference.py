@@ -1,8 +1,7 @@
 """Running a policy: observations in, joint targets out, for one robot or many in lock-step.
 
 The tokens of a frame do not depend on its place in the history, so each frame is encoded once and
-kept as it is before the time embedding. A tick costs one new frame and one pass
-of the transformer.
+kept as it is before the time embedding. A tick costs one new frame and one pass of the transformer.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from rich.table import Table
 from hop_core.errors import ConfigError
 from hop_policy.shipped import shipped_policy
 from hop_sim.episode_progress import episode_progress
-from hop_sim.evaluate import AgentName, AgentSpec, evaluate
+from hop_sim.evaluate import AgentName, AgentSpec, ControlName, evaluate
 from hop_sim.live_eval import LiveOptions, evaluate_live
 from hop_sim.lockstep import Realism
 from hop_sim.rollout import CellSpec, Outcome
@@ -41,7 +41,7 @@ class Arguments:
     """Episodes."""
     first: int = 0
     """Seed of the first episode; the others follow."""
-    controls: tuple[AgentName, ...] = ("blind",)
+    controls: tuple[ControlName, ...] = ("blind",)
     """Agents to roll out beside the policy: blind, nearest, zero, expert."""
     demos: Path | None = None
     """Demonstrations for the control `nearest`."""
@@ -171,7 +171,8 @@ def _lock_step(args: Arguments, cell: CellSpec, checkpoint: Path, seeds: list[in
     }
     outcomes: dict[str, list[Outcome]] = {}
     with episode_progress(args.json) as progress:
-        for name in ("policy", *args.controls):
+        names: tuple[AgentName, ...] = ("policy", *args.controls)
+        for name in names:
             bar = progress.add_task(name, total=len(seeds))
             agent = AgentSpec(name, checkpoint, args.demos)
             outcomes[name] = evaluate(cell, agent, seeds, args.workers, _advance(progress, bar))

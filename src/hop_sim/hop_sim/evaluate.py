@@ -29,7 +29,8 @@ from hop_sim.observe import LockStepObserver
 from hop_sim.rollout import CellSpec, Outcome, over_processes, roll_out
 from hop_sim.seeds import demonstration_seeds
 
-AgentName = Literal["policy", "blind", "nearest", "zero", "expert"]
+ControlName = Literal["blind", "nearest", "zero", "expert"]
+AgentName = Literal["policy", ControlName]
 BLIND_DONORS = 8
 """Episodes whose vision a blind policy is shown; their start states are no evaluation's."""
 _DONOR_FIRST = 900_000

@@ -177,7 +177,8 @@ def _show(reply: dict[str, Any]) -> None:
 
 def main(argv: list[str]) -> int:
     """Run the digital twin, or talk to a running one; returns the exit code."""
-    verb: Any = tyro.cli(Verb, prog="hop twin", args=argv, description=__doc__)
+    about = "Run the digital twin, or talk to a running one."
+    verb: Any = tyro.cli(Verb, prog="hop twin", args=argv, description=about)
     verb.act()
     return 0
 
