@@ -180,7 +180,7 @@ class PolicyModel(nn.Module):
             tokens: (N, 2, W) from `encode`; the vision token alone is used.
         """
         ahead: Tensor = self.foresight_head(tokens[:, 1])
-        ahead = ahead.unflatten(-1, (len(self.config.foresight), -1))
+        ahead = ahead.view(len(ahead), len(self.config.foresight), -1)
         return ahead * self.action_std + self.action_mean
 
     def forward(self, proprio: Tensor, vision: Tensor, valid: Tensor | None = None) -> Tensor:
