@@ -71,7 +71,8 @@ ARGUMENTS = [
     DeclareLaunchArgument(
         "policy",
         default_value=SHIPPED_POLICY,
-        description="Checkpoint directory; 'untrained' for random weights, 'none' for no policy.",
+        description="Checkpoint directory; 'untrained' for random weights (a real robot: with "
+        "execute:=false), 'none' for no policy.",
     ),
     DeclareLaunchArgument(
         "execute",
@@ -141,12 +142,20 @@ def required(package: str, executable: str, **kwargs: object) -> Node:
     )
 
 
-def check_lab(context: LaunchContext) -> None:
-    """Refuse a real robot without a description."""
-    if not LaunchConfiguration("lab").perform(context):
+def check_robot(context: LaunchContext) -> None:
+    """Refuse a real robot without a description, and one that random weights would move."""
+    robot, lab, chosen, execute = (
+        LaunchConfiguration(name).perform(context) for name in ("robot", "lab", "policy", "execute")
+    )
+    if not lab:
         raise RuntimeError(
             "which robot? Pass lab:=NAME or set HOP_LAB to the NAME of your config/robots/NAME.yaml"
             " (start from example_lab.yaml), or pass robot:=twin"
+        )
+    if (robot, chosen, execute) == ("real", "untrained", "true"):
+        raise RuntimeError(
+            "policy:=untrained has random weights: on a real robot only in shadow mode; add "
+            "execute:=false"
         )
 
 
@@ -182,7 +191,7 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             *ARGUMENTS,
-            OpaqueFunction(function=check_lab),
+            OpaqueFunction(function=check_robot),
             # A driver must not outlive a launch that was killed (hop_core.nodes.runtime).
             SetEnvironmentVariable("HOP_EXIT_WITH_PARENT", "1"),
             # All matrices are small: a pool of threads in each process would only fight for cores.

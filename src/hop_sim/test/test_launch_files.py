@@ -114,6 +114,13 @@ def test_a_real_robot_without_a_description_is_refused(monkeypatch: pytest.Monke
     assert "Pass lab:=NAME or set HOP_LAB" in result.stdout + result.stderr
 
 
+def test_random_weights_move_no_real_robot() -> None:
+    result = ros2_launch("deploy.launch.py", "robot:=real", "lab:=example", "policy:=untrained")
+    assert result.returncode != 0
+    assert "only in shadow mode; add execute:=false" in result.stdout + result.stderr
+    assert "process started" not in result.stdout + result.stderr
+
+
 @pytest.mark.ros
 @pytest.mark.parametrize(
     "end",
