@@ -247,9 +247,8 @@ class EpisodeWriter:
 
     def _failed(self, error: OSError) -> BagError:
         """Close what is left and return the error that says where it lies."""
-        with suppress(
-            OSError
-        ):  # the close itself fails again on a full disk; `error` is already the report
+        # The close itself fails again on a full disk; `error` is already the report.
+        with suppress(OSError):
             self.abandon()
         return BagError(
             f"cannot write {self.part}: {error.strerror or error}; make room, "

@@ -127,7 +127,7 @@ class ExpertAgent:
 
     def reset(self, twin: LockStep, seed: int) -> None:
         """Draw the style of the episode from its seed."""
-        self._expert = LiftExpert(np.random.default_rng([seed, 3]), self._tick_s)
+        self._expert = LiftExpert.of_episode(seed, self._tick_s)
         self._expert.reset(twin.joints())
 
     def act(self, twin: LockStep) -> np.ndarray:

@@ -41,20 +41,15 @@ def execute(box: ControlBox, func: int, payload: bytes) -> tuple[int, bytes]:
         return box.alarms | not_ready | Status.INVALID, b""
     try:
         data = handler(box, payload)
-    except (
-        DeviceError,
-        IndexError,
-        ValueError,
-        struct.error,
-    ):  # too short, or a value that the box does not know
+    except (DeviceError, IndexError, ValueError, struct.error):
+        # Too short, or a value that the box does not know.
         return box.alarms | not_ready | Status.INVALID, b""
     return box.alarms | not_ready, data
 
 
 def _motion_enable(box: ControlBox, payload: bytes) -> bytes:
-    if (
-        payload[0] == _ALL_AXES or not payload[1]
-    ):  # the emulated drives are powered together; one axis off is all off
+    # The emulated drives are powered together; one axis off is all off.
+    if payload[0] == _ALL_AXES or not payload[1]:
         box.enable(bool(payload[1]))
     return b""
 

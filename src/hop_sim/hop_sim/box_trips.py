@@ -11,14 +11,8 @@ from hop_sim.xarm_reports import Settings, tcp_pose
 # servo_j trips at this times a factor, 1.2 by default. Source: vendor's answer, SDK issue 94.
 TCP_LIMIT_M_S = 1.0
 _REACH_M = 1.3  # no point of arm and tool is farther from a joint's axis
-_BLOCKED_S = (
-    np.inf,
-    0.3,
-    0.2,
-    0.1,
-    0.07,
-    0.05,
-)  # time at the torque limit, by collision sensitivity 0..5; ours
+# Time at the torque limit, by collision sensitivity 0..5; ours.
+_BLOCKED_S = (np.inf, 0.3, 0.2, 0.1, 0.07, 0.05)
 _BLOCKED_SHARE = 0.98
 
 

@@ -136,16 +136,13 @@ def rich_report(motion: Motion, health: Health, settings: Settings, version: str
     frame += struct.pack("<5f", s.tcp_jerk, 1.0, s.tcp_max_acc, 0.1, 1000.0)
     frame += struct.pack("<5f", s.joint_jerk, 0.01, s.joint_max_acc, 0.0001, 4.0)
     frame += struct.pack("<2f", 2.3, 2.7)  # rotation jerk and acceleration, vendor defaults
-    frame += bytes(14 + 2) + bytes(
-        [35] * 7
-    )  # servo and tool codes all clear; 35 degC in every joint
+    frame += bytes(14 + 2) + bytes([35] * 7)  # no servo or tool code; 35 degC in every joint
     frame += struct.pack("<8f", health.tcp_speed_mm_s, *health.speeds)
     frame += struct.pack(">I", health.counter) + struct.pack("<6f", *s.world_offset)
     frame += bytes([0, 0, 0, s.self_collision, s.tool_type]) + struct.pack("<6f", *s.tool_params)
     frame += struct.pack(">7H", *[4800] * 7) + struct.pack("<7f", *[0.0] * 7)  # 48 V
-    frame += (
-        bytes(433 - len(frame)) + _NO_FORCE + bytes(1)
-    )  # no I/O, no force sensor, no identification running
+    # No I/O, no force sensor, no identification running.
+    frame += bytes(433 - len(frame)) + _NO_FORCE + bytes(1)
     frame += struct.pack("<3f", *_axis_angle(*motion.tcp_mm_rad[3:6]))
     frame += bytes([s.reduced | s.fence << 1, s.reduced]) + struct.pack(">6h", *s.reduced_box_mm)
     frame += struct.pack("<2f14f", s.reduced_tcp_speed, s.reduced_joint_speed, *s.reduced_range_rad)

@@ -51,9 +51,8 @@ class Guardian:
         if self._process is None:
             self._process = self._start()
         if self._process.stdin is not None:
-            with contextlib.suppress(
-                BrokenPipeError
-            ):  # somebody killed it; PR_SET_PDEATHSIG is left
+            # Somebody may have killed it; PR_SET_PDEATHSIG is left then.
+            with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.write(f"{line}\n".encode())
 
     def add(self, pid: int) -> None:

@@ -26,6 +26,9 @@ GRIP_M = np.array([0.0, 0.0, 0.070])  # from the object's foot to where it is gr
 HIGHER_M = np.array([0.0, 0.0, 0.02])  # a detour also comes in above the grip
 PREGRASP_M = 0.13  # distance before the grasp, along the palm's normal, where the approach turns in
 LIFT_M = np.array([0.0, 0.0, 0.18])
+_LOST_M = 0.08  # an object so far from the grip has slipped out of the hand
+_RELEASE_S = 0.8
+_STYLE_STREAM = 3  # of an episode's seed; other numbers draw the camera's pose and noise
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,11 @@ class LiftExpert:
         self.style = Style.sample(rng)
         self.phase = Phase.APPROACH
 
+    @classmethod
+    def of_episode(cls, seed: int, tick_s: float) -> LiftExpert:
+        """Return the expert whose style is that of the episode `seed`, live and in lock-step."""
+        return cls(np.random.default_rng([seed, _STYLE_STREAM]), tick_s)
+
     def reset(self, q: np.ndarray) -> None:
         """Start an episode at joint angles `q` (23,) [rad], in a new style."""
         self.style = Style.sample(self._rng)
@@ -174,12 +182,12 @@ class LiftExpert:
 
     def _hold(self, object_m: np.ndarray) -> None:
         """Stay; an object that is not in the hand was lost."""
-        if np.linalg.norm(object_m + GRIP_M - self._start) > 0.08:
+        if np.linalg.norm(object_m + GRIP_M - self._start) > _LOST_M:
             self._begin(Phase.RELEASE)
 
     def _release(self, _object_m: np.ndarray) -> None:
         """Open above the table, then approach anew."""
-        share = min(1.0, self._phase_s / 0.8)
+        share = min(1.0, self._phase_s / _RELEASE_S)
         self._q[HAND] = self._start_hand + share * (OPEN - self._start_hand)
         if share >= 1.0:
             self._corrected = True
