@@ -24,8 +24,9 @@ class DriverState:
     """DISCONNECTED, IDLE, ARMING, ARMED, ACTIVE, HOLD, FAULT or ESTOP, with its reason.
 
     FAULT and ESTOP are latched: a fault ends only by `recover`, an e-stop only by `clear_estop`,
-    and both end disarmed. An e-stop outranks a fault. `on_change` is called with each new view
-    under the lock, so that views arrive in order; it must be quick and may not change the state.
+    and both end disarmed. An e-stop outranks a fault, and gives way to it again when it is cleared.
+    `on_change` is called with each new view under the lock, so that views arrive in order; it must
+    be quick and may not change the state.
     """
 
     def __init__(self, on_change: Callable[[DriverView], None]) -> None:
@@ -33,6 +34,7 @@ class DriverState:
         self._lock = threading.RLock()
         self._view = DriverView(HopState.DISCONNECTED, "not connected yet")
         self._connected = False
+        self._fault: str | None = None  # reason of the fault that `recover` has not ended yet
 
     @property
     def view(self) -> DriverView:
@@ -62,7 +64,7 @@ class DriverState:
         with self._lock:
             self._connected = False
             if self._view.state.may_move or self._view.state is HopState.ARMING:
-                self._set(HopState.FAULT, reason)
+                self.fault(reason)
             elif self._view.state not in _LATCHED:
                 self._set(HopState.DISCONNECTED, reason)
 
@@ -106,6 +108,7 @@ class DriverState:
         """Latches a fault; the first reason stays."""
         with self._lock:
             if self._view.state not in _LATCHED:
+                self._fault = reason
                 self._set(HopState.FAULT, reason)
 
     def estop(self, reason: str) -> None:
@@ -121,15 +124,20 @@ class DriverState:
                 self._set(self._view.state, reason)
 
     def clear_estop(self) -> None:
-        """Releases the e-stop latch; never arms."""
+        """Releases the e-stop latch, not a fault that was there before; never arms."""
         with self._lock:
-            if self._view.state is HopState.ESTOP:
+            if self._view.state is not HopState.ESTOP:
+                return
+            if self._fault is not None:
+                self._set(HopState.FAULT, self._fault)
+            else:
                 self._rest()
 
     def recovered(self) -> None:
         """Releases a fault; never arms."""
         with self._lock:
             if self._view.state is HopState.FAULT:
+                self._fault = None
                 self._rest()
 
     def _rest(self) -> None:

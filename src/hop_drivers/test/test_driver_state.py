@@ -47,6 +47,19 @@ def test_an_estop_outranks_a_fault_and_recover_does_not_release_it():
     assert state.view.state is HopState.ESTOP
 
 
+def test_clearing_an_estop_leaves_the_fault_before_it_to_recover():
+    state = armed_state()
+    state.fault("too hot")
+    state.estop("pressed")
+    state.clear_estop()
+    assert (state.view.state, state.view.reason) == (HopState.FAULT, "too hot")
+    assert not state.begin_arming("b")
+    state.recovered()
+    state.estop("pressed again")
+    state.clear_estop()
+    assert state.view.state is HopState.IDLE
+
+
 def test_losing_an_armed_device_is_a_fault_that_its_return_does_not_clear():
     state = armed_state()
     state.disconnected("cable")
