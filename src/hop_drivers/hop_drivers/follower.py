@@ -5,6 +5,7 @@ Interpolation, second-line limits and the watchdog on command age; pure.
 
 from __future__ import annotations
 
+from collections import deque
 from enum import Enum
 
 import numpy as np
@@ -62,7 +63,8 @@ class Follower:
         self._watchdog = watchdog
         self._clock = clock
         self._interpolator = TargetInterpolator(np.zeros(len(lower)), 0)
-        self._slot: tuple[Target, int | None] | None = None
+        # Of one element: handing over and taking are single steps, so that no target is lost between.
+        self._slot: deque[tuple[Target, int | None]] = deque(maxlen=1)
         self.wait_ms = QuantileRing()
         self._taken: Target | None = None
         self._fresh_ns: int | None = None
@@ -79,7 +81,8 @@ class Follower:
 
     def arm(self) -> None:
         """Forget everything: the next step starts from the measured pose."""
-        self._slot = self._taken = None
+        self._slot.clear()
+        self._taken = None
         self._fresh_ns = self._last_ns = None
 
     def offer(self, target: Target, received_ns: int | None = None) -> None:
@@ -87,7 +90,7 @@ class Follower:
 
         The loop takes it at its next step.
         """
-        self._slot = (target, received_ns)
+        self._slot.append((target, received_ns))
 
     def step(self, now_ns: int, q_measured: np.ndarray, dt_s: float) -> np.ndarray:
         """Return the command (n,) [rad] for now.
@@ -123,10 +126,9 @@ class Follower:
             self._plan(self._taken, now_ns)
 
     def _take(self, now_ns: int) -> None:
-        slot, self._slot = self._slot, None
-        if slot is None:
+        if not self._slot:
             return
-        target, received_ns = slot
+        target, received_ns = self._slot.pop()
         if received_ns is not None:
             self.wait_ms.add((now_ns - received_ns) * 1e-6)
         self._taken = target

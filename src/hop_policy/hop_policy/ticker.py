@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -59,6 +60,7 @@ class PolicyTicker:
         self._clock = clock or ClockOffset(monotonic_ns=monotonic_ns)
         self._monotonic_ns = monotonic_ns
         self._last_tick_ns = 0
+        self._forget = threading.Event()
         self._refused_for = ""
         self.meter = CadenceMeter()
 
@@ -69,8 +71,8 @@ class PolicyTicker:
         self.forget()
 
     def forget(self) -> None:
-        """Let the next tick begin a new history, as at the start of an episode."""
-        self._last_tick_ns = 0
+        """Let the next tick begin a new history, as at the start of an episode; from any thread."""
+        self._forget.set()
 
     def step(self, deadline_ns: int) -> None:
         """Answer the deadline `deadline_ns` (monotonic).
@@ -92,7 +94,8 @@ class PolicyTicker:
         except AlignmentError as error:
             self._refuse(str(error))
             return
-        if tick_ns - self._last_tick_ns > HISTORY_GAP_NS:
+        if self._forget.is_set() or tick_ns - self._last_tick_ns > HISTORY_GAP_NS:
+            self._forget.clear()
             self._policy.reset()
         self._last_tick_ns = tick_ns
         before_ns = self._monotonic_ns()
