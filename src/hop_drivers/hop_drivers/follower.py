@@ -63,7 +63,7 @@ class Follower:
         self._watchdog = watchdog
         self._clock = clock
         self._interpolator = TargetInterpolator(np.zeros(len(lower)), 0)
-        # Of one element: handing over and taking are single steps, so that no target is lost between.
+        # One element: handing over and taking are single steps, and no target is lost between.
         self._slot: deque[tuple[Target, int | None]] = deque(maxlen=1)
         self.wait_ms = QuantileRing()
         self._taken: Target | None = None
@@ -126,9 +126,10 @@ class Follower:
             self._plan(self._taken, now_ns)
 
     def _take(self, now_ns: int) -> None:
-        if not self._slot:
+        try:
+            target, received_ns = self._slot.pop()
+        except IndexError:  # nothing new
             return
-        target, received_ns = self._slot.pop()
         if received_ns is not None:
             self.wait_ms.add((now_ns - received_ns) * 1e-6)
         self._taken = target
