@@ -8,6 +8,9 @@ import time
 import pytest
 
 from hop_core.robot_config import load_robot
+from hop_core.state import HopState
+from hop_core.state_report import StateReport
+from hop_drivers.target import Target
 from hop_sim.twin_client import TwinClient
 
 PORT = 29600
@@ -48,3 +51,62 @@ def _wait_for(condition, seconds, what):
 def wait_for():
     """Return the function that waits for a condition."""
     return _wait_for
+
+
+class DriverRig:
+    """A driver on the twin, its supervisor played by the test.
+
+    `make(on_reading)` makes the driver; `readings` holds all that it read.
+    """
+
+    def __init__(self, make):
+        self.readings = []
+        self.ids = 0
+        self.driver = make(self.readings.append)
+
+    @property
+    def view(self):
+        return self.driver.state.view
+
+    def wait(self, state, seconds=6.0):
+        _wait_for(lambda: self.view.state is state, seconds, f"{state}, not {self.view}")
+
+    def say(self, state, **keys):
+        self.driver.on_supervisor(StateReport("supervisor", state, **keys))
+
+    def arm(self):
+        self.wait(HopState.IDLE)
+        self.ids += 1
+        arming_id = f"arming{self.ids}-{id(self)}"
+        self.driver.request_arm()
+        self.say(HopState.ARMING, arming_id=arming_id)
+        self.wait(HopState.ARMED)
+        self.say(HopState.ARMED, arming_id=arming_id)
+        return arming_id
+
+    def follow(self, arming_id, goal, seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            now = time.time_ns()
+            target = Target(arming_id, now, (now + 50_000_000,), goal[None])
+            self.driver.offer(lambda target=target: target)
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def rig_of(twin):
+    """Return a function that starts a rig on the twin without faults, and waits for readings."""
+    rigs = []
+
+    def start(make):
+        twin.clear()
+        rig = DriverRig(make)
+        rigs.append(rig)
+        rig.driver.start()
+        rig.wait(HopState.IDLE)
+        _wait_for(lambda: rig.readings, 2.0, "joint states")
+        return rig
+
+    yield start
+    for rig in rigs:
+        rig.driver.close()

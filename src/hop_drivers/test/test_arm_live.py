@@ -8,65 +8,20 @@ import pytest
 from hop_core.embodiment import load_embodiment
 from hop_core.safety_config import load_safety
 from hop_core.state import HopState
-from hop_core.state_report import StateReport
 from hop_drivers.arm_loop import ArmDriver
-from hop_drivers.target import Target
 from hop_drivers.xarm import XArm
 
 ADDRESS = "127.0.61.1"
 E = load_embodiment()
 
 
-class Rig:
-    def __init__(self, wait_for, robot):
-        self.wait_for = wait_for
-        self.readings = []
-        self.views = []
-        self.ids = 0
-        self.driver = ArmDriver(
-            robot.arm, E, load_safety(), XArm, self.readings.append, self.views.append
-        )
-
-    @property
-    def view(self):
-        return self.driver.state.view
-
-    def wait(self, state, seconds=6.0):
-        self.wait_for(lambda: self.view.state is state, seconds, f"{state}, not {self.view}")
-
-    def say(self, state, **keys):
-        self.driver.on_supervisor(StateReport("supervisor", state, **keys))
-
-    def arm(self):
-        self.wait(HopState.IDLE)
-        self.ids += 1
-        arming_id = f"arming{self.ids}-{id(self)}"
-        self.driver.request_arm()
-        self.say(HopState.ARMING, arming_id=arming_id)
-        self.wait(HopState.ARMED)
-        self.say(HopState.ARMED, arming_id=arming_id)
-        return arming_id
-
-    def follow(self, arming_id, goal, seconds):
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            now = time.time_ns()
-            target = Target(arming_id, now, (now + 50_000_000,), goal[None])
-            self.driver.offer(lambda target=target: target)
-            time.sleep(0.05)
-
-
 @pytest.fixture
-def rig(twin, robot, wait_for):
-    twin.clear()
-    made = Rig(wait_for, robot)
-    made.driver.start()
-    made.wait(HopState.IDLE)
-    wait_for(lambda: made.readings, 2.0, "joint states")
-    if made.view.state is HopState.FAULT:
-        made.driver.request_recover()
-    yield made
-    made.driver.close()
+def rig(rig_of, robot):
+    return rig_of(
+        lambda on_reading: ArmDriver(
+            robot.arm, E, load_safety(), XArm, on_reading, lambda _view: None
+        )
+    )
 
 
 def test_it_follows_a_target_and_holds_then_disarms_without_one(rig):

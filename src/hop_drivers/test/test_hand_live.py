@@ -13,63 +13,20 @@ from hop_core.embodiment import HAND, load_embodiment
 from hop_core.errors import DeviceError
 from hop_core.safety_config import load_safety
 from hop_core.state import HopState
-from hop_core.state_report import StateReport
 from hop_drivers.allegro import AllegroHand
 from hop_drivers.hand_loop import HandDriver
-from hop_drivers.target import Target
 
 ADDRESS = "127.0.62.1"
 E = load_embodiment()
 
 
-class Rig:
-    def __init__(self, wait_for, robot, guard=False):
-        self.wait_for = wait_for
-        self.readings = []
-        self.ids = 0
-        self.driver = HandDriver(
-            robot.hand, E, load_safety(), AllegroHand, self.readings.append, lambda _view: None,
-            guard=guard,
-        )  # fmt: skip
-
-    @property
-    def view(self):
-        return self.driver.state.view
-
-    def wait(self, state, seconds=6.0):
-        self.wait_for(lambda: self.view.state is state, seconds, f"{state}, not {self.view}")
-
-    def say(self, state, **keys):
-        self.driver.on_supervisor(StateReport("supervisor", state, **keys))
-
-    def arm(self):
-        self.wait(HopState.IDLE)
-        self.ids += 1
-        arming_id = f"arming{self.ids}-{id(self)}"
-        self.driver.request_arm()
-        self.say(HopState.ARMING, arming_id=arming_id)
-        self.wait(HopState.ARMED)
-        self.say(HopState.ARMED, arming_id=arming_id)
-        return arming_id
-
-    def follow(self, arming_id, goal, seconds):
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            now = time.time_ns()
-            target = Target(arming_id, now, (now + 50_000_000,), goal[None])
-            self.driver.offer(lambda target=target: target)
-            time.sleep(0.05)
-
-
 @pytest.fixture
-def rig(twin, robot, wait_for):
-    twin.clear()
-    made = Rig(wait_for, robot)
-    made.driver.start()
-    made.wait(HopState.IDLE)
-    wait_for(lambda: made.readings, 2.0, "joint states")
-    yield made
-    made.driver.close()
+def rig(rig_of, robot):
+    return rig_of(
+        lambda on_reading: HandDriver(
+            robot.hand, E, load_safety(), AllegroHand, on_reading, lambda _view: None, guard=False
+        )
+    )
 
 
 def servo_on(twin):
