@@ -75,7 +75,6 @@ class HandActuation(Config):
     Attributes:
         torque_per_unit_nm: torque of a command of 1 unit [Nm].
         counts_per_unit: PWM counts on the wire of 1 unit.
-        rad_per_count: angle of one count of a joint's encoder [rad].
         kp, kd, cap: 16 figures each [units/rad, units s/rad, units].
         filter_hz: corner of the low pass on position and velocity [Hz].
         ramp_s: time in which the gains rise from 0 at enable [s].
@@ -84,7 +83,6 @@ class HandActuation(Config):
 
     torque_per_unit_nm: float = Field(gt=0)
     counts_per_unit: float = Field(gt=0)
-    rad_per_count: float = Field(gt=0)
     kp: tuple[float, ...] = Field(min_length=16, max_length=16)
     kd: tuple[float, ...] = Field(min_length=16, max_length=16)
     cap: tuple[float, ...] = Field(min_length=16, max_length=16)

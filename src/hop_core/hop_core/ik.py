@@ -9,6 +9,9 @@ import numpy as np
 from hop_core.embodiment import ARM, load_embodiment
 from hop_core.kinematics import Kinematics
 
+_NEAR_M, _NEAR_RAD = 1e-5, 1e-5  # nearer needs no further iteration
+_LARGEST_STEP_RAD = 0.3  # beyond this a step leaves the Jacobian's neighbourhood
+
 
 @dataclass(frozen=True)
 class IkResult:
@@ -67,13 +70,13 @@ def solve_palm(
     for _ in range(iterations):
         pose = kinematics.site_pose(q, "palm")
         error = _twist(pose, goal)
-        if np.linalg.norm(error[:3]) < 1e-5 and np.linalg.norm(error[3:]) < 1e-5:
+        if np.linalg.norm(error[:3]) < _NEAR_M and np.linalg.norm(error[3:]) < _NEAR_RAD:
             break
         jacobian = kinematics.jacobian(q, "palm")[:, ARM]
         inverse = jacobian.T @ np.linalg.inv(jacobian @ jacobian.T + damping**2 * np.eye(6))
         pull = (np.eye(7) - inverse @ jacobian) @ (preferred - q[ARM])
         step = inverse @ error + posture_weight * pull
-        q[ARM] += step * min(1.0, 0.3 / (np.abs(step).max() + 1e-12))
+        q[ARM] += step * min(1.0, _LARGEST_STEP_RAD / (np.abs(step).max() + 1e-12))
         q[ARM] = np.clip(q[ARM], embodiment.lower[ARM], embodiment.upper[ARM])
     error = _twist(kinematics.site_pose(q, "palm"), goal)
     return IkResult(q, float(np.linalg.norm(error[:3])), float(np.linalg.norm(error[3:])))

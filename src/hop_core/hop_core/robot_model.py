@@ -17,6 +17,8 @@ from hop_core.embodiment import ARM_JOINTS, HAND_JOINTS, JOINT_NAMES, Embodiment
 MJCF_FILE = Path(__file__).parent / "data" / "xarm7_allegro.xml"
 TIP_SITES = ("index_tip", "middle_tip", "ring_tip", "thumb_tip")
 SITES = ("flange", "palm", *TIP_SITES)
+# Collision bits, as the MJCF sets them.
+STATIC_BIT, OBJECT_BIT, ARM_BIT, HAND_BIT = 1, 2, 4, 8
 ARM_BODIES = ("link_base", *(f"link{i}" for i in range(1, 8)))
 
 

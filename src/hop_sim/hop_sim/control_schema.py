@@ -33,7 +33,6 @@ class Reset(_Request):
         camera_jitter: scale on the configured jitter of the camera's pose.
         camera_shift_m: added to the camera's position in base_link.
         noise_scale: depth noise; None: as configured.
-        options: further options of the task.
     """
 
     cmd: Literal["reset"] = "reset"
@@ -43,7 +42,6 @@ class Reset(_Request):
     camera_jitter: float = Field(default=1.0, ge=0.0, le=10.0)
     camera_shift_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
     noise_scale: float | None = Field(default=None, ge=0.0, le=10.0)
-    options: dict[str, Any] = Field(default_factory=dict)
 
 
 class State(_Request):

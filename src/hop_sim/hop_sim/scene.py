@@ -11,7 +11,14 @@ from pydantic import Field, model_validator
 from hop_core.config import Config
 from hop_core.embodiment import Embodiment, load_embodiment
 from hop_core.robot_config import TableConfig, Vector3
-from hop_core.robot_model import add_actuators, robot_spec
+from hop_core.robot_model import (
+    ARM_BIT,
+    HAND_BIT,
+    OBJECT_BIT,
+    STATIC_BIT,
+    add_actuators,
+    robot_spec,
+)
 
 FLOOR_M = -0.75
 TABLE_THICKNESS_M = 0.04
@@ -81,7 +88,7 @@ def build_scene(
 
 
 def _add_static(spec: mujoco.MjSpec, table: TableConfig) -> None:
-    static = {"contype": 1, "conaffinity": 14}
+    static = {"contype": STATIC_BIT, "conaffinity": OBJECT_BIT | ARM_BIT | HAND_BIT}
     x, y, z = table.center_m
     spec.worldbody.add_geom(
         name="table",
@@ -115,8 +122,8 @@ def _add_object(spec: mujoco.MjSpec, name: str, config: ObjectConfig) -> None:
             pos=shape.position_m,
             quat=[np.cos(shape.yaw_rad / 2), 0.0, 0.0, np.sin(shape.yaw_rad / 2)],
             mass=config.mass_kg * _volume(shape) / volume,
-            contype=2,
-            conaffinity=15,
+            contype=OBJECT_BIT,
+            conaffinity=STATIC_BIT | OBJECT_BIT | ARM_BIT | HAND_BIT,
             condim=4,
             friction=[config.friction, 0.005, 0.0001],
             rgba=[0.8, 0.25, 0.2, 1.0],
