@@ -82,7 +82,7 @@ def _recorder(what: Collection) -> Callable[[int], Outcome]:
             repeatable=True,
         ) as writer:
             tap = BagTap(writer, robot.camera, ARMING_ID)
-            outcome = roll_out(twin, agent, seed, tap)
+            outcome = roll_out(twin, agent, seed, tap, demo=True)
             if outcome.success or what.keep_failures:
                 writer.finish("success" if outcome.success else "failure", outcome.reason)
             else:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from hop_core.errors import TwinError
 
-_NS = 1_000_000_000
+_NS_PER_S = 1_000_000_000
 RECEIVE_BYTES = 65536
 _BACKLOG_BYTES = 1 << 20
 
@@ -36,7 +36,7 @@ class Reactor:
     def run_until(self, deadline_ns: int) -> None:
         """Serve sockets until `deadline_ns` (monotonic); once, without waiting, if it is past."""
         while True:
-            wait_s = max(0, deadline_ns - time.monotonic_ns()) / _NS
+            wait_s = max(0, deadline_ns - time.monotonic_ns()) / _NS_PER_S
             readable, _, _ = select.select(list(self._handlers), (), (), wait_s)
             for sock in readable:
                 handler = self._handlers.get(sock)  # an earlier handler may have closed this one

@@ -77,9 +77,14 @@ class Outcome:
     start_m: tuple[float, float]
 
 
-def roll_out(twin: LockStep, agent: Agent, seed: int, tap: Tap | None = None) -> Outcome:
-    """Run the episode of `seed` to its end; the start state is drawn as in the live twin."""
-    start = twin.task.sample(np.random.default_rng(seed))
+def roll_out(
+    twin: LockStep, agent: Agent, seed: int, tap: Tap | None = None, demo: bool = False
+) -> Outcome:
+    """Run the episode of `seed` to its end.
+
+    The start state is drawn as in the live twin or, for a `demo`, farther from home.
+    """
+    start = twin.task.sample(np.random.default_rng(seed), demo=demo)
     twin.reset(start, 0, seed, tap)
     agent.reset(twin, seed)
     while not twin.done:

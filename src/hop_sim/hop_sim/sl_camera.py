@@ -38,8 +38,8 @@ from hop_sim.twin_client import TwinClient
 
 SERIAL_NUMBER = 20_000_001
 DEFAULT_TWIN = ("127.0.0.1", 29600)
-_NS = 1_000_000_000
-_STALE_NS = _NS // 2
+_NS_PER_S = 1_000_000_000
+_STALE_NS = _NS_PER_S // 2
 _RETRY_S = 0.001
 _U16_MAX_MM = 65000.0
 _log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ class Camera:
         self._episode = -1
         self._dropped = 0
         self._fps = self._init.camera_fps or self._config.fps
-        self._period_ns = round(_NS / self._fps)
+        self._period_ns = round(_NS_PER_S / self._fps)
         self._deadline_ns = time.monotonic_ns() + self._period_ns
         try:
             self._renderer(self._config.width, self._config.height)
@@ -144,7 +144,7 @@ class Camera:
     def _wait(self) -> None:
         wait_ns = self._deadline_ns - time.monotonic_ns()
         if wait_ns > 0:
-            time.sleep(wait_ns / _NS)
+            time.sleep(wait_ns / _NS_PER_S)
         late_ns = max(0, time.monotonic_ns() - self._deadline_ns)
         skipped = late_ns // self._period_ns
         self._dropped += skipped

@@ -31,7 +31,7 @@ from hop_sim.twin_devices import TwinDevices
 from hop_sim.twin_episode import TwinEpisode
 from hop_sim.world import World
 
-_NS = 1_000_000_000
+_NS_PER_S = 1_000_000_000
 _PATIENCE_S = 4.0
 """Longest wait of a twin that is told to end for the drivers to let go of their devices."""
 
@@ -74,7 +74,7 @@ class Twin:
         self._config = config
         self.address = address or config.twin.address
         embodiment = load_embodiment(late_serial=config.arm.late_serial)
-        self._period_ns = round(embodiment.rates.hand_period_s * _NS)
+        self._period_ns = round(embodiment.rates.hand_period_s * _NS_PER_S)
         self._task_name = task
         the_task = load_task(task, config.table, config_dir)
         self.world = World(the_task.build_model(embodiment), embodiment)
@@ -114,7 +114,7 @@ class Twin:
     def _set(self) -> None:
         """Advance by one set of the hand: 3 ms."""
         self.devices.step()
-        self.episode.step(self._period_ns / _NS)
+        self.episode.step(self._period_ns / _NS_PER_S)
         self._sets += 1
         self._writer.write(self._snapshot())
 
@@ -140,7 +140,7 @@ class Twin:
                 vanish under a driver that is ending. A second call does not wait.
         """
         again = self._end_by_ns is not None
-        self._end_by_ns = time.monotonic_ns() + (0 if again else round(patience_s * _NS))
+        self._end_by_ns = time.monotonic_ns() + (0 if again else round(patience_s * _NS_PER_S))
 
     def _may_end(self) -> bool:
         if self._end_by_ns is None:
@@ -210,7 +210,7 @@ class Twin:
         return {
             "sets": self._sets,
             "missed_sets": self._missed,
-            "slip_s": self._missed * self._period_ns / _NS,
+            "slip_s": self._missed * self._period_ns / _NS_PER_S,
             "late_p50_ms": self._late_ms.quantile(0.5),
             "late_p99_ms": self._late_ms.quantile(0.99),
         }

@@ -17,7 +17,7 @@ from hop_sim.reactor import Reactor
 from hop_sim.world import World
 from hop_sim.xarm_emulator import XarmEmulator
 
-_NS = 1_000_000_000
+_NS_PER_S = 1_000_000_000
 
 
 def _port_of(hand: HandConfig) -> int:
@@ -80,7 +80,7 @@ class TwinDevices:
             schema.ArmEstop: lambda f: self.box.press_estop(True),
             schema.ArmDrop: lambda f: self._arm.drop_connections(),
             schema.ArmStall: lambda f: self._arm.stall(
-                round(f.duration_s * _NS), time.monotonic_ns()
+                round(f.duration_s * _NS_PER_S), time.monotonic_ns()
             ),
             schema.ArmMute: lambda f: setattr(self._arm, "reports_muted", True),
             schema.HandSilent: lambda f: setattr(self.firmware, "silent", True),

@@ -12,7 +12,7 @@ from hop_sim.control_box import FIRMWARE, ControlBox
 from hop_sim.reactor import Connection, Reactor, Server
 from hop_sim.xarm_protocol import STANDARD_MODBUS, Framer, encode_modbus_refusal, encode_reply
 
-_NS = 1_000_000_000
+_NS_PER_S = 1_000_000_000
 
 
 class _ControlConnection(Connection):
@@ -123,11 +123,11 @@ class XarmEmulator:
                 connection, data = self._late.popleft()
                 connection.send(data)
         if now_ns >= self._next_real_ns:
-            self._next_real_ns = max(self._next_real_ns + int(_NS / reports.REAL_HZ), now_ns)
+            self._next_real_ns = max(self._next_real_ns + int(_NS_PER_S / reports.REAL_HZ), now_ns)
             if self._real.alive() and not self.reports_muted:
                 self._push(self._real, reports.real_report(self.box.motion()))
         if now_ns >= self._next_slow_ns:
-            self._next_slow_ns = max(self._next_slow_ns + int(_NS / reports.RICH_HZ), now_ns)
+            self._next_slow_ns = max(self._next_slow_ns + int(_NS_PER_S / reports.RICH_HZ), now_ns)
             self._push_slow()
 
     def _push_slow(self) -> None:

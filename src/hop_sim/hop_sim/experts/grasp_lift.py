@@ -1,8 +1,8 @@
 """The scripted expert of Grasp & Lift: come in along the palm's normal, close, lift.
 
 It tries again when the object slipped. It sees the object's true pose, which a policy never does,
-and gives one 23-joint target a tick, as a policy does. Episodes vary in approach, speed, pauses and
-corrections, so that a policy also learns the way back from being off.
+and gives one 23-joint target a tick, as a policy does. Episodes vary in approach, speed and pauses;
+demonstrations also start far from home, so that a policy learns the way from everywhere.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ PALM_YAW_RAD = -np.pi / 2
 PALM_TILT_RAD = np.radians(40.0)  # fingers below the horizontal
 GRASP_POINT_M = np.array([0.070, -0.006, 0.015])  # of the palm frame; the object's grip comes here
 GRIP_M = np.array([0.0, 0.0, 0.070])  # from the object's foot to where it is gripped
-HIGHER_M = np.array([0.0, 0.0, 0.02])  # a detour also comes in above the grip
 PREGRASP_M = 0.13  # distance before the grasp, along the palm's normal, where the approach turns in
 LIFT_M = np.array([0.0, 0.0, 0.18])
+RAMP = 0.15  # share of an approach in which it speeds up, and again slows down
 _LOST_M = 0.08  # an object so far from the grip has slipped out of the hand
 _RELEASE_S = 0.8
 _STYLE_STREAM = 3  # of an episode's seed; other numbers draw the camera's pose and noise
@@ -41,8 +41,6 @@ class Style:
         settle_s: pause between closing and lifting.
         lift_s: time to lift.
         start_s: pause before the approach.
-        detour_m: (3,) wrong place that the approach first makes for.
-        detour_share: share of the approach after which it is corrected; 0: no detour.
         yaw_rad, tilt_rad: added to the palm's yaw and tilt.
         wander_m: amplitude of a slow wobble of the approach.
     """
@@ -52,8 +50,6 @@ class Style:
     settle_s: float
     lift_s: float
     start_s: float
-    detour_m: np.ndarray
-    detour_share: float
     yaw_rad: float
     tilt_rad: float
     wander_m: float
@@ -62,16 +58,14 @@ class Style:
     def sample(cls, rng: np.random.Generator) -> Style:
         """Draw a style."""
         return cls(
-            speed_m_s=rng.uniform(0.10, 0.18),
-            close_s=rng.uniform(0.6, 0.9),
-            settle_s=rng.uniform(0.1, 0.3),
-            lift_s=rng.uniform(1.2, 1.8),
-            start_s=rng.uniform(0.0, 0.3),
-            detour_m=rng.uniform(-1.0, 1.0, 3) * [0.06, 0.06, 0.02],
-            detour_share=rng.uniform(0.3, 0.8) if rng.random() < 0.6 else 0.0,
+            speed_m_s=rng.uniform(0.20, 0.30),
+            close_s=rng.uniform(0.5, 0.7),
+            settle_s=rng.uniform(0.1, 0.2),
+            lift_s=rng.uniform(0.8, 1.2),
+            start_s=rng.uniform(0.0, 0.2),
             yaw_rad=rng.uniform(-0.05, 0.05),
             tilt_rad=rng.uniform(-0.05, 0.05),
-            wander_m=rng.uniform(0.0, 0.008),
+            wander_m=rng.uniform(0.0, 0.006),
         )
 
 
@@ -117,7 +111,6 @@ class LiftExpert:
         self._time_s = 0.0
         self._wobble = self._rng.uniform(0.0, 2.0 * np.pi, (2, 3))
         self._begin(Phase.APPROACH, delay_s=self.style.start_s)
-        self._corrected = self.style.detour_share == 0.0
 
     def _begin(self, phase: Phase, delay_s: float = 0.0) -> None:
         self.phase = phase
@@ -150,16 +143,10 @@ class LiftExpert:
         style = self.style
         rotation = palm_rotation(PALM_YAW_RAD + style.yaw_rad, PALM_TILT_RAD + style.tilt_rad)
         grasp = object_m + GRIP_M
-        if not self._corrected:
-            grasp = grasp + style.detour_m + HIGHER_M
         turn = grasp - PREGRASP_M * rotation[:, 0]
         length = float(np.linalg.norm(turn - self._start)) + PREGRASP_M
         share = min(1.0, self._phase_s * style.speed_m_s / length)
-        if not self._corrected and share >= style.detour_share:
-            self._corrected = True
-            self._begin(Phase.APPROACH)
-            return
-        s = _smooth(share)
+        s = _trapezoid(share)
         point = (1 - s) ** 2 * self._start + 2 * s * (1 - s) * turn + s**2 * grasp
         wobble = np.sin(2.0 * self._time_s * (1.0 + self._wobble[0]) + self._wobble[1])
         point = point + style.wander_m * (1.0 - s) * min(1.0, 4.0 * s) * wobble
@@ -190,7 +177,6 @@ class LiftExpert:
         share = min(1.0, self._phase_s / _RELEASE_S)
         self._q[HAND] = self._start_hand + share * (OPEN - self._start_hand)
         if share >= 1.0:
-            self._corrected = True
             self._begin(Phase.APPROACH)
 
     def _move(self, point_m: np.ndarray, rotation: np.ndarray) -> None:
@@ -211,6 +197,16 @@ class LiftExpert:
 def _smooth(share: float) -> float:
     """Minimum-jerk profile of 0..1."""
     return float(share**3 * (10.0 - 15.0 * share + 6.0 * share**2))
+
+
+def _trapezoid(share: float) -> float:
+    """Profile of 0..1 at constant speed between two short ramps: little time is spent creeping."""
+    top = 1.0 / (1.0 - RAMP)
+    if share < RAMP:
+        return 0.5 * top * share**2 / RAMP
+    if share > 1.0 - RAMP:
+        return 1.0 - 0.5 * top * (1.0 - share) ** 2 / RAMP
+    return top * (share - 0.5 * RAMP)
 
 
 def _between(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:

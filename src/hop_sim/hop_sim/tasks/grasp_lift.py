@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 from hop_core.config import Config
 from hop_core.embodiment import ARM, HAND, Embodiment, load_embodiment
 from hop_core.robot_config import TableConfig
-from hop_core.robot_model import TIP_SITES
+from hop_core.robot_model import HAND_BIT, TIP_SITES
 from hop_sim.scene import PARKING_M, ObjectConfig, build_scene
 
 PARKING_STEP_M = 0.3  # objects out of play stand this far apart
@@ -37,6 +37,8 @@ class GraspLiftConfig(Config):
     yaw_rad: float = Field(ge=0.0, le=3.15)
     start_noise_arm_rad: float = Field(ge=0.0, le=0.5)
     start_noise_hand_rad: float = Field(ge=0.0, le=0.5)
+    demo_noise_arm_rad: float = Field(ge=0.0, le=0.5)
+    demo_noise_hand_rad: float = Field(ge=0.0, le=0.5)
     objects: dict[str, ObjectConfig]
 
     @model_validator(mode="after")
@@ -102,19 +104,26 @@ class LiftScore:
 
 
 def sample_starts(
-    config: GraspLiftConfig, table: TableConfig, batch: int, rng: np.random.Generator
+    config: GraspLiftConfig,
+    table: TableConfig,
+    batch: int,
+    rng: np.random.Generator,
+    demo: bool = False,
 ) -> LiftStart:
-    """Draw `batch` start states: object, its place and yaw, and the robot near home."""
+    """Draw `batch` start states: object, its place and yaw, and the robot about home.
+
+    Demonstrations (`demo`) start farther from home than evaluation does.
+    """
     embodiment = load_embodiment()
+    arm_rad = config.demo_noise_arm_rad if demo else config.start_noise_arm_rad
+    hand_rad = config.demo_noise_hand_rad if demo else config.start_noise_hand_rad
     offset = rng.uniform(-1.0, 1.0, (batch, 2)) * config.spread_m
     position = np.concatenate(
         [config.center_m + offset, np.full((batch, 1), table.center_m[2])], axis=1
     )
     noise = np.zeros((batch, 23))
-    noise[:, ARM] = rng.uniform(-config.start_noise_arm_rad, config.start_noise_arm_rad, (batch, 7))
-    noise[:, HAND] = rng.uniform(
-        -config.start_noise_hand_rad, config.start_noise_hand_rad, (batch, 16)
-    )
+    noise[:, ARM] = rng.uniform(-arm_rad, arm_rad, (batch, 7))
+    noise[:, HAND] = rng.uniform(-hand_rad, hand_rad, (batch, 16))
     return LiftStart(
         object_index=rng.integers(len(config.objects_in_use), size=batch),
         position_m=position,
@@ -163,9 +172,9 @@ class GraspLift:
         """Return the compiled scene with the objects in use."""
         return build_scene(self.objects, self.table, embodiment)
 
-    def sample(self, rng: np.random.Generator, batch: int = 1) -> LiftStart:
-        """Draw `batch` start states."""
-        return sample_starts(self.config, self.table, batch, rng)
+    def sample(self, rng: np.random.Generator, batch: int = 1, demo: bool = False) -> LiftStart:
+        """Draw `batch` start states, of demonstrations or of evaluation."""
+        return sample_starts(self.config, self.table, batch, rng, demo)
 
     def arrange(
         self, start: LiftStart, index: int = 0
@@ -212,7 +221,7 @@ class LiftMonitor:
         self._rest_m = float(start.position_m[index, 2])
         self._tips = [model.site(name).id for name in TIP_SITES]
         self._is_object = model.geom_bodyid == self._body
-        self._is_hand = (model.geom_contype & 8) != 0
+        self._is_hand = (model.geom_contype & HAND_BIT) != 0
         self.score = LiftScore.zero(1)
         self.time_s = 0.0
 
