@@ -23,7 +23,7 @@ from hop_drivers.driver import Driver
 from hop_drivers.driver_state import DriverView
 from hop_drivers.follower import device_follower
 
-_NS = 1e-9
+_S_PER_NS = 1e-9
 
 
 class ArmDriver(Driver):
@@ -55,7 +55,7 @@ class ArmDriver(Driver):
         self._failed_reads = 0
         self._call_ms = QuantileRing()
         period_ns = round(1e9 / embodiment.rates.arm_hz)
-        self._dt_s = period_ns * _NS
+        self._dt_s = period_ns * _S_PER_NS
         self.loop = DeadlineLoop(period_ns, self._tick, "xarm-120hz")
 
     def start(self) -> None:
@@ -123,7 +123,7 @@ class ArmDriver(Driver):
 
     def _read_failed(self, adapter: ArmAdapter, now_ns: int, reason: str) -> None:
         self._failed_reads += 1
-        silent_s = (now_ns - self._last_good_ns) * _NS
+        silent_s = (now_ns - self._last_good_ns) * _S_PER_NS
         if silent_s > self._config.silence_s:
             self._adapter, self._lost = None, adapter
             self.state.disconnected(f"{reason}; silent for {silent_s:.2f} s")

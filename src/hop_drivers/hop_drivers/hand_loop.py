@@ -27,7 +27,6 @@ from hop_drivers.hand_guard import HandGuard
 from hop_drivers.hand_pd import HandPd
 from hop_drivers.position_sets import SetClock
 
-_NS = 1e-9
 _IDLE_S = 0.01
 _INFO_EVERY = 333
 _POLLS_TO_TRUST = 2  # an answer may have been under way when the servo was switched on

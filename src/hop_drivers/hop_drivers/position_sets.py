@@ -7,7 +7,7 @@ import numpy as np
 from hop_core.rate import QuantileRing
 from hop_drivers.allegro_can import JOINTS, RAD_PER_COUNT, decode_finger
 
-_NS = 1e-9
+_S_PER_NS = 1e-9
 _BACKLOG_SHARE = 1.0 / 3.0
 _LONGEST_DT_S = 0.03
 
@@ -78,7 +78,7 @@ class SetClock:
         if self._last_ns is None:
             self._last_ns = now_ns
             return self._period_s
-        gap_s = (now_ns - self._last_ns) * _NS
+        gap_s = (now_ns - self._last_ns) * _S_PER_NS
         if gap_s < _BACKLOG_SHARE * self._period_s:
             self.bursts += 1
             self.missing = max(0, self.missing - 1)

@@ -24,7 +24,7 @@ _BISECTIONS = 3
 _LONGEST_STEP_S = 0.1
 _SHORTEST_STEP_S = 1e-3
 _PLAN_POINTS = 64
-_NS = 1e-9
+_S_PER_NS = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +125,7 @@ class SafetyFilter:
         last_ns = self._rewind(due_ns[0])
         safe, acted = np.empty(q_goal.shape), set[str]()
         for row, (due, goal) in enumerate(zip(due_ns, q_goal, strict=True)):
-            dt_s = _LONGEST_STEP_S / 2 if last_ns is None else (due - last_ns) * _NS
+            dt_s = _LONGEST_STEP_S / 2 if last_ns is None else (due - last_ns) * _S_PER_NS
             step = self.step(goal, dt_s)
             safe[row] = step.q
             acted.update(step.clamped)

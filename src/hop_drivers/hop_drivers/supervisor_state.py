@@ -19,7 +19,7 @@ from hop_drivers.feedback import Feedback
 from hop_drivers.safety_filter import SafetyFilter
 from hop_drivers.target import Target
 
-_NS = 1e-9
+_S_PER_NS = 1e-9
 _CLOCK_CHECK_S = 1.0
 DRIVERS = ("xarm", "allegro")
 
@@ -156,7 +156,7 @@ class SupervisorState:
         return False
 
     def _check_clock(self, now: int) -> bool:
-        if (now - self._clock_ns) * _NS < _CLOCK_CHECK_S:
+        if (now - self._clock_ns) * _S_PER_NS < _CLOCK_CHECK_S:
             return False
         self._clock_ns = now
         if self._clock.check():

@@ -16,7 +16,7 @@ from hop_drivers.camera_loop import Intrinsics
 from hop_drivers.target import Target, TargetReader
 from hop_drivers.zed import DepthFrame
 
-_SECOND_NS = 1_000_000_000
+_NS_PER_S = 1_000_000_000
 
 
 class JointStateBuilder:
@@ -44,7 +44,7 @@ def target_message(target: Target) -> JointTrajectory:
     message.header.stamp = to_time(target.stamp_ns)
     message.header.frame_id = target.arming_id
     for due_ns, q in zip(target.due_ns, target.q, strict=True):
-        seconds, nanoseconds = divmod(due_ns - target.stamp_ns, _SECOND_NS)
+        seconds, nanoseconds = divmod(due_ns - target.stamp_ns, _NS_PER_S)
         point = JointTrajectoryPoint(positions=q.tolist())
         point.time_from_start = Duration(sec=seconds, nanosec=nanoseconds)
         message.points.append(point)
@@ -56,7 +56,7 @@ def target_of(message: JointTrajectory, reader: TargetReader, now_ns: int) -> Ca
 
     def read() -> Target:
         points = [
-            (p.time_from_start.sec * _SECOND_NS + p.time_from_start.nanosec, p.positions)
+            (p.time_from_start.sec * _NS_PER_S + p.time_from_start.nanosec, p.positions)
             for p in message.points
         ]
         stamp_ns = to_ns(message.header.stamp)
