@@ -90,8 +90,8 @@ class XArm:
     def enable(self) -> None:
         """Bring the arm into servo mode (see ArmAdapter).
 
-        Every configuration change drops the box to mode 0: all of it comes before mode 1, and is
-        read back.
+        Every configuration change drops the box to mode 0: all of it comes before mode 1. Mode,
+        payload and collision sensitivity are read back.
         """
         api = self._api
         self._clear_box()

@@ -260,7 +260,7 @@ def recorded_targets(bag) -> dict[int, np.ndarray]:
 
 
 def test_policy_sends_targets_and_says_what_it_refuses(robot: FakeRobot) -> None:
-    with NodeProcess("policy_node", auto_start=True) as policy:
+    with NodeProcess("policy_node", policy="untrained", auto_start=True) as policy:
         robot.wait(lambda: robot.values("policy").get("state") == "ACTIVE")
         robot.arm_robot()
         robot.wait(lambda: any(t.header.frame_id == ARMING for t in robot.targets))
@@ -297,6 +297,14 @@ def test_checkpoint_of_another_contract_is_refused(tmp_path: Path) -> None:
         output, _ = policy.process.communicate(timeout=60)
     assert policy.process.returncode == 1
     assert "policy_hz is 10.0 there and 20.0 here" in output
+
+
+def test_a_policy_node_without_a_policy_says_so() -> None:
+    with NodeProcess("policy_node") as policy:
+        output, _ = policy.process.communicate(timeout=60)
+    assert policy.process.returncode == 1
+    assert "which policy?" in output
+    assert "Traceback" not in output
     assert "Traceback" not in output
 
 

@@ -18,7 +18,7 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from hop_core import topics
-from hop_core.errors import AlignmentError, ModelError
+from hop_core.errors import AlignmentError, ConfigError, ModelError
 from hop_core.nodes.qos import STREAM, reliable
 from hop_core.nodes.runtime import HopNode, main_of
 from hop_core.nodes.state_io import DiagnosticsTimer, StateListener, StatePublisher
@@ -56,7 +56,7 @@ class PolicyNode(HopNode):
         super().__init__("policy_node")
         parameter = self._parameter
         self._contract = load_contract(self.config_dir)
-        self._policy = _load_policy(parameter("policy", UNTRAINED), self._contract)
+        self._policy = _load_policy(parameter("policy", ""), self._contract)
         self._report_file: str = parameter("report", "")
         self._duration_s = float(parameter("duration", 0.0))
         self._state = StatePublisher(self, "policy")
@@ -196,7 +196,16 @@ class PolicyNode(HopNode):
 
 
 def _load_policy(path: str, contract: PolicyContract) -> Policy:
-    """Return the policy in `path`, or an untrained one."""
+    """Return the policy in `path`, or an untrained one: never by default.
+
+    Raises:
+        ConfigError: none is named.
+        CheckpointError: see `Policy.load`.
+    """
+    if not path:
+        raise ConfigError(
+            f"which policy? Set the parameter policy to a checkpoint directory, or to '{UNTRAINED}'"
+        )
     torch.set_num_threads(1)  # one frame is too little work to share; a pool would cost a core
     if path == UNTRAINED:
         return Policy(PolicyModel(PolicyConfig(), contract))
