@@ -100,7 +100,8 @@ class SegmentBatch:
         proprio: (S, F, 23) policy units.
         vision: (S, F, ...) [m].
         action: (S, F, 23) labels, policy units.
-        future: (S, F, H, 23) labels `foresight` ticks later (at most the episode's last).
+        future: (S, F, H, 23) labels `foresight` ticks later (at most the episode's last), less the
+            present posture: what an image can tell without knowing where its camera stands.
         valid: (S * W, context) bool, which steps of each window exist; False before an episode's
             start (left padding) and in all of a window that would end outside its episode.
     """
@@ -218,7 +219,8 @@ class EpisodeStore:
         start, tick = self.starts[episode][:, None], np.clip(tick, 0, length - 1)
         ahead = np.minimum(tick[..., None] + np.array(cut.foresight, int), length[..., None] - 1)
         at = torch.from_numpy(start + tick).to(self.device)
-        future = self.action[torch.from_numpy(start[..., None] + ahead).to(self.device)]
+        later = self.action[torch.from_numpy(start[..., None] + ahead).to(self.device)]
+        future = later - self.proprio[at][..., None, :]
         return SegmentBatch(self.proprio[at], self.vision(at), self.action[at], future, valid)
 
     def _pack(self, vision: np.ndarray) -> np.ndarray:

@@ -25,8 +25,9 @@ class PolicyConfig(Config):
         heads: attention heads; divides width.
         context: steps of history, the newest included.
         encoder: shape of the vision encoder.
-        foresight: ticks ahead at which training also asks the vision token alone for the label, so
-            that the encoder learns where things are; empty is the paper. Deployment ignores it.
+        foresight: ticks ahead at which training also asks the vision token alone for the way to the
+            label, so that the encoder learns where things are; empty is the paper. Deployment
+            ignores it.
     """
 
     layers: int = Field(default=4, ge=1)
@@ -174,14 +175,16 @@ class PolicyModel(nn.Module):
         return action * self.action_std + self.action_mean
 
     def foresee(self, tokens: Tensor) -> Tensor:
-        """Returns the labels (N, H, 23) `foresight` ticks ahead, policy units.
+        """Returns the way (N, H, 23) from the posture to the labels `foresight` ticks ahead.
+
+        In policy units.
 
         Args:
             tokens: (N, 2, W) from `encode`; the vision token alone is used.
         """
         ahead: Tensor = self.foresight_head(tokens[:, 1])
         ahead = ahead.view(len(ahead), len(self.config.foresight), -1)
-        return ahead * self.action_std + self.action_mean
+        return ahead * self.action_std
 
     def forward(self, proprio: Tensor, vision: Tensor, valid: Tensor | None = None) -> Tensor:
         """Returns the actions (B, S, 23) that answer histories (B, S, 23) and (B, S, ...)."""

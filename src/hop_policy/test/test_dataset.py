@@ -118,11 +118,11 @@ def test_whitening_statistics_have_a_floor() -> None:
 def test_foresight_brings_later_labels_and_stops_at_the_episodes_end():
     episode = Episode(
         "one",
-        np.zeros((6, 23), np.float32),
+        np.full((6, 23), 0.5, np.float32),
         np.zeros((6, 60, 60), np.float32),
         np.repeat(np.arange(6, dtype=np.float32)[:, None], 23, axis=1),
     )
     store = EpisodeStore([episode], PolicyContract())
     batch = store.segments(np.array([0]), np.array([3]), Segmenting(2, 1, 1, (1, 10)))
     assert batch.action[0, :, 0].tolist() == [2.0, 3.0]
-    assert batch.future[0, :, :, 0].tolist() == [[3.0, 5.0], [4.0, 5.0]]
+    assert batch.future[0, :, :, 0].tolist() == [[2.5, 4.5], [3.5, 4.5]]
