@@ -18,7 +18,7 @@ from hop_core.errors import DeviceError
 from hop_core.rate import QuantileRing
 from hop_core.robot_config import HandConfig
 from hop_core.safety_config import SafetyConfig
-from hop_drivers.allegro_can import Status
+from hop_drivers.allegro_can import HandInfo, Status
 from hop_drivers.driver import Driver
 from hop_drivers.driver_state import DriverView
 from hop_drivers.follower import device_follower
@@ -28,8 +28,8 @@ from hop_drivers.hand_pd import HandPd
 from hop_drivers.position_sets import SetClock
 
 _IDLE_S = 0.01
-_INFO_EVERY = 333
-_POLLS_TO_TRUST = 2  # an answer may have been under way when the servo was switched on
+_INFO_NS = 1_000_000_000
+_ANSWERS_TO_TRUST = 1  # one may have been under way when the servo was switched on
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,9 @@ class HandDriver(Driver):
         self._enabled = False
         self._fresh = True
         self._answered = 0
-        self._polls = 0
+        self._next_poll_ns = 0
+        self._judged: HandInfo | None = None
+        self._answers = 0  # of the hand about itself, since the servo was switched on
         self._loop = threading.Thread(target=self._run, name="allegro-sets", daemon=True)
 
     def start(self) -> None:
@@ -119,6 +121,10 @@ class HandDriver(Driver):
                 continue
             try:
                 q = adapter.receive()
+                info = adapter.info
+                if info is not None and info is not self._judged:
+                    self._judged = info
+                    self._check_health(info)
                 if q is not None:
                     self._on_set(adapter, q)
             except DeviceError as error:
@@ -151,14 +157,14 @@ class HandDriver(Driver):
                     q.copy(), self.pd.velocity.copy(), self._torque * self._nm_per_unit, stamp_ns
                 )
             )
-        if self._answered % _INFO_EVERY == 0:
+        if now_ns >= self._next_poll_ns:  # by the clock: a machine that drops sets asks as often
+            self._next_poll_ns = now_ns + _INFO_NS
             adapter.poll_info()
-            self._check_health(adapter)
         self._work_ms.add((time.monotonic_ns() - now_ns) * 1e-6)
 
-    def _check_health(self, adapter: HandAdapter) -> None:
-        info = adapter.info
-        if info is None or not self.state.may_move:
+    def _check_health(self, info: HandInfo) -> None:
+        """Judge each answer of the hand once, as it comes."""
+        if not self.state.may_move:
             return
         if info.temperature_c >= self._config.stop_c or info.status & Status.OVER_TEMPERATURE:
             self.fault(
@@ -167,8 +173,8 @@ class HandDriver(Driver):
             )
         elif info.status & Status.INTERNAL_COMMUNICATION:
             self.fault("the hand reports an internal communication error; switch it off and on")
-        self._polls += 1
-        if self._polls > _POLLS_TO_TRUST and not info.status & Status.SERVO_ON:
+        self._answers += 1
+        if self._answers > _ANSWERS_TO_TRUST and not info.status & Status.SERVO_ON:
             self.fault("the hand switched its torque off; check its supply, then recover")
 
     # The device, from the worker.
@@ -187,7 +193,7 @@ class HandDriver(Driver):
         if self._guard_wanted and self._guard is None:
             self._guard = HandGuard(self._config)
         self.pd.disable()
-        self._polls = 0
+        self._answers = 0
         self._present().servo(True)
         self._enabled = True
 

@@ -12,6 +12,7 @@ import contextlib
 import io
 import threading
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from hop_drivers.arm_adapter import ArmReading
 from hop_drivers.xarm_connection import connect, probe
 
 _READBACK_S = 2.0
+_SETTING_S = 1.0
 _STOP_S = 3.0
 _REPORT_SILENT_S = 2.0
 _LATE_SERIES = 1305
@@ -93,6 +95,11 @@ class XArm:
         Every configuration change drops the box to mode 0: all of it comes before mode 1. Mode,
         payload and collision sensitivity are read back.
         """
+        with self._patience():
+            self._enter_servo_mode()
+            self._read_back()
+
+    def _enter_servo_mode(self) -> None:
         api = self._api
         self._clear_box()
         self._call("motion_enable", api.motion_enable, True)
@@ -102,7 +109,16 @@ class XArm:
         self._call("set_mode(1)", api.set_mode, codes.SERVO_MODE)
         self._call("set_state(0)", api.set_state, 0)
         self._wait(self._is_ready, "xArm did not enter servo mode", _READBACK_S)
-        self._read_back()
+
+    @contextlib.contextmanager
+    def _patience(self) -> Iterator[None]:
+        """Wait longer for the answers to settings: the control loop, which only polls, may not."""
+        api, reply_s = self._api, self._config.reply_timeout_s
+        api.set_timeout((max(_SETTING_S, reply_s), reply_s))
+        try:
+            yield
+        finally:
+            api.set_timeout(reply_s)
 
     def _configure(self) -> None:
         config, api = self._config, self._api
@@ -187,8 +203,9 @@ class XArm:
 
     def halt(self) -> None:
         """Stop and leave servo mode (see ArmAdapter)."""
-        self._call("set_state(4)", self._api.set_state, codes.STATE_STOPPED)
-        self._call("set_mode(0)", self._api.set_mode, 0)
+        with self._patience():
+            self._call("set_state(4)", self._api.set_state, codes.STATE_STOPPED)
+            self._call("set_mode(0)", self._api.set_mode, 0)
 
     def stop(self) -> None:
         """Send stop until the box confirms it (see ArmAdapter)."""

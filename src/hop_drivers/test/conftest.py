@@ -14,6 +14,8 @@ from hop_drivers.target import Target
 from hop_sim.twin_client import TwinClient
 
 PORT = 29600
+SILENCE_S = 2.0
+"""Patience with a device: on a loaded machine the twin's process is stalled for long."""
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +28,7 @@ def twin(request):
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     try:
-        with TwinClient(address, PORT, wait_s=20.0) as client:
+        with TwinClient(address, PORT, wait_s=60.0) as client:
             yield client
     finally:
         process.terminate()
@@ -35,8 +37,11 @@ def twin(request):
 
 @pytest.fixture(scope="module")
 def robot(request):
-    """Return the twin's overlay, moved to the module's ADDRESS."""
-    return load_robot("twin").moved(request.module.ADDRESS)
+    """Return the twin's overlay, moved to the module's ADDRESS, with patience."""
+    robot = load_robot("twin").moved(request.module.ADDRESS)
+    arm = robot.arm.model_copy(update={"silence_s": SILENCE_S, "reply_timeout_s": SILENCE_S / 2})
+    hand = robot.hand.model_copy(update={"silence_s": SILENCE_S})
+    return robot.model_copy(update={"arm": arm, "hand": hand})
 
 
 def _wait_for(condition, seconds, what):
@@ -56,20 +61,29 @@ def wait_for():
 class DriverRig:
     """A driver on the twin, its supervisor played by the test.
 
-    `make(on_reading)` makes the driver; `readings` holds all that it read.
+    `make(on_reading, on_change)` makes the driver; `readings` holds all that it read, `views` all
+    that it said of its state.
     """
 
     def __init__(self, make):
         self.readings = []
+        self.views = []
         self.ids = 0
-        self.driver = make(self.readings.append)
+        self.driver = make(self.readings.append, self.views.append)
 
     @property
     def view(self):
         return self.driver.state.view
 
-    def wait(self, state, seconds=6.0):
-        _wait_for(lambda: self.view.state is state, seconds, f"{state}, not {self.view}")
+    @property
+    def moving(self):
+        return self.view.state is HopState.ACTIVE
+
+    def wait(self, state, seconds=30.0):
+        end = time.monotonic() + seconds
+        while self.view.state is not state:
+            assert time.monotonic() < end, f"waited {seconds} s for {state}, not {self.view}"
+            time.sleep(0.01)
 
     def say(self, state, **keys):
         self.driver.on_supervisor(StateReport("supervisor", state, **keys))
@@ -84,13 +98,19 @@ class DriverRig:
         self.say(HopState.ARMED, arming_id=arming_id)
         return arming_id
 
-    def follow(self, arming_id, goal, seconds):
+    def send(self, arming_id, goal):
+        """Offer one target, as a policy does every 50 ms."""
+        now = time.time_ns()
+        target = Target(arming_id, now, (now + 50_000_000,), goal[None])
+        self.driver.offer(lambda: target)
+        time.sleep(0.05)
+
+    def follow(self, arming_id, goal, condition, what, seconds=30.0):
+        """Offer targets until `condition()` is true."""
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            now = time.time_ns()
-            target = Target(arming_id, now, (now + 50_000_000,), goal[None])
-            self.driver.offer(lambda target=target: target)
-            time.sleep(0.05)
+        while not condition():
+            assert time.monotonic() < end, f"followed for {seconds} s without {what}: {self.view}"
+            self.send(arming_id, goal)
 
 
 @pytest.fixture
@@ -104,7 +124,7 @@ def rig_of(twin):
         rigs.append(rig)
         rig.driver.start()
         rig.wait(HopState.IDLE)
-        _wait_for(lambda: rig.readings, 2.0, "joint states")
+        _wait_for(lambda: rig.readings, 20.0, "joint states")
         return rig
 
     yield start

@@ -18,22 +18,25 @@ E = load_embodiment()
 @pytest.fixture
 def rig(rig_of, robot):
     return rig_of(
-        lambda on_reading: ArmDriver(
-            robot.arm, E, load_safety(), XArm, on_reading, lambda _view: None
+        lambda on_reading, on_change: ArmDriver(
+            robot.arm, E, load_safety(), XArm, on_reading, on_change
         )
     )
 
 
 def test_it_follows_a_target_and_holds_then_disarms_without_one(rig):
     arming_id = rig.arm()
-    start = rig.readings[-1].q
-    goal = start + np.array([0.1, 0, 0, 0, 0, 0.1, 0])
-    rig.follow(arming_id, goal, 1.0)
-    assert rig.view.state is HopState.ACTIVE
-    np.testing.assert_allclose(rig.readings[-1].q, goal, atol=0.01)
-    rig.wait(HopState.HOLD, 1.0)
-    rig.wait(HopState.IDLE, 4.0)
+    goal = rig.readings[-1].q + np.array([0.1, 0, 0, 0, 0, 0.1, 0])
+    rig.follow(
+        arming_id, goal, lambda: np.abs(rig.readings[-1].q - goal).max() < 0.01, "reaching the goal"
+    )
+    rig.wait(HopState.IDLE)
     assert "no target" in rig.view.reason
+    assert [view.state for view in rig.views][-3:] == [
+        HopState.ACTIVE,
+        HopState.HOLD,
+        HopState.IDLE,
+    ]
 
 
 def test_it_does_not_move_when_it_is_armed(rig):
@@ -46,8 +49,9 @@ def test_it_does_not_move_when_it_is_armed(rig):
 def test_targets_of_another_arming_are_refused_and_counted(rig):
     rig.arm()
     start = rig.readings[-1].q
-    rig.follow("zombie", start + 0.2, 0.3)
-    assert rig.driver.refusals["arming_id"] >= 5
+    for _ in range(5):
+        rig.send("zombie", start + 0.2)
+    assert rig.driver.refusals["arming_id"] == 5
     assert rig.view.state is HopState.ARMED
 
 
@@ -63,49 +67,50 @@ def test_an_arming_id_is_good_for_one_arming(rig):
 def test_an_error_of_the_box_is_a_fault_with_its_sentence_and_recovers_disarmed(rig, twin):
     rig.arm()
     twin.inject("arm_error", code=31)
-    rig.wait(HopState.FAULT, 1.0)
+    rig.wait(HopState.FAULT)
     assert "C31" in rig.view.reason
     assert "collision" in rig.view.reason
     rig.driver.request_recover()
-    rig.wait(HopState.IDLE, 2.0)
+    rig.wait(HopState.IDLE)
     rig.arm()
 
 
-def test_the_red_button_blocks_recovery_until_it_is_released(rig, twin):
+def test_the_red_button_blocks_recovery_until_it_is_released(rig, twin, wait_for):
     rig.arm()
     twin.inject("arm_estop")
-    rig.wait(HopState.FAULT, 2.0)
+    rig.wait(HopState.FAULT)
     rig.driver.request_recover()
-    time.sleep(0.3)
+    wait_for(
+        lambda: "release the stop device" in rig.view.reason, 20.0, "the refusal of the recovery"
+    )
     assert rig.view.state is HopState.FAULT
-    assert "release the stop device" in rig.view.reason
     twin.clear()
     rig.driver.request_recover()
-    rig.wait(HopState.IDLE, 2.0)
+    rig.wait(HopState.IDLE)
 
 
 def test_an_estop_is_confirmed_by_the_box_and_only_a_new_clear_id_releases_it(rig, wait_for):
     arming_id = rig.arm()
-    rig.follow(arming_id, rig.readings[-1].q, 0.2)
+    rig.follow(arming_id, rig.readings[-1].q, lambda: rig.moving, "moving")
     rig.driver.request_estop("button")
-    wait_for(lambda: "confirmed" in rig.view.reason, 1.0, "the confirmation")
+    wait_for(lambda: "confirmed" in rig.view.reason, 20.0, "the confirmation")
     rig.driver.request_recover()
     rig.say(HopState.IDLE)
     time.sleep(0.2)
     assert rig.view.state is HopState.ESTOP
     rig.say(HopState.IDLE, extra={"clear_id": f"clear-{arming_id}"})
-    rig.wait(HopState.IDLE, 1.0)
+    rig.wait(HopState.IDLE)
 
 
 def test_a_lost_connection_is_a_fault_and_a_new_one_is_made(rig, twin, wait_for):
     rig.arm()
     twin.inject("arm_drop")
-    rig.wait(HopState.FAULT, 3.0)
+    rig.wait(HopState.FAULT)
     count = len(rig.readings)
-    wait_for(lambda: len(rig.readings) > count + 50, 6.0, "joint states of the new connection")
+    wait_for(lambda: len(rig.readings) > count + 50, 30.0, "joint states of the new connection")
     assert rig.view.state is HopState.FAULT
     rig.driver.request_recover()
-    rig.wait(HopState.IDLE, 2.0)
+    rig.wait(HopState.IDLE)
 
 
 def test_a_supervisor_that_disarms_takes_the_driver_along(rig):
@@ -114,9 +119,20 @@ def test_a_supervisor_that_disarms_takes_the_driver_along(rig):
     assert rig.view.state is HopState.IDLE
 
 
-def test_joint_states_come_at_120_hz(rig):
-    count, start = len(rig.readings), time.monotonic()
-    time.sleep(1.5)
-    rate = (len(rig.readings) - count) / (time.monotonic() - start)
-    assert rate > 100.0  # other processes may share the machine
-    assert rate < 123.0
+def test_every_tick_of_120_hz_is_a_joint_state_or_counted(rig, wait_for):
+    loop = rig.driver.loop
+    assert loop.period_ns == round(1e9 / 120)
+
+    def accounted():
+        stats = loop.stats()
+        return stats.ticks + stats.missed
+
+    begin, ticks, readings = accounted(), loop.stats().ticks, len(rig.readings)
+    start = time.monotonic()
+    time.sleep(1.0)
+    # A machine that stalls the loop delays the count, it takes nothing from it.
+    wait_for(lambda: accounted() - begin >= 120 * (time.monotonic() - start) - 2, 30.0, "ticks")
+    assert accounted() - begin <= 120 * (time.monotonic() - start) + 2
+    failed = rig.driver.diagnostics()["failed_reads"]
+    assert len(rig.readings) - readings == pytest.approx(loop.stats().ticks - ticks - failed, abs=2)
+    assert (np.diff([reading.stamp_ns for reading in rig.readings]) > 0).all()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
 from hop_core.config import config_hash, config_path, load_config
+from hop_core.safety_config import load_safety
 from hop_policy.bag_writer import EpisodeWriter
 from hop_policy.cell_statics import cell_statics
 from hop_policy.episode_info import EpisodeInfo, run_hash
@@ -61,15 +62,17 @@ def _recorder(what: Collection) -> Callable[[int], Outcome]:
     robot = cell.load_robot()
     agent = ExpertAgent(1.0 / twin.contract.policy_hz)
     config = load_config(config_path("recorder.yaml", cell.config_dir), RecorderConfig)
+    safety = load_safety(cell.config_dir)
+    realism = {f"camera_{key}": str(value) for key, value in asdict(cell.realism).items()}
 
     def record(seed: int) -> Outcome:
         info = EpisodeInfo(
             task=cell.task,
             source="expert",
-            config_hash=run_hash(robot, twin.task.config),
+            config_hash=run_hash(robot, twin.task.config, safety, config),
             contract_hash=twin.contract.hash,
             seed=seed,
-            extra={"mode": "lock-step", "task_hash": config_hash(twin.task.config)},
+            extra={"mode": "lock-step", "task_hash": config_hash(twin.task.config), **realism},
         )
         name = episode_name(seed)
         with EpisodeWriter(

@@ -13,7 +13,10 @@ from hop_sim.twin_client import TwinClient
 
 
 def collect_live(what: Collection, count: int, first: int) -> Iterator[Outcome]:
-    """Record what `collect` would, through the running graph; yield how each episode ended.
+    """Record demonstrations through the running graph; yield how each episode ended.
+
+    They start at home, where the supervisor brings the robot, and not all about it as those of
+    `collect` do.
 
     Raises:
         TwinError: the graph does not come up, or stops answering.

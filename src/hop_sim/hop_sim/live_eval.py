@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hop_core.errors import TwinError
 from hop_core.state_report import StateReport
@@ -13,9 +12,6 @@ from hop_sim.live_figures import rates_between
 from hop_sim.live_launch import LiveLaunch
 from hop_sim.live_runner import LiveRunner, PolicyPerformer, Recording
 from hop_sim.rollout import CellSpec, Outcome
-
-if TYPE_CHECKING:
-    pass
 
 MAX_MISSED_SHARE = 0.02
 """Share of missed policy ticks above which the cadence counts as broken."""
