@@ -43,9 +43,7 @@ class ArmDriver(Driver):
         clock: ClockOffset | None = None,
     ) -> None:
         clock = clock or ClockOffset(step_limit_ns=round(1e9 * safety.watchdog.clock_step_s))
-        super().__init__(
-            "xarm", safety, device_follower(embodiment, safety, clock, ARM), clock, on_change
-        )
+        super().__init__("xarm", safety, device_follower(embodiment, safety, ARM), clock, on_change)
         self._config = config
         self._make_adapter = make_adapter
         self._on_reading = on_reading

@@ -10,7 +10,6 @@ from enum import Enum
 
 import numpy as np
 
-from hop_core.clock import ClockOffset
 from hop_core.embodiment import Embodiment
 from hop_core.interpolate import TargetInterpolator
 from hop_core.limiter import MotionLimiter, MotionLimits
@@ -54,14 +53,12 @@ class Follower:
         upper: np.ndarray,
         limits: MotionLimits,
         watchdog: WatchdogConfig,
-        clock: ClockOffset,
     ) -> None:
-        """Bind limits (n,) [rad], motion bounds, ages and the clock that converts due times."""
+        """Bind limits (n,) [rad], motion bounds and ages."""
         self._lower = lower
         self._upper = upper
         self._limiter = MotionLimiter(limits)
         self._watchdog = watchdog
-        self._clock = clock
         self._interpolator = TargetInterpolator(np.zeros(len(lower)), 0)
         # One element: handing over and taking are single steps, and no target is lost between.
         self._slot: deque[tuple[Target, int | None]] = deque(maxlen=1)
@@ -138,7 +135,13 @@ class Follower:
         self._plan(target, now_ns)
 
     def _plan(self, target: Target, now_ns: int) -> None:
-        due = [self._clock.to_monotonic(stamp) for stamp in target.due_ns]
+        """Play the points from now on, as far apart as from the stamp.
+
+        A target is on its way for 15-25 ms. Played by the stamp, 50 ms of motion would be squeezed
+        into the rest of its tick, at up to three times the speed that the filter allowed, and the
+        robot would stand still until the next one. So all are late by their own age, and smooth.
+        """
+        due = [now_ns + stamp - target.stamp_ns for stamp in target.due_ns]
         self._interpolator.set_target(list(zip(due, target.q, strict=True)), now_ns)
 
     def _watch(self, now_ns: int) -> None:
@@ -154,9 +157,7 @@ class Follower:
             self._interpolator = TargetInterpolator(self._limiter.q, now_ns)
 
 
-def device_follower(
-    embodiment: Embodiment, safety: SafetyConfig, clock: ClockOffset, joints: slice
-) -> Follower:
+def device_follower(embodiment: Embodiment, safety: SafetyConfig, joints: slice) -> Follower:
     """Return the follower of the arm's or the hand's `joints`.
 
     Its bounds are the configured speeds and the device's own position and acceleration limits: a
@@ -165,4 +166,4 @@ def device_follower(
     velocity = safety.motion_limits(embodiment, tcp=False).velocity[joints]
     limits = MotionLimits(velocity, embodiment.acceleration_limit[joints])
     lower, upper = embodiment.lower[joints], embodiment.upper[joints]
-    return Follower(lower, upper, limits, safety.watchdog, clock)
+    return Follower(lower, upper, limits, safety.watchdog)

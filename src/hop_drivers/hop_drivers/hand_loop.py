@@ -68,7 +68,7 @@ class HandDriver(Driver):
     ) -> None:
         clock = clock or ClockOffset(step_limit_ns=round(1e9 * safety.watchdog.clock_step_s))
         super().__init__(
-            "allegro", safety, device_follower(embodiment, safety, clock, HAND), clock, on_change
+            "allegro", safety, device_follower(embodiment, safety, HAND), clock, on_change
         )
         self._config = config
         self._make_adapter = make_adapter

@@ -20,7 +20,7 @@ class FakeDriver(Driver):
 
     def __init__(self):
         clock = ClockOffset()
-        follower = device_follower(load_embodiment(), SAFETY, clock, ARM)
+        follower = device_follower(load_embodiment(), SAFETY, ARM)
         super().__init__("fake", SAFETY, follower, clock, lambda _view: None)
         self.stop_errors = []
         self.stops = 0

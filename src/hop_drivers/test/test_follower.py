@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hop_core.clock import ClockOffset
 from hop_core.limiter import MotionLimits
 from hop_core.safety_config import load_safety
 from hop_drivers.follower import Follower, Phase
@@ -19,8 +18,7 @@ LIMIT = MotionLimits(np.full(2, 3.0), np.full(2, 20.0))
 
 
 def make():
-    clock = ClockOffset(lambda: 0, lambda: 0)
-    follower = Follower(np.full(2, -1.0), np.full(2, 1.0), LIMIT, WATCHDOG, clock)
+    follower = Follower(np.full(2, -1.0), np.full(2, 1.0), LIMIT, WATCHDOG)
     follower.arm()
     return follower
 
@@ -124,3 +122,19 @@ def test_limits_are_the_devices_and_never_exceeded_by_a_measured_pose_outside():
     follower = make()
     q = follower.step(0, np.array([1.2, 0.0]), DT)
     assert q[0] == pytest.approx(1.2, abs=20.0 * DT * DT)  # eased back, never snapped
+
+
+@pytest.mark.parametrize("speed", [0.1, 0.6])
+def test_a_steady_motion_stays_steady_though_targets_arrive_late_and_unevenly(speed):
+    follower, rng = make(), np.random.default_rng(0)
+    arrivals = [(k * 50 + 20 + rng.uniform(-8, 8), k) for k in range(1, 30)]
+    commands, now = [], 0
+    while now < 1450 * MS:
+        while arrivals and arrivals[0][0] * MS <= now:
+            _, k = arrivals.pop(0)
+            follower.offer(target([speed * (k + 1) * 0.05 - 0.5] * 2, (k + 1) * 50 * MS))
+        commands.append(follower.step(now, np.full(2, -0.5), DT)[0])
+        now += DT_NS
+    rate = np.diff(commands)[60:] / DT  # the first half second catches up with the start
+    assert rate.max() <= 1.4 * speed
+    assert np.mean(rate < 0.1 * speed) <= 0.1

@@ -16,7 +16,6 @@ from typing import Protocol
 import numpy as np
 
 from hop_core.align import TickAligner
-from hop_core.clock import ClockOffset
 from hop_core.embodiment import ARM, HAND, load_embodiment
 from hop_core.errors import HopError, TwinError
 from hop_core.kinematics import Kinematics
@@ -141,7 +140,6 @@ class LockStep:
         self.realism = realism or Realism()
         self._rules = stream_rules(contract.model_copy(update={"vision": "depth"}))
         self.now_ns = EPOCH_NS
-        self._clock = ClockOffset(lambda: self.now_ns, lambda: self.now_ns)
         self._filter = SafetyFilter(self._embodiment, safety, robot, Kinematics())
         self._safety = safety
         rates = self._embodiment.rates
@@ -169,8 +167,8 @@ class LockStep:
         pose = episode_pose(self._robot.camera, self._twin, seed, realism.jitter, realism.shift_m)
         self.camera.begin(seed, pose, realism.noise * self._twin.depth_noise_scale)
         self.monitor: LiftMonitor = self.task.monitor(self.world.model, start, index)
-        self._arm = device_follower(self._embodiment, self._safety, self._clock, ARM)
-        self._hand = device_follower(self._embodiment, self._safety, self._clock, HAND)
+        self._arm = device_follower(self._embodiment, self._safety, ARM)
+        self._hand = device_follower(self._embodiment, self._safety, HAND)
         self._pd = HandPd(self._embodiment.hand)
         self._pd.reset(self.world.hand_q)
         self._filter.reset(self._q_start)
