@@ -11,6 +11,7 @@ from typing import TypeVar, cast
 
 import numpy as np
 
+from hop_core.parent_process import exit_with_parent
 from hop_core.robot_config import RobotConfig, load_robot
 from hop_core.safety_config import load_safety
 from hop_policy.contract import PolicyContract, VisionKind, load_contract
@@ -100,6 +101,7 @@ _worker: Callable[[int], object] | None = None
 
 def _start_worker(make: Callable[[], Callable[[int], object]]) -> None:
     global _worker
+    exit_with_parent()
     _worker = make()
 
 

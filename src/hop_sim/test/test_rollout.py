@@ -1,6 +1,12 @@
 """Lock-step: the expert succeeds, doing nothing fails, one seed is one episode to the bit."""
 
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import numpy as np
+import psutil
 import pytest
 
 from hop_core.config import config_path
@@ -92,3 +98,36 @@ def test_demonstrations_and_evaluation_never_share_a_seed() -> None:
 def test_wilson_interval_of_twelve_of_twenty() -> None:
     rate = success_rate([True] * 12 + [False] * 8)
     assert (rate.low, rate.high) == pytest.approx((0.387, 0.781), abs=1e-3)
+
+
+SLEEPERS = """
+import os, time
+from hop_sim.rollout import over_processes
+def make():
+    return lambda seed: (print(os.getpid(), flush=True), time.sleep(60))
+if __name__ == "__main__":
+    list(over_processes(make, [1, 2], 2))
+"""
+
+
+def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
+    script = tmp_path / "sleepers.py"
+    script.write_text(SLEEPERS)
+    parent = subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert parent.stdout is not None
+    workers = [int(parent.stdout.readline()) for _ in range(2)]
+    parent.kill()
+    parent.wait()
+    give_up = time.monotonic() + 20.0
+    while any(psutil.pid_exists(pid) and _alive(pid) for pid in workers):
+        assert time.monotonic() < give_up, "a worker outlived its parent"
+        time.sleep(0.05)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

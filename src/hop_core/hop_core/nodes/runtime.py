@@ -9,7 +9,6 @@ returns in the wheels), `SingleThreadedExecutor` where it is missing.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import sys
@@ -28,9 +27,9 @@ from rclpy.signals import SignalHandlerOptions
 
 from hop_core.errors import HopError
 from hop_core.nodes.shared_memory import remove_orphans
+from hop_core.parent_process import exit_with_parent
 
 _SPIN_S = 0.1
-_PR_SET_PDEATHSIG = 1
 EXIT_WITH_PARENT = "HOP_EXIT_WITH_PARENT"
 """Environment variable, set by the launch files.
 
@@ -86,7 +85,8 @@ def run(make_node: Callable[[], HopNode], args: list[str] | None = None) -> int:
         0 after a requested stop, 1 (or the error's own code) after a HopError, the node's
         `exit_code` otherwise.
     """
-    _exit_with_parent()
+    if os.environ.get(EXIT_WITH_PARENT) == "1":
+        exit_with_parent()  # a killed launcher must not leave a robot driver behind
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     node: HopNode | None = None
     stop_early = threading.Event()
@@ -135,19 +135,6 @@ def _spin(node: HopNode) -> None:
     finally:
         executor.remove_node(node)
         executor.shutdown(timeout_sec=1.0)
-
-
-def _exit_with_parent() -> None:
-    """Asks Linux for SIGTERM when the parent dies.
-
-    A killed launcher must not leave a robot driver behind.
-    """
-    if os.environ.get(EXIT_WITH_PARENT) != "1" or not sys.platform.startswith("linux"):
-        return
-    parent = os.getppid()
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
-    if os.getppid() != parent or parent == 1:
-        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def to_time(stamp_ns: int) -> Time:
