@@ -14,7 +14,7 @@ from hop_drivers.target import Target
 from hop_sim.twin_client import TwinClient
 
 PORT = 29600
-SILENCE_S = 2.0
+SILENCE_S = 1.0
 """Patience with a device: on a loaded machine the twin's process is stalled for long."""
 
 
@@ -32,7 +32,7 @@ def twin(request):
             yield client
     finally:
         process.terminate()
-        process.wait(10.0)
+        process.wait(30.0)
 
 
 @pytest.fixture(scope="module")

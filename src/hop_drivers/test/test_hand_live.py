@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -23,8 +22,8 @@ E = load_embodiment()
 @pytest.fixture
 def rig(rig_of, robot):
     return rig_of(
-        lambda on_reading: HandDriver(
-            robot.hand, E, load_safety(), AllegroHand, on_reading, lambda _view: None, guard=False
+        lambda on_reading, on_change: HandDriver(
+            robot.hand, E, load_safety(), AllegroHand, on_reading, on_change, guard=False
         )
     )
 
@@ -33,65 +32,79 @@ def servo_on(twin):
     return twin.state()["devices"]["hand"]["servo"]
 
 
-def test_it_follows_a_target_softly(rig, twin):
+def test_it_follows_a_target_softly(rig, twin, wait_for):
     arming_id = rig.arm()
-    assert servo_on(twin)
+    wait_for(lambda: servo_on(twin), 20.0, "servo on")
     goal = np.clip(rig.readings[-1].q + 0.25, E.lower[HAND], E.upper[HAND])
-    rig.follow(arming_id, goal, 0.1)
-    assert np.abs(rig.readings[-1].effort).max() < 0.1  # the gains have only begun to rise
-    rig.follow(arming_id, goal, 2.5)
-    error = np.abs(rig.readings[-1].q - goal)
-    assert np.median(error) < 0.13  # a torque hand under gravity: 0.08-0.13 rad at these gains
+
+    def followed():  # a torque hand under gravity: 0.08-0.13 rad at these gains
+        return np.median(np.abs(rig.readings[-1].q - goal)) < 0.13
+
+    rig.follow(arming_id, goal, followed, "coming near the goal")
+    efforts = [np.abs(reading.effort).max() for reading in rig.readings if reading.effort.any()]
+    assert efforts[0] < 0.1 * max(efforts)  # the gains begin at zero
 
 
 def test_disarming_takes_the_torque_off(rig, twin, wait_for):
     rig.arm()
     rig.driver.request_disarm()
-    wait_for(lambda: not servo_on(twin), 1.0, "servo off")
-    wait_for(lambda: not rig.readings[-1].effort.any(), 1.0, "no effort")
+    wait_for(lambda: not servo_on(twin), 20.0, "servo off")
+    wait_for(lambda: not rig.readings[-1].effort.any(), 20.0, "no effort")
 
 
 def test_an_estop_takes_the_torque_off(rig, twin, wait_for):
     rig.arm()
     rig.driver.request_estop("button")
-    wait_for(lambda: not servo_on(twin), 1.0, "servo off")
+    wait_for(lambda: not servo_on(twin), 20.0, "servo off")
     assert rig.view.state is HopState.ESTOP
 
 
 def test_silence_is_a_fault_while_armed_and_the_stream_comes_back_disarmed(rig, twin, wait_for):
     rig.arm()
     twin.inject("hand_silent")
-    rig.wait(HopState.FAULT, 3.0)
+    rig.wait(HopState.FAULT)
     assert "silent" in rig.view.reason
     twin.clear()
     count = len(rig.readings)
-    wait_for(lambda: len(rig.readings) > count + 20, 6.0, "joint states")
+    wait_for(lambda: len(rig.readings) > count + 20, 20.0, "joint states")
     rig.driver.request_recover()
-    rig.wait(HopState.IDLE, 2.0)
+    rig.wait(HopState.IDLE)
 
 
 def test_a_hot_hand_is_a_fault(rig, twin, wait_for):
     rig.arm()
     twin.inject("hand_over_temperature", temperature_c=75)
-    rig.wait(HopState.FAULT, 4.0)
+    rig.wait(HopState.FAULT)
     assert "75 degC" in rig.view.reason
-    wait_for(lambda: not servo_on(twin), 1.0, "servo off")
+    wait_for(lambda: not servo_on(twin), 20.0, "servo off")
 
 
 def test_a_hand_that_switches_itself_off_is_a_fault(rig, twin):
     arming_id = rig.arm()
-    rig.follow(arming_id, rig.readings[-1].q, 0.2)
+    goal = rig.readings[-1].q
+    rig.follow(arming_id, goal, lambda: rig.moving, "moving")
     twin.inject("hand_servo_off")
-    rig.follow(arming_id, rig.readings[-1].q, 3.5)
-    rig.wait(HopState.FAULT, 1.0)
+    rig.follow(arming_id, goal, lambda: rig.view.state is HopState.FAULT, "a fault")
     assert "switched its torque off" in rig.view.reason
 
 
-def test_joint_states_come_on_every_second_set(rig):
-    count, start = len(rig.readings), time.monotonic()
-    time.sleep(1.5)
-    rate = (len(rig.readings) - count) / (time.monotonic() - start)
-    assert 120.0 < rate < 172.0
+def test_joint_states_come_on_every_second_set(rig, twin, wait_for):
+    assert E.rates.hand_publish_every == 2
+
+    def sent():
+        return twin.state()["loop"]["sets"]
+
+    def answered():
+        figures = rig.driver.diagnostics()
+        return figures["sets"] - figures["burst_sets"]
+
+    before, sets, readings, known = sent(), rig.driver.sets.sets, len(rig.readings), answered()
+    wait_for(lambda: len(rig.readings) >= readings + 100, 60.0, "joint states")
+    assert len(rig.readings) - readings == pytest.approx((answered() - known) / 2, abs=2)
+    # Every set that the hand has sent arrives, on a stalled machine later.
+    wait_for(
+        lambda: abs((sent() - before) - (rig.driver.sets.sets - sets)) <= 5, 30.0, "all sets sent"
+    )
 
 
 def test_the_other_hand_is_refused_in_one_sentence(twin, robot):
@@ -141,9 +154,8 @@ def test_a_killed_host_does_not_leave_the_torque_on(twin, wait_for):
     )
     try:
         assert host.stdout.readline() == "armed\n"
-        assert servo_on(twin)
-        time.sleep(1.5)  # the guard needs a moment to start
+        wait_for(lambda: servo_on(twin), 20.0, "servo on")
     finally:
         host.send_signal(signal.SIGKILL)
-        host.wait(5.0)
-    wait_for(lambda: not servo_on(twin), 5.0, "the guard to switch the hand off")
+        host.wait(20.0)
+    wait_for(lambda: not servo_on(twin), 20.0, "the guard to switch the hand off")

@@ -15,6 +15,7 @@ from hop_sim.shared_state import model_path, state_path
 from hop_sim.twin_client import TwinClient
 
 PORT = 29600
+WAIT_S = 60.0
 
 
 def _start(address: str) -> subprocess.Popen:
@@ -39,21 +40,21 @@ def start():
     yield begin
     for process in running:
         process.terminate()
-        process.communicate(timeout=10.0)
+        process.communicate(timeout=30.0)
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, None])
 def test_twin_ends_cleanly_and_leaves_no_file(start, ending):
     address = f"127.0.42.{1 + [signal.SIGINT, signal.SIGTERM, None].index(ending)}"
     process = start(address)
-    with TwinClient(address, PORT, wait_s=15.0) as client:
+    with TwinClient(address, PORT, wait_s=WAIT_S) as client:
         client.hello()
         assert state_path(address, PORT).exists()
         if ending is None:
             client.shutdown()
         else:
             process.send_signal(ending)
-        assert process.wait(5.0) == 0
+        assert process.wait(30.0) == 0
     assert not state_path(address, PORT).exists()
     assert not model_path(state_path(address, PORT)).exists()
     assert process.stderr.read() == ""
@@ -61,26 +62,40 @@ def test_twin_ends_cleanly_and_leaves_no_file(start, ending):
 
 def test_second_twin_on_the_same_address_fails_with_one_sentence_and_another_address_works(start):
     start("127.0.42.5")
-    with TwinClient("127.0.42.5", PORT, wait_s=15.0) as client:
+    with TwinClient("127.0.42.5", PORT, wait_s=WAIT_S) as client:
         second = start("127.0.42.5")
-        assert second.wait(15.0) == 1
+        assert second.wait(60.0) == 1
         error = second.stderr.read()
         assert error.count("\n") == 1
         assert "in use" in error
         assert "--address" in error
         start("127.0.42.6")
-        with TwinClient("127.0.42.6", PORT, wait_s=15.0) as other:
+        with TwinClient("127.0.42.6", PORT, wait_s=WAIT_S) as other:
             assert other.hello()["state_file"] != client.hello()["state_file"]
 
 
 def test_idle_twin_costs_little_and_keeps_the_world_on_time(start):
     process = start("127.0.42.7")
-    with TwinClient("127.0.42.7", PORT, wait_s=15.0) as client:
+    with TwinClient("127.0.42.7", PORT, wait_s=WAIT_S) as client:
         watched = psutil.Process(process.pid)
-        before, begin = client.state(), watched.cpu_times()
-        time.sleep(1.5)
+
+        def lead_s():
+            """Return the world's time with its counted slip, relative to the clock's.
+
+            A reply in a stall does not know of it yet: the most punctual of some counts.
+            """
+            found = []
+            for _ in range(40):
+                state = client.state()
+                world_s = state["time_s"] + state["loop"]["slip_s"]
+                found.append(world_s - state["stamp_ns"] * 1e-9)
+                time.sleep(0.01)
+            return max(found)
+
+        lead, before, begin = lead_s(), client.state(), watched.cpu_times()
+        time.sleep(0.5)
         after, end = client.state(), watched.cpu_times()
-        wall_s = (after["stamp_ns"] - before["stamp_ns"]) * 1e-9
-        slip_s = after["loop"]["slip_s"] - before["loop"]["slip_s"]
-        assert after["time_s"] - before["time_s"] + slip_s == pytest.approx(wall_s, abs=0.02)
-        assert (end.user + end.system - begin.user - begin.system) / wall_s < 0.35
+        assert lead_s() == pytest.approx(lead, abs=0.01)
+        world_s = after["time_s"] - before["time_s"]
+        assert world_s > 0.0
+        assert (end.user + end.system - begin.user - begin.system) / world_s < 0.5
