@@ -52,7 +52,7 @@ def test_a_signal_ends_it_cleanly(number):
     process = start()
     assert process.stdout.readline() == "up\n"
     process.send_signal(number)
-    output, errors = process.communicate(timeout=10.0)
+    output, errors = process.communicate(timeout=40.0)
     assert process.returncode == 0
     assert output == "closed\n"
     assert "Traceback" not in errors
@@ -60,7 +60,7 @@ def test_a_signal_ends_it_cleanly(number):
 
 def test_an_expected_error_is_one_sentence_and_exit_code_1():
     process = start("fail")
-    _, errors = process.communicate(timeout=10.0)
+    _, errors = process.communicate(timeout=40.0)
     assert process.returncode == 1
     assert "no device at 10.0.0.1; check the cable" in errors
     assert "Traceback" not in errors
@@ -68,7 +68,7 @@ def test_an_expected_error_is_one_sentence_and_exit_code_1():
 
 def test_it_may_end_itself_with_a_code():
     process = start("stop")
-    process.communicate(timeout=10.0)
+    process.communicate(timeout=40.0)
     assert process.returncode == 3
 
 
@@ -95,8 +95,8 @@ def test_it_ends_when_its_launcher_is_killed():
     child = int(launcher.stdout.readline())
     assert launcher.stdout.readline() == "up\n"
     launcher.kill()
-    launcher.wait(5.0)
-    deadline = time.monotonic() + 8.0
+    launcher.wait(20.0)
+    deadline = time.monotonic() + 30.0
     while _alive(child):
         assert time.monotonic() < deadline, "the node outlived its launcher"
         time.sleep(0.05)

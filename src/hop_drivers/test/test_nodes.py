@@ -1,6 +1,8 @@
 """The nodes on real DDS against the twin: arming, home, faults, e-stop, a second launch."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -17,6 +19,7 @@ from std_srvs.srv import SetBool, Trigger  # noqa: E402
 from trajectory_msgs.msg import JointTrajectory  # noqa: E402
 
 from hop_core import topics  # noqa: E402
+from hop_core.config import config_path  # noqa: E402
 from hop_core.nodes.qos import NEWEST, STREAM, reliable  # noqa: E402
 from hop_core.nodes.runtime import make_executor  # noqa: E402
 from hop_core.nodes.state_io import StateListener  # noqa: E402
@@ -28,10 +31,27 @@ pytestmark = pytest.mark.ros
 ADDRESS = "127.0.63.1"
 DOMAIN = "83"
 NODES = ("zed", "xarm", "allegro", "supervisor")
+PATIENT = {
+    "safety.yaml": {"feedback_fault_s": 5.0, "hold_disarm_s": 10.0},
+    "robots/twin.yaml": {"silence_s": 2.0, "reply_timeout_s": 1.0},
+}
+"""Longer waits than ours: a loaded machine stalls whole processes."""
 
 
 def environment():
     return {**os.environ, "ROS_DOMAIN_ID": DOMAIN, "PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+def patient_config(folder):
+    """Copy the configuration to `folder` with the values of PATIENT; return the folder."""
+    shutil.copytree(config_path("safety.yaml").parent, folder)
+    for name, values in PATIENT.items():
+        text = (folder / name).read_text()
+        for key, value in values.items():
+            text, count = re.subn(rf"\b{key}: [\d.]+", f"{key}: {value}", text)
+            assert count > 0, f"{name} has no {key}"
+        (folder / name).write_text(text)
+    return folder
 
 
 def start(name, *parameters):
@@ -52,12 +72,17 @@ class Operator:
         self.node = Node("operator", context=self.context)
         self.executor = make_executor(self.context)
         self.executor.add_node(self.node)
-        self.listener = StateListener(self.node)
+        self.states = []
+        self.listener = StateListener(self.node, self._note)
         self.estop = self.node.create_publisher(Bool, topics.ESTOP, reliable(10))
         self.policy = self.node.create_publisher(JointTrajectory, topics.POLICY_TARGET, STREAM)
         self.command = None
         self.node.create_subscription(JointTrajectory, topics.SAFE_TARGET, self._keep, NEWEST)
         self.clients = {}
+
+    def _note(self, report):
+        if report.component == "supervisor":
+            self.states.append(report.state)
 
     def _keep(self, message):
         self.command = np.array(message.points[0].positions)
@@ -77,7 +102,7 @@ class Operator:
     def view(self):
         return self.listener.get("supervisor")
 
-    def wait(self, state, seconds=10.0):
+    def wait(self, state, seconds=40.0):
         self.until(lambda: self.view is not None and self.view.state is state, seconds, state)
 
     def call(self, name, on=None):
@@ -85,14 +110,16 @@ class Operator:
         if name not in self.clients:
             self.clients[name] = self.node.create_client(kind, name)
         client = self.clients[name]
-        self.until(client.service_is_ready, 5.0, name)
+        self.until(client.service_is_ready, 30.0, name)
         future = client.call_async(Trigger.Request() if on is None else SetBool.Request(data=on))
-        self.until(future.done, 5.0, f"{name}'s answer")
+        self.until(future.done, 30.0, f"{name}'s answer")
         return future.result()
 
-    def send(self, q, seconds):
+    def send(self, q, condition, what, seconds=40.0):
+        """Send targets as a policy until `condition()` is true."""
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        while not condition():
+            assert time.monotonic() < end, f"sent targets for {seconds} s without {what}"
             now = time.time_ns()
             target = Target(self.view.arming_id, now, (now + 50_000_000,), q[None])
             self.policy.publish(target_message(target))
@@ -100,9 +127,9 @@ class Operator:
 
     def arm(self):
         self.wait(HopState.IDLE)
-        self.until(lambda: self.call(topics.SUPERVISOR_ARM).success, 8.0, "arming")
+        self.until(lambda: self.call(topics.SUPERVISOR_ARM).success, 40.0, "arming")
         self.wait(HopState.ARMED)
-        self.until(lambda: self.command is not None, 2.0, "a command")
+        self.until(lambda: self.command is not None, 20.0, "a command")
 
     def close(self):
         self.executor.remove_node(self.node)
@@ -114,17 +141,18 @@ class Operator:
 @pytest.fixture(scope="module")
 def graph(twin, tmp_path_factory):
     folder = tmp_path_factory.mktemp("incidents")
-    running = [start(name) for name in NODES[:-1]]
-    running.append(start("supervisor", f"incident_dir:={folder}"))
+    config = f"config_dir:={patient_config(tmp_path_factory.mktemp('config') / 'config')}"
+    running = [start(name, config) for name in NODES[:-1]]
+    running.append(start("supervisor", config, f"incident_dir:={folder}"))
     operator = Operator()
     try:
-        operator.wait(HopState.IDLE, 20.0)
+        operator.wait(HopState.IDLE)
         yield operator, twin, folder
     finally:
         operator.close()
         for process in running:
             process.terminate()
-        codes = [process.wait(10.0) for process in running]
+        codes = [process.wait(30.0) for process in running]
     assert codes == [0] * len(NODES)
 
 
@@ -140,7 +168,7 @@ def operator(graph):
     if operator.view.state is HopState.FAULT:
         operator.call(topics.SUPERVISOR_RECOVER)
     operator.call(topics.SUPERVISOR_DISARM)
-    operator.wait(HopState.IDLE, 8.0)
+    operator.wait(HopState.IDLE)
 
 
 def test_a_policy_moves_the_robot_and_home_takes_it_back(operator):
@@ -149,45 +177,52 @@ def test_a_policy_moves_the_robot_and_home_takes_it_back(operator):
     assert operator.call(topics.SUPERVISOR_POLICY, True).success
     goal = start_q.copy()
     goal[0] += 0.15
-    operator.send(goal, 1.2)
-    assert operator.view.state is HopState.ACTIVE
-    np.testing.assert_allclose(operator.command, goal, atol=1e-3)
-    assert operator.listener.get("xarm").state is HopState.ACTIVE
-    operator.wait(HopState.HOLD, 2.0)
+
+    def reached():
+        return (
+            np.abs(operator.command - goal).max() < 1e-3
+            and operator.view.state is HopState.ACTIVE
+            and operator.listener.get("xarm").state is HopState.ACTIVE
+        )
+
+    operator.send(goal, reached, "reaching the goal")
+    operator.wait(HopState.HOLD)
     assert operator.call(topics.SUPERVISOR_HOME).success
-    operator.until(lambda: operator.view.progress == "home reached", 8.0, "home")
+    operator.until(lambda: operator.view.progress == "home reached", 40.0, "home")
 
 
 def test_an_arm_error_is_a_fault_with_its_reason_an_incident_and_a_way_back(graph, operator):
     _, twin, folder = graph
     operator.arm()
     twin.inject("arm_error", code=31)
-    operator.wait(HopState.FAULT, 3.0)
+    operator.wait(HopState.FAULT)
     assert "C31" in operator.view.reason
-    operator.until(lambda: any(folder.glob("*/incident.json")), 3.0, "an incident")
+    operator.until(lambda: any(folder.glob("*/incident.json")), 30.0, "an incident")
     assert operator.call(topics.SUPERVISOR_RECOVER).success
-    operator.wait(HopState.IDLE, 6.0)
+    operator.wait(HopState.IDLE)
     assert operator.view.arming_id == ""
 
 
 def test_a_camera_that_is_unplugged_is_a_fault(graph, operator):
     operator.arm()
     graph[1].inject("camera_unplug")
-    operator.wait(HopState.FAULT, 5.0)
+    operator.wait(HopState.FAULT)
     assert operator.view.reason.startswith("zed")
 
 
 def test_an_estop_stops_everything_and_its_release_does_not_arm(operator):
     operator.arm()
     operator.estop.publish(Bool(data=True))
-    operator.wait(HopState.ESTOP, 1.0)
+    operator.wait(HopState.ESTOP)
     for name in ("xarm", "allegro"):
-        operator.until(lambda n=name: operator.listener.get(n).state is HopState.ESTOP, 2.0, name)
+        operator.until(lambda n=name: operator.listener.get(n).state is HopState.ESTOP, 30.0, name)
     assert not operator.call(topics.SUPERVISOR_ARM).success
     assert operator.call(topics.SUPERVISOR_CLEAR_ESTOP).success
     for name in ("xarm", "allegro"):
-        operator.until(lambda n=name: operator.listener.get(n).state is HopState.IDLE, 2.0, name)
-    operator.spin(1.5)
+        operator.until(lambda n=name: operator.listener.get(n).state is HopState.IDLE, 30.0, name)
+    seen = len(operator.states)
+    operator.spin(0.6)
+    assert not any(state.may_move for state in operator.states[seen:])
     assert operator.view.state is HopState.IDLE
 
 
@@ -197,7 +232,7 @@ def test_a_second_supervisor_and_a_second_driver_say_one_sentence_and_end(operat
         ("xarm", "a driver of the arm"),
     ):
         process = start(name)
-        _, errors = process.communicate(timeout=20.0)
+        _, errors = process.communicate(timeout=60.0)
         assert process.returncode == 1
         assert words in errors
         assert "Traceback" not in errors
@@ -213,7 +248,7 @@ def test_a_second_supervisor_and_a_second_driver_say_one_sentence_and_end(operat
 )
 def test_bad_parameters_get_one_sentence(parameter, words):
     process = start("supervisor", parameter)
-    _, errors = process.communicate(timeout=20.0)
+    _, errors = process.communicate(timeout=60.0)
     assert process.returncode == 1
     assert words in errors
     assert "Traceback" not in errors

@@ -68,22 +68,23 @@ def test_space_is_the_estop_and_the_terminal_is_given_back():
     executor = make_executor(context)
     executor.add_node(node)
     try:
-        read_until(outside, "SPACE e-stop", 10.0)
+        read_until(outside, "SPACE e-stop", 40.0)
         assert termios.tcgetattr(inside)[3] & termios.ICANON == 0
-        end = time.monotonic() + 8.0
+        end = time.monotonic() + 30.0
         while not pressed and time.monotonic() < end:
             os.write(outside, b" ")
             executor.spin_once(timeout_sec=0.3)
+        assert pressed, "no e-stop arrived"
         assert pressed[0] is True
         os.write(outside, b"+")
-        read_until(outside, "jogging is off", 3.0)
+        read_until(outside, "jogging is off", 20.0)
     finally:
         executor.remove_node(node)
         executor.shutdown(timeout_sec=1.0)
         node.destroy_node()
         rclpy.shutdown(context=context)
         process.terminate()
-        code = process.wait(10.0)
+        code = process.wait(30.0)
     assert code == 0
     assert termios.tcgetattr(inside) == before
     os.close(outside)
@@ -92,6 +93,6 @@ def test_space_is_the_estop_and_the_terminal_is_given_back():
 
 def test_without_a_terminal_it_says_so_and_ends():
     process = start(None)
-    _, errors = process.communicate(timeout=20.0)
+    _, errors = process.communicate(timeout=60.0)
     assert process.returncode == 0
     assert "no terminal" in errors

@@ -84,8 +84,7 @@ def play():
 
 def test_frames_flow_and_an_old_one_is_never_repeated(play, wait_for):
     driver, frames, views = play(frame(10), frame(20), frame(20), frame(15), frame(30))
-    wait_for(lambda: not Camera.script, 2.0, "the script")
-    time.sleep(0.05)
+    wait_for(lambda: frames and frames[-1].stamp_ns == 30, 20.0, "the last frame")
     assert [f.stamp_ns for f in frames] == [10, 20, 30]
     assert driver.diagnostics()["repeated"] == 2
     assert views[-1].state is HopState.IDLE
@@ -93,8 +92,8 @@ def test_frames_flow_and_an_old_one_is_never_repeated(play, wait_for):
 
 def test_a_camera_that_stops_is_a_fault_until_it_is_back(play, wait_for):
     _, frames, views = play(frame(10), DeviceError("the cable"), frame(20))
-    wait_for(lambda: len(frames) == 2, 4.0, "the second frame")
-    time.sleep(0.05)
+    wait_for(lambda: len(frames) == 2, 20.0, "the second frame")
+    wait_for(lambda: views[-1].state is HopState.IDLE, 20.0, "the end of the fault")
     states = [view.state for view in views]
     assert states == [HopState.DISCONNECTED, HopState.IDLE, HopState.FAULT, HopState.IDLE]
     assert views[2].reason == "the cable"
@@ -102,7 +101,7 @@ def test_a_camera_that_stops_is_a_fault_until_it_is_back(play, wait_for):
 
 def test_a_grab_that_never_returns_is_noticed(play, wait_for):
     driver, frames, views = play(frame(10))
-    wait_for(lambda: frames, 2.0, "a frame")
+    wait_for(lambda: frames, 20.0, "a frame")
     time.sleep(0.6)
     driver.check()
     assert views[-1].state is HopState.FAULT
@@ -113,4 +112,4 @@ def test_a_thread_that_ended_does_not_pass_for_a_camera(play, wait_for, monkeypa
     monkeypatch.setattr("threading.excepthook", lambda _args: None)
     monkeypatch.setattr(Camera, "grab", lambda _self: 1 / 0)
     driver, _, _ = play()
-    wait_for(lambda: not driver.running, 2.0, "the thread's end")
+    wait_for(lambda: not driver.running, 20.0, "the thread's end")
