@@ -46,7 +46,7 @@ def twin_on(address: str) -> Iterator[Twin]:
         yield twin
     finally:
         twin.stop()
-        thread.join(5.0)
+        thread.join(30.0)
         assert not thread.is_alive()
 
 

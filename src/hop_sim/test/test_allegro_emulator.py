@@ -77,9 +77,8 @@ def test_every_3_ms_of_the_world_sends_a_set_and_a_position_loop_holds_the_hand(
     _send(bus, codec.servo_frame(True))
     assembler, last, received = PositionAssembler(), None, 0
     before = twin.state()["time_s"]
-    begin = time.monotonic()
-    while time.monotonic() - begin < 1.5:
-        message = bus.recv(0.1)
+    while received < 500:  # 1.5 s
+        message = bus.recv(10.0)
         assert message is not None
         finger = codec.finger_of(codec.split_id(message.arbitration_id)[0], codec.MsgId.POSITION)
         q = assembler.add(finger, bytes(message.data)) if finger is not None else None
@@ -92,14 +91,19 @@ def test_every_3_ms_of_the_world_sends_a_set_and_a_position_loop_holds_the_hand(
         counts = np.clip(units, -np.array(hand.cap), np.array(hand.cap)) * hand.counts_per_unit
         for frame in codec.torque_frames(np.rint(counts)):
             _send(bus, frame)
-    simulated_s = twin.state()["time_s"] - before
-    assert received / simulated_s == pytest.approx(333.3, abs=8)
+    error = np.abs(last - target).max()
+    _send(bus, codec.period_frame(0))
+    stopped_s = twin.state()["time_s"]
+    while (message := bus.recv(0.2)) is not None:  # what a busy machine has not read yet
+        finger = codec.finger_of(codec.split_id(message.arbitration_id)[0], codec.MsgId.POSITION)
+        if finger is not None and assembler.add(finger, bytes(message.data)) is not None:
+            received += 1
+    assert received == pytest.approx((stopped_s - before) / 0.003, abs=10)
     assert assembler.incomplete_sets == 0
     # The fingers' weight bends these soft gains; without torque they would hang 0.3 rad and more
     # away.
-    assert np.abs(last - target).max() < 0.25
+    assert error < 0.25
     _send(bus, codec.servo_frame(False))
-    _send(bus, codec.period_frame(0))
 
 
 def test_silent_hand_sends_nothing_until_it_is_cleared(bus, twin):

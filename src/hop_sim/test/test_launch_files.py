@@ -39,7 +39,7 @@ pytestmark = pytest.mark.skipif(
 def ros2_launch(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = ["ros2", "launch", "hop_policy", *arguments]
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL
+        command, capture_output=True, text=True, timeout=100, stdin=subprocess.DEVNULL
     )
 
 
@@ -136,7 +136,7 @@ def test_nothing_is_left_behind(graph: subprocess.Popen[bytes], tmp_path: Path, 
         return [each for each in family(graph.pid)[1:] if segments(each.pid)]
 
     said = (tmp_path / "launch.out").read_text
-    assert wait_until(lambda: len(nodes()) == NODES or graph.poll() is not None, 40.0), said()
+    assert wait_until(lambda: len(nodes()) == NODES or graph.poll() is not None, 80.0), said()
     time.sleep(2.5)  # the nodes know each other, and their segments are no longer new
     members = family(graph.pid)[1:]
     own = {name for each in members for name in segments(each.pid) if "_port" not in name}

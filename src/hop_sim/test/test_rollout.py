@@ -120,7 +120,7 @@ def test_workers_end_with_the_process_that_started_them(tmp_path: Path) -> None:
     workers = [int(parent.stdout.readline()) for _ in range(2)]
     parent.kill()
     parent.wait()
-    give_up = time.monotonic() + 20.0
+    give_up = time.monotonic() + 60.0
     while any(psutil.pid_exists(pid) and _alive(pid) for pid in workers):
         assert time.monotonic() < give_up, "a worker outlived its parent"
         time.sleep(0.05)

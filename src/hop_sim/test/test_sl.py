@@ -46,6 +46,13 @@ def _depth(camera: sl.Camera) -> np.ndarray:
     return mat.get_data(deep_copy=True)
 
 
+def _grab_until(camera: sl.Camera, code: sl.ERROR_CODE) -> None:
+    """Grab until `code` is returned: the twin says what has happened with its next set."""
+    deadline = time.monotonic() + 20.0
+    while camera.grab() != code:
+        assert time.monotonic() < deadline, f"no {code}"
+
+
 def test_signatures_are_those_of_the_sdk():
     expected = {
         "open": ["py_init"],
@@ -76,7 +83,7 @@ def test_grab_blocks_to_30_hz_with_growing_stamps_and_metric_depth(camera):
         stamps.append(camera.get_timestamp(sl.TIME_REFERENCE.IMAGE).get_nanoseconds())
     assert time.monotonic() - begin > 9 / 30
     assert np.all(np.diff(stamps) > 0)
-    assert abs(time.time_ns() - stamps[-1]) < 5e8
+    assert 0 <= time.time_ns() - stamps[-1] < 1e10  # of the clock, not since some start
     assert depth.shape == (180, 320)
     assert depth.dtype == np.float32
     assert 0.3 < np.median(depth[np.isfinite(depth)]) < 2.0
@@ -108,13 +115,11 @@ def test_sixteen_bit_depth_is_millimetres_with_zero_for_unknown(camera):
 def test_unplugged_camera_is_not_detected_and_comes_back(camera, twin):
     _depth(camera)
     twin.inject("camera_unplug")
-    time.sleep(0.05)
-    assert camera.grab() == sl.ERROR_CODE.CAMERA_NOT_DETECTED
+    _grab_until(camera, sl.ERROR_CODE.CAMERA_NOT_DETECTED)
     other = sl.Camera()
     assert other.open(_parameters()) == sl.ERROR_CODE.CAMERA_NOT_DETECTED
     twin.clear()
-    time.sleep(0.05)
-    assert camera.grab() == sl.ERROR_CODE.SUCCESS
+    _grab_until(camera, sl.ERROR_CODE.SUCCESS)
 
 
 def test_without_a_twin_no_camera_is_detected_and_an_unopened_one_does_not_grab():

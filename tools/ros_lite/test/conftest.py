@@ -109,7 +109,7 @@ def ros2() -> Callable[..., subprocess.CompletedProcess[str]]:
             [sys.executable, str(ROS2), *arguments],
             capture_output=True,
             text=True,
-            timeout=30.0,
+            timeout=60.0,
             stdin=subprocess.DEVNULL,
         )
 
@@ -120,7 +120,7 @@ def ros2() -> Callable[..., subprocess.CompletedProcess[str]]:
 def wait_until() -> Callable[..., bool]:
     """Return whether a condition became true in time."""
 
-    def wait(condition: Callable[[], bool], timeout_s: float = 15.0) -> bool:
+    def wait(condition: Callable[[], bool], timeout_s: float = 40.0) -> bool:
         deadline = time.monotonic() + timeout_s
         while not condition():
             if time.monotonic() > deadline:
