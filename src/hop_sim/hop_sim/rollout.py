@@ -7,10 +7,12 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar, cast
 
 import numpy as np
 
+from hop_core.errors import HopError
 from hop_core.parent_process import exit_with_parent
 from hop_core.robot_config import RobotConfig, load_robot
 from hop_core.safety_config import load_safety
@@ -102,7 +104,14 @@ _worker: Callable[[int], object] | None = None
 def _start_worker(make: Callable[[], Callable[[int], object]]) -> None:
     global _worker
     exit_with_parent()
-    _worker = make()
+    try:
+        _worker = make()
+    except HopError as error:  # told by the first episode: a failed initialiser loses its reason
+        _worker = partial(_refuse, error)
+
+
+def _refuse(error: HopError, _seed: int) -> object:
+    raise error
 
 
 def _run_worker(seed: int) -> object:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from hop_core.errors import ConfigError
 from hop_sim.agents import ExpertAgent, ZeroAgent
 from hop_sim.lockstep import EPOCH_NS, MS, LockStep
 from hop_sim.object_cloud import canonical_cloud, posed_cloud
-from hop_sim.rollout import CellSpec, roll_out
+from hop_sim.rollout import CellSpec, over_processes, roll_out
 from hop_sim.seeds import FIRST_DEMO_SEED, demonstration_seeds, evaluation_seeds
 from hop_sim.statistics import success_rate
 
@@ -131,3 +132,13 @@ def _alive(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+def _cell_of_a_missing_folder() -> Callable[[int], object]:
+    CellSpec("grasp_lift", config_dir="/nowhere").build()
+    raise AssertionError("the cell was built")
+
+
+def test_what_is_wrong_with_a_worker_is_said_in_its_own_sentence() -> None:
+    with pytest.raises(ConfigError, match="/nowhere"):
+        list(over_processes(_cell_of_a_missing_folder, [1, 2], 2))
