@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from hop_core.config import validate
-from hop_core.embodiment import HAND, load_embodiment
+from hop_core.embodiment import ARM, HAND, load_embodiment
 from hop_core.errors import ConfigError
+from hop_core.kinematics import Kinematics
 from hop_core.robot_config import load_robot
+from hop_sim.experts.grasp_lift import FIST
 from hop_sim.tasks.grasp_lift import (
     GraspLift,
     GraspLiftConfig,
@@ -17,6 +19,7 @@ from hop_sim.tasks.grasp_lift import (
     LiftState,
     advance_score,
     reward,
+    sample_demo_starts,
     sample_starts,
 )
 from hop_sim.tasks.registry import load_task
@@ -27,6 +30,7 @@ FOUR = GraspLift(
     TASK.config.model_copy(update={"objects_in_use": tuple(TASK.config.objects)}), TABLE
 )
 MODEL = TASK.build_model()
+FIST_OF_HOME = np.concatenate([load_embodiment().home[ARM], FIST])
 
 
 def state(rise_m: float, held: bool = True) -> LiftState:
@@ -84,11 +88,33 @@ def test_reward_prefers_nearing_lifting_and_stillness() -> None:
 def test_starts_cover_the_configured_square_and_repeat_by_seed() -> None:
     starts = sample_starts(TASK.config, TABLE, 400, np.random.default_rng(0))
     offset = starts.position_m[:, :2] - TASK.config.center_m
-    assert np.abs(offset).max() <= 0.05
-    assert np.abs(offset).max() > 0.045
+    half_width = np.array(TASK.config.spread_m)
+    assert np.all(np.abs(offset) <= half_width)
+    assert np.all(np.abs(offset).max(axis=0) > 0.9 * half_width)
     assert starts.yaw_rad.max() - starts.yaw_rad.min() > 6.0
     again = sample_starts(TASK.config, TABLE, 400, np.random.default_rng(0))
     assert np.array_equal(starts.position_m, again.position_m)
+
+
+def test_demonstrations_start_around_home_near_the_object_and_after_a_miss() -> None:
+    starts = sample_demo_starts(TASK.config, TABLE, 60, np.random.default_rng(0))
+    demo, home = TASK.config.demo_starts, load_embodiment().home
+    about_home = np.all(np.abs(starts.q - home)[:, ARM] <= demo.noise_arm_rad, axis=1)
+    is_fist = np.abs(starts.q - FIST_OF_HOME)[:, HAND].max(axis=1) <= demo.noise_hand_rad
+    is_near = ~about_home & ~is_fist
+    assert 0.05 < is_fist.mean() < 0.4
+    assert 0.1 < is_near.mean() < 0.5
+    kinematics = Kinematics()
+    for q, foot_m in zip(starts.q[is_near], starts.position_m[is_near], strict=True):
+        assert np.linalg.norm(kinematics.site_pose(q, "palm")[:3, 3] - foot_m) < 0.33
+    assert kinematics.site_pose(starts.q[is_fist][0], "palm")[2, 3] > 0.2  # above what stands there
+
+
+def test_shares_of_demonstrations_above_one_are_refused() -> None:
+    values = TASK.config.model_dump()
+    shares = {**values["demo_starts"], "near": 0.9}
+    with pytest.raises(ConfigError, match="together at most 1"):
+        validate({**values, "demo_starts": shares}, GraspLiftConfig, "test")
 
 
 @pytest.mark.parametrize("name", list(TASK.config.objects))

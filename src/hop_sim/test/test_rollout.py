@@ -18,6 +18,7 @@ from hop_sim.object_cloud import canonical_cloud, posed_cloud
 from hop_sim.rollout import CellSpec, over_processes, roll_out
 from hop_sim.seeds import FIRST_DEMO_SEED, demonstration_seeds, evaluation_seeds
 from hop_sim.statistics import success_rate
+from hop_sim.tasks.grasp_lift import GraspLift
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +31,17 @@ def test_the_expert_lifts(twin: LockStep) -> None:
     outcomes = [roll_out(twin, ExpertAgent(0.05), seed) for seed in (0, 1)]
     assert [outcome.success for outcome in outcomes] == [True, True]
     assert all(3.0 < outcome.time_s < 15.0 for outcome in outcomes)
+
+
+@pytest.mark.parametrize("begin", ["near", "after_miss"])
+def test_the_expert_lifts_from_where_policies_go_wrong(
+    twin: LockStep, begin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shares = {"near": 0.0, "after_miss": 0.0, begin: 1.0}
+    demo_starts = twin.task.config.demo_starts.model_copy(update=shares)
+    config = twin.task.config.model_copy(update={"demo_starts": demo_starts})
+    monkeypatch.setattr(twin, "task", GraspLift(config, twin.task.table))
+    assert all(roll_out(twin, ExpertAgent(0.05), seed, demo=True).success for seed in (0, 1))
 
 
 def test_an_episode_repeats_to_the_bit(twin: LockStep) -> None:

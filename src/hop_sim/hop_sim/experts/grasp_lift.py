@@ -18,16 +18,22 @@ from hop_core.kinematics import Kinematics
 
 OPEN = np.array([*(0.0, 0.35, 0.35, 0.35) * 3, 1.35, 0.35, 0.0, 0.0])
 CLOSED = np.array([*(0.0, 1.5, 0.9, 0.8) * 3, 1.38, 0.7, 1.5, 1.2])
+# Where the fingers stop each other when they close on air.
+FIST = np.array([*(0.0, 1.36, 0.83, 0.71) * 3, 1.37, 0.65, 1.33, 1.1])
 # Fingers toward the robot's right, where the camera sees them from the front.
 PALM_YAW_RAD = -np.pi / 2
 PALM_TILT_RAD = np.radians(40.0)  # fingers below the horizontal
 GRASP_POINT_M = np.array([0.070, -0.006, 0.015])  # of the palm frame; the object's grip comes here
 GRIP_M = np.array([0.0, 0.0, 0.070])  # from the object's foot to where it is gripped
-PREGRASP_M = 0.13  # distance before the grasp, along the palm's normal, where the approach turns in
+PREGRASP_M = 0.13  # at most so far before the grasp, along the palm's normal, an approach turns in
+NEAR_BEFORE_M = (0.09, 0.18)  # distances before the grasp at which a demonstration may begin,
+NEAR_BESIDE_M = (0.06, 0.03)  # and half-widths beside it, across the fingers and along them
 LIFT_M = np.array([0.0, 0.0, 0.18])
 RAMP = 0.15  # share of an approach in which it speeds up, and again slows down
 _LOST_M = 0.08  # an object so far from the grip has slipped out of the hand
 _RELEASE_S = 0.8
+_FIST_RAD = 0.3
+_FAR_ITERATIONS = 100  # of the solver, from home to anywhere above the table
 _STYLE_STREAM = 3  # of an episode's seed; other numbers draw the camera's pose and noise
 
 
@@ -87,6 +93,33 @@ def palm_rotation(yaw_rad: float, tilt_rad: float) -> np.ndarray:
     return np.stack([normal, np.cross(fingers, normal), fingers], axis=1)
 
 
+def near_grasp(foot_m: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return joint angles (23,) [rad] of an open hand before an object, and beside the way to it.
+
+    `foot_m` (3,) [m] is where the object stands.
+    """
+    rotation = palm_rotation(PALM_YAW_RAD, PALM_TILT_RAD)
+    before_m = rng.uniform(NEAR_BEFORE_M[0], NEAR_BEFORE_M[1])
+    offset = np.array([-before_m, *rng.uniform(-1.0, 1.0, 2) * NEAR_BESIDE_M])
+    return _posture(foot_m + GRIP_M + rotation @ offset, rotation, OPEN * rng.uniform(0.3, 1.0))
+
+
+def missed_grasp(foot_m: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return joint angles (23,) [rad] after grasp and lift where no object stood.
+
+    `foot_m` (3,) [m] is where the object was thought to stand.
+    """
+    rotation = palm_rotation(PALM_YAW_RAD, PALM_TILT_RAD)
+    return _posture(foot_m + GRIP_M + LIFT_M * rng.uniform(0.8, 1.0), rotation, FIST)
+
+
+def _posture(point_m: np.ndarray, rotation: np.ndarray, hand: np.ndarray) -> np.ndarray:
+    q = load_embodiment().home.copy()
+    q[ARM] = _reach(point_m, rotation, q, Kinematics(), iterations=_FAR_ITERATIONS)
+    q[HAND] = hand
+    return q
+
+
 class LiftExpert:
     """Gives one target a tick; `reset` it at the start of an episode."""
 
@@ -95,7 +128,6 @@ class LiftExpert:
         self._rng = rng
         self._tick_s = tick_s
         self._kinematics = Kinematics()
-        self._home = load_embodiment().home
         self.style = Style.sample(rng)
         self.phase = Phase.APPROACH
 
@@ -105,12 +137,13 @@ class LiftExpert:
         return cls(np.random.default_rng([seed, _STYLE_STREAM]), tick_s)
 
     def reset(self, q: np.ndarray) -> None:
-        """Start an episode at joint angles `q` (23,) [rad], in a new style."""
+        """Start an episode at joint angles `q` (23,) [rad], in a new style; a fist opens first."""
         self.style = Style.sample(self._rng)
         self._q = np.array(q, dtype=np.float64)
         self._time_s = 0.0
         self._wobble = self._rng.uniform(0.0, 2.0 * np.pi, (2, 3))
-        self._begin(Phase.APPROACH, delay_s=self.style.start_s)
+        is_fist = np.allclose(self._q[HAND], FIST, atol=_FIST_RAD)
+        self._begin(Phase.RELEASE if is_fist else Phase.APPROACH, delay_s=self.style.start_s)
 
     def _begin(self, phase: Phase, delay_s: float = 0.0) -> None:
         self.phase = phase
@@ -143,8 +176,9 @@ class LiftExpert:
         style = self.style
         rotation = palm_rotation(PALM_YAW_RAD + style.yaw_rad, PALM_TILT_RAD + style.tilt_rad)
         grasp = object_m + GRIP_M
-        turn = grasp - PREGRASP_M * rotation[:, 0]
-        length = float(np.linalg.norm(turn - self._start)) + PREGRASP_M
+        before_m = float(np.clip((grasp - self._start) @ rotation[:, 0], 0.0, PREGRASP_M))
+        turn = grasp - before_m * rotation[:, 0]
+        length = float(np.linalg.norm(turn - self._start)) + before_m
         share = min(1.0, self._phase_s * style.speed_m_s / length)
         s = _trapezoid(share)
         point = (1 - s) ** 2 * self._start + 2 * s * (1 - s) * turn + s**2 * grasp
@@ -180,18 +214,29 @@ class LiftExpert:
             self._begin(Phase.APPROACH)
 
     def _move(self, point_m: np.ndarray, rotation: np.ndarray) -> None:
-        goal = np.eye(4)
-        goal[:3, :3] = rotation
-        goal[:3, 3] = point_m - rotation @ GRASP_POINT_M
-        result = solve_palm(
-            goal,
-            self._q,
-            self._kinematics,
-            iterations=20,
-            posture=self._home[ARM],
-            posture_weight=0.02,
-        )
-        self._q[ARM] = result.q[ARM]
+        self._q[ARM] = _reach(point_m, rotation, self._q, self._kinematics)
+
+
+def _reach(
+    point_m: np.ndarray,
+    rotation: np.ndarray,
+    q: np.ndarray,
+    kinematics: Kinematics,
+    iterations: int = 20,
+) -> np.ndarray:
+    """Return the arm's joint angles (7,) [rad] that bring the grasp point to `point_m` (3,)."""
+    goal = np.eye(4)
+    goal[:3, :3] = rotation
+    goal[:3, 3] = point_m - rotation @ GRASP_POINT_M
+    result = solve_palm(
+        goal,
+        q,
+        kinematics,
+        iterations=iterations,
+        posture=load_embodiment().home[ARM],
+        posture_weight=0.02,
+    )
+    return np.asarray(result.q[ARM])
 
 
 def _smooth(share: float) -> float:

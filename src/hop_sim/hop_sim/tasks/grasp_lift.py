@@ -7,7 +7,7 @@ Everything here is a pure function of arrays with a leading batch axis B; the tw
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import mujoco
@@ -18,9 +18,25 @@ from hop_core.config import Config
 from hop_core.embodiment import ARM, HAND, Embodiment, load_embodiment
 from hop_core.robot_config import TableConfig
 from hop_core.robot_model import HAND_BIT, TIP_SITES
+from hop_sim.experts.grasp_lift import missed_grasp, near_grasp
 from hop_sim.scene import PARKING_M, ObjectConfig, build_scene
 
 PARKING_STEP_M = 0.3  # objects out of play stand this far apart
+
+
+class DemoStartConfig(Config):
+    """Where demonstrations start; see `config/tasks/grasp_lift.yaml`."""
+
+    noise_arm_rad: float = Field(ge=0.0, le=0.5)
+    noise_hand_rad: float = Field(ge=0.0, le=0.5)
+    near: float = Field(ge=0.0, le=1.0)
+    after_miss: float = Field(ge=0.0, le=1.0)
+
+    @model_validator(mode="after")
+    def _shares(self) -> DemoStartConfig:
+        if self.near + self.after_miss > 1.0:
+            raise ValueError("near and after_miss are shares: together at most 1")
+        return self
 
 
 class GraspLiftConfig(Config):
@@ -37,8 +53,7 @@ class GraspLiftConfig(Config):
     yaw_rad: float = Field(ge=0.0, le=3.15)
     start_noise_arm_rad: float = Field(ge=0.0, le=0.5)
     start_noise_hand_rad: float = Field(ge=0.0, le=0.5)
-    demo_noise_arm_rad: float = Field(ge=0.0, le=0.5)
-    demo_noise_hand_rad: float = Field(ge=0.0, le=0.5)
+    demo_starts: DemoStartConfig
     objects: dict[str, ObjectConfig]
 
     @model_validator(mode="after")
@@ -104,32 +119,61 @@ class LiftScore:
 
 
 def sample_starts(
-    config: GraspLiftConfig,
-    table: TableConfig,
-    batch: int,
-    rng: np.random.Generator,
-    demo: bool = False,
+    config: GraspLiftConfig, table: TableConfig, batch: int, rng: np.random.Generator
 ) -> LiftStart:
-    """Draw `batch` start states: object, its place and yaw, and the robot about home.
-
-    Demonstrations (`demo`) start farther from home than evaluation does.
-    """
+    """Draw `batch` start states: object, its place and yaw, and the robot about home."""
+    position = _places(config, table, batch, rng)
+    noise = _noise(batch, config.start_noise_arm_rad, config.start_noise_hand_rad, rng)
     embodiment = load_embodiment()
-    arm_rad = config.demo_noise_arm_rad if demo else config.start_noise_arm_rad
-    hand_rad = config.demo_noise_hand_rad if demo else config.start_noise_hand_rad
-    offset = rng.uniform(-1.0, 1.0, (batch, 2)) * config.spread_m
-    position = np.concatenate(
-        [config.center_m + offset, np.full((batch, 1), table.center_m[2])], axis=1
-    )
-    noise = np.zeros((batch, 23))
-    noise[:, ARM] = rng.uniform(-arm_rad, arm_rad, (batch, 7))
-    noise[:, HAND] = rng.uniform(-hand_rad, hand_rad, (batch, 16))
     return LiftStart(
         object_index=rng.integers(len(config.objects_in_use), size=batch),
         position_m=position,
         yaw_rad=rng.uniform(-config.yaw_rad, config.yaw_rad, batch),
         q=embodiment.clip(embodiment.home + noise),
     )
+
+
+def sample_demo_starts(
+    config: GraspLiftConfig, table: TableConfig, batch: int, rng: np.random.Generator
+) -> LiftStart:
+    """Draw `batch` start states of demonstrations, which show the way from everywhere.
+
+    Most begin farther from home than evaluation does. A share begins close to the object and beside
+    the way to it, and shows how to correct; another begins with an empty fist above the table,
+    where a missed grasp ends, and shows how to try again.
+    """
+    start = sample_starts(config, table, batch, rng)
+    demo = config.demo_starts
+    embodiment = load_embodiment()
+    noise = _noise(batch, demo.noise_arm_rad, demo.noise_hand_rad, rng)
+    q = embodiment.home + noise
+    kind = rng.random(batch)
+    is_near, is_miss = kind < demo.near, kind >= 1.0 - demo.after_miss
+    for i in np.flatnonzero(is_near):
+        q[i] = near_grasp(start.position_m[i], rng)
+    for i, elsewhere_m in zip(
+        np.flatnonzero(is_miss), _places(config, table, is_miss.sum(), rng), strict=True
+    ):
+        q[i] = missed_grasp(elsewhere_m, rng)
+    placed = is_near | is_miss
+    q[placed, HAND] += noise[placed, HAND]
+    return replace(start, q=embodiment.clip(q))
+
+
+def _places(
+    config: GraspLiftConfig, table: TableConfig, batch: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Draw (batch, 3) places of an object's foot on the table [m]."""
+    offset = rng.uniform(-1.0, 1.0, (batch, 2)) * config.spread_m
+    height = np.full((batch, 1), table.center_m[2])
+    return np.concatenate([config.center_m + offset, height], axis=1)
+
+
+def _noise(batch: int, arm_rad: float, hand_rad: float, rng: np.random.Generator) -> np.ndarray:
+    """Draw (batch, 23) joint angles about zero [rad], uniform in half-widths."""
+    half_width = np.empty(23)
+    half_width[ARM], half_width[HAND] = arm_rad, hand_rad
+    return rng.uniform(-1.0, 1.0, (batch, 23)) * half_width
 
 
 def advance_score(
@@ -174,7 +218,8 @@ class GraspLift:
 
     def sample(self, rng: np.random.Generator, batch: int = 1, demo: bool = False) -> LiftStart:
         """Draw `batch` start states, of demonstrations or of evaluation."""
-        return sample_starts(self.config, self.table, batch, rng, demo)
+        draw = sample_demo_starts if demo else sample_starts
+        return draw(self.config, self.table, batch, rng)
 
     def arrange(
         self, start: LiftStart, index: int = 0
