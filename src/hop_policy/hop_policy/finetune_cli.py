@@ -147,14 +147,15 @@ def summary(out: Path, metrics: dict[str, Any]) -> str:
     """Returns what the user wants to know at the end."""
     units, best = metrics["units"], metrics["best"]
     copying = min(b[units] for b in metrics["baselines"].values())
+    blind = metrics["last_blind"]
     return (
         f"{out}: {metrics['step']} steps in {metrics['minutes']:.1f} min "
         f"({metrics['samples_per_s']:.0f} samples/s, {metrics['data_wait_share']:.0%} "
         f"waiting for data)\n"
         f"best validation L1 {best[units]:.4f} {units} at step {best['step']} "
         f"(arm {best['arm_rad']:.4f} rad, hand {best['hand_rad']:.4f} rad); "
-        f"copying gives {copying:.4f}, "
-        f"another episode's vision {metrics['last_blind'][units]:.4f}"
+        f"copying gives {copying:.4f}, another episode's vision "
+        + (f"{blind[units]:.4f}" if blind else "was not to be had from one validation episode")
     )
 
 

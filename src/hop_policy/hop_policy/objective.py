@@ -84,16 +84,24 @@ class Validation:
         span = np.array(contract.policy_upper) - np.array(contract.policy_lower)
         self._rad = torch.tensor(0.5 * span, dtype=torch.float32, device=store.device)
 
+    def __call__(self, model: PolicyModel) -> Metrics:
+        """Returns the errors of `model`."""
+        return self._errors(model, donor=0)
+
+    def blind(self, model: PolicyModel) -> Metrics | None:
+        """Returns its errors on the vision of another episode; None where there is no other."""
+        return self._errors(model, donor=1) if len(self.store.lengths) > 1 else None
+
     @torch.inference_mode()
-    def __call__(self, model: PolicyModel, blind: bool = False) -> Metrics:
-        """Returns the errors of `model`; `blind` shows it the vision of another episode."""
+    def _errors(self, model: PolicyModel, donor: int) -> Metrics:
+        """Returns the errors on the vision of the episode `donor` after each one."""
         was_training = model.training
         model.eval()
         errors = []
         for i in range(len(self.store.lengths)):
             batch, cut = self._whole(i)
-            if blind:
-                batch = self._with_vision_of((i + 1) % len(self.store.lengths), batch)
+            if donor:
+                batch = self._with_vision_of((i + donor) % len(self.store.lengths), batch)
             predicted, action, _ = predict(model, batch, cut)
             errors.append((predicted[:, -1] - action[:, -1]).abs())
         model.train(was_training)

@@ -107,7 +107,7 @@ class Trainer:
                 self._validate_and_save(progress)
         metrics = self._metrics() | {
             "finished": True,
-            "last_blind": self.validation(self.average.model, blind=True),
+            "last_blind": self.validation.blind(self.average.model),
         }
         ck.save_json(self.out, ck.METRICS, metrics)
         return metrics

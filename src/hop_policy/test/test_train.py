@@ -148,6 +148,13 @@ def test_validation_is_the_error_of_the_deployed_policy(whole: Run) -> None:
     assert np.mean(errors) == pytest.approx(metrics["best"]["scaled"], rel=1e-3)
 
 
+def test_blindness_needs_another_episode(whole: Run) -> None:
+    assert whole.metrics["last_blind"] is None  # one of six is held out
+    config = TOY.model_copy(update={"val_fraction": 0.5})
+    trainer = Trainer(config, CONTRACT, toy_data(config), whole.out)
+    assert trainer.validation.blind(trainer.model) is not None
+
+
 def test_copy_baselines_are_those_of_a_known_lag() -> None:
     episodes = toy_episodes(lag=1)
     data = data_of_episodes(episodes, CONTRACT, TOY)

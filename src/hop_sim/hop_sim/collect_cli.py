@@ -14,7 +14,7 @@ from hop_policy.recorder_config import RecorderConfig
 from hop_sim.collect import Collection, collect, missing_seeds
 from hop_sim.collect_live import collect_live
 from hop_sim.episode_progress import episode_progress
-from hop_sim.lockstep import Realism
+from hop_sim.realism import Realism
 from hop_sim.rollout import CellSpec, Outcome
 from hop_sim.statistics import success_rate
 

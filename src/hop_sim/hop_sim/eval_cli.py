@@ -19,7 +19,7 @@ from hop_policy.shipped import shipped_policy
 from hop_sim.episode_progress import episode_progress
 from hop_sim.evaluate import AgentName, AgentSpec, ControlName, evaluate
 from hop_sim.live_eval import LiveOptions, evaluate_live
-from hop_sim.lockstep import Realism
+from hop_sim.realism import Realism
 from hop_sim.rollout import CellSpec, Outcome
 from hop_sim.seeds import evaluation_seeds
 from hop_sim.statistics import success_rate

@@ -17,7 +17,7 @@ from hop_core.state import HopState, Source
 from hop_policy.episode_info import Source as EpisodeSource
 from hop_sim.live_figures import FIGURE_SOURCES, Counters, read_counters
 from hop_sim.live_launch import LiveLaunch
-from hop_sim.lockstep import Realism
+from hop_sim.realism import Realism
 from hop_sim.rollout import Outcome
 from hop_sim.twin_client import TwinClient
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Protocol
 
 import numpy as np
 
@@ -32,6 +31,8 @@ from hop_policy.streams import DEPTH as DEPTH_STREAM
 from hop_policy.streams import HAND as HAND_STREAM
 from hop_policy.streams import stream_rules
 from hop_sim.camera import DepthCamera, episode_pose
+from hop_sim.realism import Realism
+from hop_sim.tap import Tap
 from hop_sim.tasks.grasp_lift import GraspLift, LiftMonitor, LiftStart
 from hop_sim.world import World
 
@@ -54,42 +55,6 @@ class Timing:
     accept_ns: int = 14 * MS
     settle_ns: int = 300 * MS
     due_ns: int = 50 * MS
-
-
-@dataclass(frozen=True)
-class Realism:
-    """How wrong the camera is, as multiples of the cell's own figures.
-
-    Attributes:
-        jitter: on the half-widths of the camera pose's uniform jitter, drawn once an episode.
-        noise: on the stereo noise.
-        shift_m: added to the camera's position, in base_link.
-    """
-
-    jitter: float = 1.0
-    noise: float = 1.0
-    shift_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
-
-
-class Tap(Protocol):
-    """Sees everything that the live graph would carry, with its ROS times; a recorder, say."""
-
-    def arm(self, stamp_ns: int, q: np.ndarray, qd: np.ndarray, effort: np.ndarray) -> None:
-        """Arm joint state: (7,) [rad, rad/s, Nm]."""
-
-    def hand(self, stamp_ns: int, q: np.ndarray, qd: np.ndarray, effort: np.ndarray) -> None:
-        """Hand joint state: (16,) [rad, rad/s, Nm]."""
-
-    def depth(self, stamp_ns: int, depth_mm: np.ndarray) -> None:
-        """Depth image (H, W) uint16 [mm] as published."""
-
-    def tick(self, tick_ns: int, chosen_ns: dict[str, int]) -> None:
-        """A tick and the stamp that it chose of each stream."""
-
-    def target(
-        self, tick_ns: int, accepted_ns: int, wanted: np.ndarray, accepted: np.ndarray
-    ) -> None:
-        """A source's target and what the safety filter made of it, (23,) [rad]."""
 
 
 class LockStep:

@@ -18,7 +18,9 @@ from hop_core.robot_config import RobotConfig, load_robot
 from hop_core.safety_config import load_safety
 from hop_policy.contract import PolicyContract, VisionKind, load_contract
 from hop_sim.agents import Agent
-from hop_sim.lockstep import LockStep, Realism, Tap
+from hop_sim.lockstep import LockStep
+from hop_sim.realism import Realism
+from hop_sim.tap import Tap
 from hop_sim.tasks.registry import load_task
 
 T = TypeVar("T")

@@ -43,7 +43,6 @@ class GraspLiftConfig(Config):
     """The task's numbers; see `config/tasks/grasp_lift.yaml` for their meaning and units."""
 
     task: Literal["grasp_lift"]
-    instruction: str
     time_limit_s: float = Field(gt=0.0, le=600.0)
     lift_height_m: float = Field(gt=0.0)
     hold_s: float = Field(gt=0.0)
