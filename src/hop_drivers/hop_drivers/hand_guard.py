@@ -12,6 +12,7 @@ import subprocess
 import sys
 
 from hop_core.errors import DeviceError
+from hop_core.realtime import ordinary_children
 from hop_core.robot_config import HandConfig
 from hop_drivers.can_bus import open_bus, relax
 
@@ -22,12 +23,13 @@ class HandGuard:
     """Starts the guard process; `release` tells it that all is well and ends it."""
 
     def __init__(self, config: HandConfig) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "hop_drivers.hand_guard", config.model_dump_json()],
-            stdin=subprocess.PIPE,
-            # a Ctrl-C or a killed process group must not take the guard along
-            start_new_session=True,
-        )
+        with ordinary_children():  # its start must not hold up the hand's loop
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "hop_drivers.hand_guard", config.model_dump_json()],
+                stdin=subprocess.PIPE,
+                # a Ctrl-C or a killed process group must not take the guard along
+                start_new_session=True,
+            )
 
     def release(self) -> None:
         """End the guard without touching the hand."""

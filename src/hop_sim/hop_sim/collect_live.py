@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from hop_core.errors import TwinError
+from hop_core.realtime import Priority, schedule
 from hop_sim.collect import Collection, episode_name, missing_seeds
 from hop_sim.live_launch import LiveLaunch
 from hop_sim.live_runner import LiveRunner, Recording
@@ -37,6 +38,8 @@ def collect_live(what: Collection, count: int, first: int) -> Iterator[Outcome]:
     )
     recording = Recording("expert", what.root, what.keep_failures)
     with launch, GraphClient("live_collect") as graph:
+        # After the launch, whose processes would inherit it: the expert is in the policy's place.
+        graph.node.get_logger().info(str(schedule(Priority.POLICY)))
         runner = LiveRunner(cell.realism, twin, graph, launch, recording)
         runner.bring_up("recorder")
         # A connection of its own: the runner asks on the other one meanwhile.

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import tyro
 
 from hop_core.errors import HopError, TwinError
+from hop_core.realtime import Priority, schedule
 from hop_core.robot_config import RobotConfig, load_robot
 from hop_sim.twin import Twin, run_until_signal
 from hop_sim.twin_client import TwinClient
@@ -57,10 +58,11 @@ class Run:
 
     def act(self) -> None:
         """Run."""
+        scheduling = schedule(Priority.TWIN)
         twin = Twin(
             self.where.config(), self.task, self.seed, self.where.address, self.where.config_dir
         )
-        print(f"twin of {self.task} on {twin.address}; stop with Ctrl-C", flush=True)
+        print(f"twin of {self.task} on {twin.address}, {scheduling}; stop with Ctrl-C", flush=True)
         run_until_signal(twin)
 
 

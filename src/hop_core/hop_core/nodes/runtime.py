@@ -28,6 +28,7 @@ from rclpy.signals import SignalHandlerOptions
 from hop_core.errors import HopError
 from hop_core.nodes.shared_memory import remove_orphans
 from hop_core.parent_process import exit_with_parent
+from hop_core.realtime import Priority, schedule
 
 _SPIN_S = 0.1
 EXIT_WITH_PARENT = "HOP_EXIT_WITH_PARENT"
@@ -74,12 +75,17 @@ def make_executor(context: Context | None = None) -> Executor:
     return EventsExecutor(context=context)
 
 
-def run(make_node: Callable[[], HopNode], args: list[str] | None = None) -> int:
+def run(
+    make_node: Callable[[], HopNode],
+    args: list[str] | None = None,
+    priority: Priority | None = None,
+) -> int:
     """Runs one node until SIGINT, SIGTERM or its own `stop`.
 
     Args:
         make_node: constructs the node after ROS is initialised; may raise HopError.
         args: command line, default `sys.argv`.
+        priority: real-time priority of the process; None: as any program.
 
     Returns:
         0 after a requested stop, 1 (or the error's own code) after a HopError, the node's
@@ -87,6 +93,7 @@ def run(make_node: Callable[[], HopNode], args: list[str] | None = None) -> int:
     """
     if os.environ.get(EXIT_WITH_PARENT) == "1":
         exit_with_parent()  # a killed launcher must not leave a robot driver behind
+    scheduling = schedule(priority) if priority is not None else None
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     node: HopNode | None = None
     stop_early = threading.Event()
@@ -100,6 +107,8 @@ def run(make_node: Callable[[], HopNode], args: list[str] | None = None) -> int:
         signal.signal(number, on_signal)
     try:
         node = make_node()
+        if scheduling is not None:
+            node.get_logger().info(str(scheduling))
         if not stop_early.is_set():
             _spin(node)
         return node.exit_code
@@ -115,11 +124,13 @@ def run(make_node: Callable[[], HopNode], args: list[str] | None = None) -> int:
         remove_orphans()  # of nodes that were killed; the last one to end tidies up for all
 
 
-def main_of(make_node: Callable[[], HopNode]) -> Callable[[], None]:
+def main_of(
+    make_node: Callable[[], HopNode], priority: Priority | None = None
+) -> Callable[[], None]:
     """Returns a console-script entry point that runs the node and exits with its code."""
 
     def main() -> None:
-        sys.exit(run(make_node))
+        sys.exit(run(make_node, priority=priority))
 
     return main
 

@@ -7,6 +7,7 @@ from functools import partial
 from hop_core import topics
 from hop_core.embodiment import HAND_JOINTS
 from hop_core.nodes.runtime import main_of
+from hop_core.realtime import Priority
 from hop_core.single_instance import SingleInstance
 from hop_drivers.allegro import AllegroHand
 from hop_drivers.hand_loop import HandDriver
@@ -29,4 +30,4 @@ class AllegroNode(DriverNode):
         self.connect(driver, topics.ALLEGRO_ARM, topics.ALLEGRO_RECOVER)
 
 
-main = main_of(AllegroNode)
+main = main_of(AllegroNode, Priority.HAND)

@@ -26,6 +26,7 @@ from hop_core.nodes.qos import NEWEST, reliable
 from hop_core.nodes.runtime import HopNode, main_of
 from hop_core.nodes.state_io import DiagnosticsTimer, StateListener
 from hop_core.rate import DeadlineLoop
+from hop_core.realtime import Priority
 from hop_core.robot_config import load_robot
 from hop_core.safety_config import load_safety
 from hop_core.single_instance import SingleInstance
@@ -257,4 +258,4 @@ def _new_id() -> str:
     return uuid.uuid4().hex[:8]
 
 
-main = main_of(SupervisorNode)
+main = main_of(SupervisorNode, Priority.SUPERVISOR)

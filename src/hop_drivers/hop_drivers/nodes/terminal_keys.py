@@ -23,6 +23,7 @@ from hop_core.errors import ModelError
 from hop_core.nodes.qos import NEWEST, reliable
 from hop_core.nodes.runtime import HopNode, main_of
 from hop_core.nodes.state_io import StateListener
+from hop_core.realtime import Priority
 from hop_core.state import Source
 from hop_core.state_report import StateReport
 from hop_drivers.jog import Jog
@@ -183,4 +184,4 @@ class TerminalKeys(HopNode):
             self._terminal = -1
 
 
-main = main_of(TerminalKeys)
+main = main_of(TerminalKeys, Priority.SUPERVISOR)  # the e-stop is among the keys

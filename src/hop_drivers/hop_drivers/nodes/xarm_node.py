@@ -5,6 +5,7 @@ from __future__ import annotations
 from hop_core import topics
 from hop_core.embodiment import ARM_JOINTS
 from hop_core.nodes.runtime import main_of
+from hop_core.realtime import Priority
 from hop_core.single_instance import SingleInstance
 from hop_drivers.arm_loop import ArmDriver
 from hop_drivers.nodes.driver_node import DriverNode
@@ -25,4 +26,4 @@ class XarmNode(DriverNode):
         self.connect(driver, topics.XARM_ARM, topics.XARM_RECOVER)
 
 
-main = main_of(XarmNode)
+main = main_of(XarmNode, Priority.ARM)

@@ -8,6 +8,7 @@ from hop_core import topics
 from hop_core.nodes.qos import STREAM
 from hop_core.nodes.runtime import HopNode, main_of
 from hop_core.nodes.state_io import DiagnosticsTimer, StatePublisher
+from hop_core.realtime import Priority
 from hop_core.robot_config import load_robot
 from hop_drivers.camera_loop import CameraDriver
 from hop_drivers.driver_state import DriverView
@@ -57,4 +58,4 @@ class ZedNode(HopNode):
             driver.close()
 
 
-main = main_of(ZedNode)
+main = main_of(ZedNode, Priority.CAMERA)

@@ -23,6 +23,7 @@ from hop_core.nodes.qos import STREAM, reliable
 from hop_core.nodes.runtime import HopNode, main_of
 from hop_core.nodes.state_io import DiagnosticsTimer, StateListener, StatePublisher
 from hop_core.rate import DeadlineLoop
+from hop_core.realtime import Priority
 from hop_core.state import HopState
 from hop_core.state_report import StateReport
 from hop_policy.cadence import CadenceReport
@@ -212,7 +213,7 @@ def _load_policy(path: str, contract: PolicyContract) -> Policy:
     return Policy.load(Path(path).expanduser(), contract)
 
 
-main = main_of(PolicyNode)
+main = main_of(PolicyNode, Priority.POLICY)
 
 if __name__ == "__main__":
     main()
