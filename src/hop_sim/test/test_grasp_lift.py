@@ -65,6 +65,31 @@ def test_success_stays_once_reached() -> None:
     assert play([*[state(0.10)] * 40, state(0.0, held=False)])
 
 
+def test_the_monitor_counts_while_it_is_held_up_and_starts_anew_after_a_break(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = mujoco.MjData(MODEL)
+    start = TASK.sample(np.random.default_rng(0))
+    monitor = TASK.monitor(MODEL, start)
+
+    def play_monitor(rise_m: float, sets: int) -> float:
+        data.xpos[MODEL.body(monitor.object_name).id, 2] = start.position_m[0, 2] + rise_m
+        monkeypatch.setattr(monitor, "read", lambda _: state(rise_m))
+        for _ in range(sets):
+            monitor.update(data, 0.003)
+        return float(monitor.score.up_s[0])
+
+    assert play_monitor(0.05, 100) == 0.0
+    assert play_monitor(0.10, 600) == pytest.approx(1.8)
+    assert play_monitor(0.09, 1) == 0.0
+    assert not monitor.score.success[0]
+    play_monitor(0.10, 667)
+    assert monitor.score.success[0]
+    play_monitor(0.0, 10)
+    assert monitor.score.success[0]
+    assert monitor.time_s == pytest.approx(0.003 * 1378)
+
+
 def test_scores_of_a_batch_are_independent() -> None:
     score = LiftScore.zero(2)
     both = LiftState(

@@ -286,7 +286,10 @@ class LiftMonitor:
     def update(self, data: mujoco.MjData, dt_s: float) -> bool:
         """Advance the score by `dt_s`; return whether the episode has succeeded."""
         self.time_s += dt_s
-        self.score = advance_score(self.score, self.read(data), self._task.config, dt_s)
+        # Each 3 ms: an object that is low, and was, changes nothing, and costs next to nothing.
+        low = data.xpos[self._body, 2] - self._rest_m < self._task.config.lift_height_m
+        if not low or self.score.up_s[0] > 0.0:
+            self.score = advance_score(self.score, self.read(data), self._task.config, dt_s)
         return bool(self.score.success[0])
 
     @property
