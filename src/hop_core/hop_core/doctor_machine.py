@@ -1,4 +1,4 @@
-"""Checks of the machine: Python, processors, memory, shared memory, punctual sleeping."""
+"""Checks of the machine: Python, processors, memory, shared memory, real time, punctual sleep."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from hop_core.embodiment import load_embodiment
 from hop_core.health import DoctorContext, Finding, Health
 from hop_core.rate import DeadlineLoop, LoopStats
+from hop_core.realtime import Priority, probe
 
 SHARED_MEMORY = Path("/dev/shm")
 MEMINFO = Path("/proc/meminfo")
@@ -27,7 +28,7 @@ _LATE_MS = 2.0  # of the 3 ms between two sets of the hand
 
 def check(_context: DoctorContext) -> Iterable[Finding]:
     """Return the findings about this machine; takes a second."""
-    return [python(), processors(), memory(), shared_memory(), sleeping()]
+    return [python(), processors(), memory(), shared_memory(), real_time(), sleeping()]
 
 
 def python(version: tuple[int, int] | None = None) -> Finding:
@@ -97,6 +98,19 @@ def shared_memory(folder: Path = SHARED_MEMORY) -> Finding:
         f"{folder}; a container: --shm-size=512m)"
     )
     return Finding("shared memory", health, found, fix)
+
+
+def real_time() -> Finding:
+    """Return whether the loops may have real-time priority."""
+    outcome = probe(max(Priority))
+    if outcome.priority is not None:
+        return Finding("real-time priority", Health.OK, f"up to {outcome.priority} (SCHED_RR)")
+    fix = (
+        "without it arm, hand and policy wait for cores like any program: write '@GROUP - rtprio "
+        "20', with a group of yours, to /etc/security/limits.d/realtime.conf and log in anew; a "
+        "container: --ulimit rtprio=20 --cap-add=sys_nice"
+    )
+    return Finding("real-time priority", Health.WARN, outcome.refusal, fix)
 
 
 def sleeping(seconds: float = _LISTEN_S) -> Finding:

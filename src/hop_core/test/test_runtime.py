@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from hop_core.realtime import Priority, probe
+
 pytest.importorskip("rclpy")
 pytestmark = pytest.mark.ros
 
@@ -15,6 +17,7 @@ NODE = """
 import sys
 from hop_core.errors import DeviceError
 from hop_core.nodes.runtime import HopNode, run
+from hop_core.realtime import Priority
 
 class Sample(HopNode):
     def __init__(self):
@@ -27,7 +30,7 @@ class Sample(HopNode):
     def close(self):
         print("closed", flush=True)
 
-sys.exit(run(Sample))
+sys.exit(run(Sample, priority=Priority.CAMERA))
 """
 
 
@@ -55,6 +58,7 @@ def test_a_signal_ends_it_cleanly(number):
     output, errors = process.communicate(timeout=40.0)
     assert process.returncode == 0
     assert output == "closed\n"
+    assert str(probe(Priority.CAMERA)) in errors  # granted or not, it is said
     assert "Traceback" not in errors
 
 

@@ -6,8 +6,10 @@ import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 rclpy = pytest.importorskip("rclpy")
@@ -23,6 +25,7 @@ from hop_core.config import config_path  # noqa: E402
 from hop_core.nodes.qos import NEWEST, STREAM, reliable  # noqa: E402
 from hop_core.nodes.runtime import make_executor  # noqa: E402
 from hop_core.nodes.state_io import StateListener  # noqa: E402
+from hop_core.realtime import Priority, probe  # noqa: E402
 from hop_core.state import HopState  # noqa: E402
 from hop_drivers.nodes.messages import target_message  # noqa: E402
 from hop_drivers.target import Target  # noqa: E402
@@ -30,7 +33,13 @@ from hop_drivers.target import Target  # noqa: E402
 pytestmark = pytest.mark.ros
 ADDRESS = "127.0.63.1"
 DOMAIN = "83"
-NODES = ("zed", "xarm", "allegro", "supervisor")
+NODES = {
+    "zed": Priority.CAMERA,
+    "xarm": Priority.ARM,
+    "allegro": Priority.HAND,
+    "supervisor": Priority.SUPERVISOR,
+}
+"""Names of the nodes, and how they are scheduled."""
 PATIENT = {
     "safety.yaml": {"feedback_fault_s": 5.0, "hold_disarm_s": 10.0},
     "robots/twin.yaml": {"silence_s": 2.0, "reply_timeout_s": 1.0},
@@ -142,23 +151,23 @@ class Operator:
 def graph(twin, tmp_path_factory):
     folder = tmp_path_factory.mktemp("incidents")
     config = f"config_dir:={patient_config(tmp_path_factory.mktemp('config') / 'config')}"
-    running = [start(name, config) for name in NODES[:-1]]
-    running.append(start("supervisor", config, f"incident_dir:={folder}"))
+    incidents = {"supervisor": (f"incident_dir:={folder}",)}
+    running = {name: start(name, config, *incidents.get(name, ())) for name in NODES}
     operator = Operator()
     try:
         operator.wait(HopState.IDLE)
-        yield operator, twin, folder
+        yield operator, twin, folder, running
     finally:
         operator.close()
-        for process in running:
+        for process in running.values():
             process.terminate()
-        codes = [process.wait(30.0) for process in running]
+        codes = [process.wait(30.0) for process in running.values()]
     assert codes == [0] * len(NODES)
 
 
 @pytest.fixture
 def operator(graph):
-    operator, twin, _ = graph
+    operator, twin, *_ = graph
     twin.clear()
     yield operator
     twin.clear()
@@ -191,8 +200,28 @@ def test_a_policy_moves_the_robot_and_home_takes_it_back(operator):
     operator.until(lambda: operator.view.progress == "home reached", 40.0, "home")
 
 
+@pytest.mark.skipif(
+    probe(max(Priority)).priority is None,
+    reason="real-time scheduling is not permitted: see hop doctor",
+)
+def test_all_threads_of_a_node_are_scheduled_as_it_asks_and_the_hand_s_guard_as_any(
+    graph, operator
+):
+    *_, running = graph
+    operator.arm()  # starts the guard
+    (guard,) = psutil.Process(running["allegro"].pid).children()
+    assert os.sched_getscheduler(guard.pid) == os.SCHED_OTHER
+    for name, process in running.items():
+        tasks = [int(path.name) for path in Path(f"/proc/{process.pid}/task").iterdir()]
+        # The renderer's shader cache writes to disk in a thread of SCHED_BATCH, its own choice.
+        threads = [task for task in tasks if os.sched_getscheduler(task) != os.SCHED_BATCH]
+        assert len(threads) > 3
+        assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_RR}, name
+        assert {os.sched_getparam(thread).sched_priority for thread in threads} == {NODES[name]}
+
+
 def test_an_arm_error_is_a_fault_with_its_reason_an_incident_and_a_way_back(graph, operator):
-    _, twin, folder = graph
+    _, twin, folder, _ = graph
     operator.arm()
     twin.inject("arm_error", code=31)
     operator.wait(HopState.FAULT)

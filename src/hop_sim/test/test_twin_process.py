@@ -11,6 +11,7 @@ import time
 import psutil
 import pytest
 
+from hop_core.realtime import Priority, probe
 from hop_sim.shared_state import model_path, state_path
 from hop_sim.twin_client import TwinClient
 
@@ -57,6 +58,7 @@ def test_twin_ends_cleanly_and_leaves_no_file(start, ending):
         assert process.wait(30.0) == 0
     assert not state_path(address, PORT).exists()
     assert not model_path(state_path(address, PORT)).exists()
+    assert str(probe(Priority.TWIN)) in process.stdout.read()  # granted or not, it is said
     assert process.stderr.read() == ""
 
 
