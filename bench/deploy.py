@@ -1,8 +1,8 @@
 """The whole graph on the twin for a while: rates, lateness, delivery, cores and memory.
 
 Everything runs: twin, three drivers, supervisor, policy and a recorder that records. Beside it, in
-a process of its own, a bare 120 Hz sleep loop shows how late this machine lets anybody be *during*
-the load. Start it on a quiet machine, from a shell that has sourced env.sh.
+a process of its own, a bare 120 Hz sleep loop of the arm's priority shows how late the machine lets
+anybody be *during* the load. Start it on a quiet machine, from a shell that has sourced env.sh.
 """
 
 from __future__ import annotations
@@ -165,7 +165,7 @@ def bare_loop_late_p99_ms(seconds: float) -> float:
     """Return the 99 % lateness [ms] of a loop that only sleeps, in a process of its own."""
     receive, send = multiprocessing.get_context("spawn").Pipe(duplex=False)
     process = multiprocessing.get_context("spawn").Process(target=bare_loop, args=(seconds, send))
-    with ordinary_children():
+    with ordinary_children():  # it asks for itself, after its imports
         process.start()
     result = float(receive.recv())
     process.join()
@@ -174,6 +174,7 @@ def bare_loop_late_p99_ms(seconds: float) -> float:
 
 def bare_loop(seconds: float, send: Connection) -> None:
     """Run the loop and send its lateness."""
+    schedule(Priority.ARM)
     loop = DeadlineLoop(BARE_PERIOD_NS, lambda _deadline: None, "bare")
     loop.start()
     threading.Event().wait(seconds)
