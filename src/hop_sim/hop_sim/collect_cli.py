@@ -13,7 +13,7 @@ from hop_core.errors import ConfigError
 from hop_policy.recorder_config import RecorderConfig
 from hop_sim.collect import Collection, collect, missing_seeds
 from hop_sim.collect_live import collect_live
-from hop_sim.episode_progress import episode_progress
+from hop_sim.episode_progress import watched
 from hop_sim.realism import Realism
 from hop_sim.rollout import CellSpec, Outcome
 from hop_sim.statistics import success_rate
@@ -79,18 +79,11 @@ def main(argv: list[str]) -> int:
 
 
 def _show(what: Collection, args: Arguments) -> list[Outcome]:
-    """Collect with a progress line; return how each attempt ended."""
-    with episode_progress() as progress:
-        bar = progress.add_task(
-            f"{args.task} demonstrations", total=len(missing_seeds(what, args.count, args.first))
-        )
-        outcomes = []
-        episodes = (
-            collect_live(what, args.count, args.first)
-            if args.live
-            else collect(what, args.count, args.first, args.workers)
-        )
-        for outcome in episodes:
-            outcomes.append(outcome)
-            progress.advance(bar)
-        return outcomes
+    """Collect and show the progress; return how each attempt ended."""
+    episodes = (
+        collect_live(what, args.count, args.first)
+        if args.live
+        else collect(what, args.count, args.first, args.workers)
+    )
+    total = len(missing_seeds(what, args.count, args.first))
+    return watched(episodes, f"{args.task} demonstrations", total)

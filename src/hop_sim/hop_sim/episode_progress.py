@@ -1,6 +1,10 @@
-"""The progress line of commands that run episode after episode."""
+"""The progress of commands that run episode after episode, on stderr."""
 
 from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -12,15 +16,44 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+T = TypeVar("T")
+_LINE_EVERY_S = 30.0
 
-def episode_progress(quiet: bool = False) -> Progress:
-    """Return a progress display on stderr: name, bar, episodes done, time used, time to go."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=quiet,
-    )
+
+def watched(
+    episodes: Iterable[T], name: str, total: int, console: Console | None = None
+) -> list[T]:
+    """Return what `episodes` yields; show how many are done and the time to go as they end.
+
+    On a terminal that is a bar, elsewhere (a log file) a line now and then.
+
+    Args:
+        episodes: yields once an episode.
+        name: what the display calls them.
+        total: how many there will be.
+        console: where to show it; default: stderr.
+    """
+    console = console or Console(stderr=True)
+    if not console.is_terminal:
+        return list(_with_lines(episodes, name, total, console))
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(TextColumn("{task.description}"), *columns, console=console) as progress:
+        return list(progress.track(episodes, total, description=name))
+
+
+def _with_lines(
+    episodes: Iterable[T], name: str, total: int, console: Console, every_s: float = _LINE_EVERY_S
+) -> Iterator[T]:
+    started = shown = time.monotonic()
+    for done, episode in enumerate(episodes, start=1):
+        now = time.monotonic()
+        if now - shown >= every_s or done == total:
+            shown = now
+            per_episode_s = (now - started) / done
+            left_s = per_episode_s * (total - done)
+            console.print(
+                f"{name}: {done} of {total}, {per_episode_s:.1f} s each, {left_s:.0f} s to go",
+                highlight=False,
+                soft_wrap=True,
+            )
+        yield episode

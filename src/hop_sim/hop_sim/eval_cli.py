@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 from rich.console import Console
-from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from hop_core.errors import ConfigError
 from hop_policy.shipped import shipped_policy
-from hop_sim.episode_progress import episode_progress
+from hop_sim.episode_progress import watched
 from hop_sim.evaluate import AgentName, AgentSpec, ControlName, evaluate
 from hop_sim.live_eval import LiveOptions, evaluate_live
 from hop_sim.realism import Realism
@@ -41,8 +40,9 @@ class Arguments:
     """Episodes."""
     first: int = 0
     """Seed of the first episode; the others follow."""
-    controls: tuple[ControlName, ...] = ("blind",)
-    """Agents to roll out beside the policy: blind, nearest, zero, expert."""
+    controls: tuple[ControlName, ...] | None = None
+    """Agents to roll out beside the policy: blind, nearest, zero, expert. Default: blind in
+    lock-step, none with --live, which has none."""
     demos: Path | None = None
     """Demonstrations for the control `nearest`."""
     workers: int = 2
@@ -70,6 +70,8 @@ def main(argv: list[str]) -> int:
         raise ConfigError(
             f"--rollouts and --workers must be at least 1, got {args.rollouts} and {args.workers}"
         )
+    if args.live and args.controls:
+        raise ConfigError("--controls run in lock-step; leave out --live, or --controls")
     if (args.paired or args.record) and not args.live:
         raise ConfigError("--paired and --record go with --live")
     seeds = evaluation_seeds(args.rollouts, args.first)
@@ -169,36 +171,24 @@ def _lock_step(args: Arguments, cell: CellSpec, checkpoint: Path, seeds: list[in
         "policy": checkpoint.name,
         **_realism(args.realism),
     }
+    controls: tuple[AgentName, ...] = ("blind",) if args.controls is None else args.controls
     outcomes: dict[str, list[Outcome]] = {}
-    with episode_progress(args.json) as progress:
-        names: tuple[AgentName, ...] = ("policy", *args.controls)
-        for name in names:
-            bar = progress.add_task(name, total=len(seeds))
-            agent = AgentSpec(name, checkpoint, args.demos)
-            outcomes[name] = evaluate(cell, agent, seeds, args.workers, _advance(progress, bar))
+    for name in ("policy", *controls):
+        agent = AgentSpec(name, checkpoint, args.demos)
+        outcomes[name] = watched(evaluate(cell, agent, seeds, args.workers), name, len(seeds))
     return Report(about, outcomes)
 
 
 def _live(args: Arguments, cell: CellSpec, checkpoint: Path, seeds: list[int]) -> Report:
     about = {"task": args.task, "mode": "live", "policy": checkpoint.name, **_realism(args.realism)}
     options = LiveOptions(cell, checkpoint, record=args.record)
-    with episode_progress(args.json) as progress:
-        bar = progress.add_task("live", total=len(seeds))
-        run = evaluate_live(options, seeds, _advance(progress, bar))
-        outcomes = {"policy": run.outcomes}
-        if args.paired:
-            bar = progress.add_task("lock-step", total=len(seeds))
-            agent = AgentSpec("policy", checkpoint)
-            outcomes["lock-step"] = evaluate(
-                cell, agent, seeds, args.workers, _advance(progress, bar)
-            )
+    run = evaluate_live(options, seeds, lambda episodes: watched(episodes, "live", len(seeds)))
+    outcomes = {"policy": run.outcomes}
+    if args.paired:
+        episodes = evaluate(cell, AgentSpec("policy", checkpoint), seeds, args.workers)
+        outcomes["lock-step"] = watched(episodes, "lock-step", len(seeds))
     return Report(about, outcomes, run.cadence, run.cadence_problem)
 
 
 def _realism(realism: Realism) -> dict[str, object]:
     return {key: value for key, value in asdict(realism).items()}
-
-
-def _advance(progress: Progress, bar: TaskID) -> Callable[[Outcome], None]:
-    """Return what moves `bar` on by one episode."""
-    return lambda _outcome: progress.advance(bar)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -56,9 +56,8 @@ def evaluate(
     agent: AgentSpec,
     seeds: Sequence[int],
     workers: int,
-    on_outcome: Callable[[Outcome], None],
-) -> list[Outcome]:
-    """Return how the episodes of `seeds` end with `agent`; `on_outcome` hears of each as it ends.
+) -> Iterator[Outcome]:
+    """Yield how the episodes of `seeds` end with `agent`.
 
     Raises:
         CheckpointError: the checkpoint is not usable in this cell.
@@ -67,11 +66,7 @@ def evaluate(
     """
     if agent.checkpoint is not None:
         _policy(agent, cell.load_contract())  # what is wrong with it is said here, not by a worker
-    outcomes = []
-    for outcome in over_processes(partial(_runner, cell, agent), seeds, workers):
-        outcomes.append(outcome)
-        on_outcome(outcome)
-    return outcomes
+    yield from over_processes(partial(_runner, cell, agent), seeds, workers)
 
 
 def _runner(cell: CellSpec, spec: AgentSpec) -> Callable[[int], Outcome]:

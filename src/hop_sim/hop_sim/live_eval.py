@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,9 +50,16 @@ class LiveRun:
 
 
 def evaluate_live(
-    options: LiveOptions, seeds: Sequence[int], on_outcome: Callable[[Outcome], None]
+    options: LiveOptions,
+    seeds: Sequence[int],
+    watch: Callable[[Iterator[Outcome]], list[Outcome]] = list,
 ) -> LiveRun:
     """Start the graph, arm, let the policy do the episodes of `seeds`, end the graph.
+
+    Args:
+        options: what runs.
+        seeds: of the episodes.
+        watch: takes the outcomes as the episodes end and returns them; a progress display, say.
 
     Raises:
         TwinError: the graph does not come up, or stops answering.
@@ -76,11 +83,13 @@ def evaluate_live(
         runner.bring_up("policy")
         performer, pace = PolicyPerformer(graph), PolicyPace()
         first = runner.read_counters()
-        outcomes = []
-        for seed in seeds:
-            outcomes.append(runner.episode(seed, performer))
-            pace.add(graph.state("policy"))
-            on_outcome(outcomes[-1])
+
+        def episodes() -> Iterator[Outcome]:
+            for seed in seeds:
+                yield runner.episode(seed, performer)
+                pace.add(graph.state("policy"))
+
+        outcomes = watch(episodes())
         cadence = pace.figures() | rates_between(first, runner.read_counters())
         runner.close()
     return LiveRun(outcomes, cadence, cadence_problem(cadence))

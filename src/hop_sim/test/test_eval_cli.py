@@ -1,13 +1,16 @@
 """`hop eval`: what it reports, when it exits with 1, and what it says of wrong options."""
 
+import io
 import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from hop_core.errors import CheckpointError, ConfigError
 from hop_sim import eval_cli
 from hop_sim.agents import BlindAgent, NearestDemonstrationAgent
+from hop_sim.episode_progress import watched
 from hop_sim.eval_cli import Report
 from hop_sim.rollout import CellSpec, Outcome
 
@@ -50,11 +53,18 @@ def test_too_few_successes_or_a_broken_cadence_exit_with_one(
     assert "the cadence is broken" in capsys.readouterr().err
 
 
+def test_a_log_file_gets_a_line_of_progress_with_the_time_to_go() -> None:
+    text = io.StringIO()
+    assert watched(iter([1, 2, 3]), "blind", 3, Console(file=text)) == [1, 2, 3]
+    assert text.getvalue().startswith("blind: 3 of 3, 0.0 s each, 0 s to go")
+
+
 @pytest.mark.parametrize(
     ("argv", "error", "sentence"),
     [
         (["-n", "0"], ConfigError, "--rollouts and --workers must be at least 1"),
         (["--paired"], ConfigError, "--paired and --record go with --live"),
+        (["--live", "--controls", "zero"], ConfigError, "--controls run in lock-step"),
         (["--first", "999999", "-n", "5"], ConfigError, "belong to demonstrations"),
         (["--policy", "/nowhere", "-n", "1"], CheckpointError, "/nowhere"),
     ],
@@ -81,4 +91,4 @@ def test_a_missing_demonstration_folder_is_named(tmp_path: Path) -> None:
 
     spec = AgentSpec("nearest", demos=tmp_path / "none")
     with pytest.raises(BagError, match="none"):
-        evaluate(CellSpec("grasp_lift"), spec, [0], 1, lambda _outcome: None)
+        list(evaluate(CellSpec("grasp_lift"), spec, [0], 1))
