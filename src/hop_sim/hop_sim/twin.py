@@ -8,17 +8,16 @@ and the twin says by how much.
 from __future__ import annotations
 
 import gc
-import signal
 import sys
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import mujoco
 
 from hop_core.embodiment import ARM, JOINT_NAMES, load_embodiment
+from hop_core.ending_signals import on_ending_signal
 from hop_core.errors import TwinError
 from hop_core.rate import QuantileRing
 from hop_core.robot_config import RobotConfig
@@ -224,13 +223,8 @@ def _version() -> str:
 
 
 def run_until_signal(twin: Twin) -> None:
-    """Run `twin` until it is told to shut down or SIGINT or SIGTERM arrives."""
-
-    def on_signal(_signal: int, _frame: FrameType | None) -> None:
-        twin.stop(_PATIENCE_S)
-
-    signal.signal(signal.SIGINT, on_signal)
-    signal.signal(signal.SIGTERM, on_signal)
+    """Run `twin` until it is told to shut down, or SIGINT, SIGTERM or SIGHUP arrives."""
+    on_ending_signal(lambda: twin.stop(_PATIENCE_S))
     twin.run()
 
 

@@ -126,6 +126,7 @@ def test_random_weights_move_no_real_robot() -> None:
     "end",
     [
         "SIGTERM",
+        "terminal closed",
         "node killed",
         pytest.param("SIGINT", marks=pytest.mark.slow),
         pytest.param("launcher killed", marks=pytest.mark.slow),
@@ -146,6 +147,8 @@ def test_nothing_is_left_behind(graph: subprocess.Popen[bytes], tmp_path: Path, 
         policy.kill()
     elif end == "launcher killed":
         graph.kill()
+    elif end == "terminal closed":
+        os.killpg(graph.pid, signal.SIGHUP)
     else:
         graph.send_signal(signal.Signals[end])
     assert graph.wait(30) != 0

@@ -19,7 +19,12 @@ from launch.launch_context import LaunchContext
 from launch.launch_description import LaunchDescription
 from launch.launch_description_entity import LaunchDescriptionEntity
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+def _signals() -> tuple[signal.Signals, ...]:
+    """Return the signals that end a launch; a closed terminal's is none of them under nohup."""
+    hangup_is_ignored = signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    closed_terminal = () if hangup_is_ignored else (signal.SIGHUP,)
+    return (signal.SIGINT, signal.SIGTERM, *closed_terminal)
 
 
 def _terminal_signals_us() -> bool:
@@ -33,9 +38,9 @@ def _terminal_signals_us() -> bool:
 class LaunchService:
     """Runs launch descriptions.
 
-    Differs from upstream for the better: SIGTERM shuts down like SIGINT, children end with a killed
-    launcher (launch.child_process), and the failure of a required process is the launch's failure
-    (launch.actions.EmitEvent).
+    Differs from upstream for the better: SIGTERM and SIGHUP (a closed terminal) shut down like
+    SIGINT, children end with a killed launcher (launch.child_process), and the failure of a
+    required process is the launch's failure (launch.actions.EmitEvent).
 
     Args:
         argv: arguments of the command that launches.
@@ -90,16 +95,15 @@ class LaunchService:
         """
         self.__loop = asyncio.get_running_loop()
         in_main_thread = threading.current_thread() is threading.main_thread()
-        if in_main_thread:
-            for number in SIGNALS:
-                self.__loop.add_signal_handler(number, self._on_signal, number)
+        numbers = _signals() if in_main_thread else ()
+        for number in numbers:
+            self.__loop.add_signal_handler(number, self._on_signal, number)
         try:
             self._visit_safely(lambda: self.__descriptions)
             await self._handle_events(shutdown_when_idle)
         finally:
-            if in_main_thread:
-                for number in SIGNALS:
-                    self.__loop.remove_signal_handler(number)
+            for number in numbers:
+                self.__loop.remove_signal_handler(number)
             self.__loop = None
             guardian.close()
             self.__context.remove_temporary_directory()

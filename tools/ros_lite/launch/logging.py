@@ -42,7 +42,7 @@ class LaunchConfig:
         try:
             sys.stdout.write(line + "\n")
             sys.stdout.flush()
-        except (BrokenPipeError, ValueError):
+        except (OSError, ValueError):
             pass
 
     def log(self, line: str) -> None:

@@ -50,8 +50,8 @@ def all_gone(children: list[int]) -> bool:
     return all(process.status() == psutil.STATUS_ZOMBIE for process in running)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_sigint_and_sigterm_end_the_children_by_sigint_and_the_launcher_with_1(
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_ending_signal_ends_the_children_by_sigint_and_the_launcher_with_1(
     launcher, two_children, pids, number
 ):
     path, notes = two_children

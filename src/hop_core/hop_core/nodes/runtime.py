@@ -10,12 +10,10 @@ returns in the wheels), `SingleThreadedExecutor` where it is missing.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 import rclpy
 from builtin_interfaces.msg import Time
@@ -25,6 +23,7 @@ from rclpy.logging import get_logger
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
+from hop_core.ending_signals import on_ending_signal
 from hop_core.errors import HopError
 from hop_core.nodes.shared_memory import remove_orphans
 from hop_core.parent_process import exit_with_parent
@@ -80,7 +79,7 @@ def run(
     args: list[str] | None = None,
     priority: Priority | None = None,
 ) -> int:
-    """Runs one node until SIGINT, SIGTERM or its own `stop`.
+    """Runs one node until SIGINT, SIGTERM, SIGHUP or its own `stop`.
 
     Args:
         make_node: constructs the node after ROS is initialised; may raise HopError.
@@ -98,13 +97,12 @@ def run(
     node: HopNode | None = None
     stop_early = threading.Event()
 
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
+    def end() -> None:
         stop_early.set()
         if node is not None:
             node.stop()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, on_signal)
+    on_ending_signal(end)
     try:
         node = make_node()
         if scheduling is not None:
