@@ -25,9 +25,10 @@ import yaml
 
 from hop_core import topics
 from hop_core.config import config_path
+from hop_core.ending_signals import interrupt_on_ending_signal
 from hop_core.errors import HopError, TwinError
 from hop_core.rate import DeadlineLoop
-from hop_core.realtime import Priority, ordinary_children, schedule
+from hop_core.realtime import Priority, make_ordinary, schedule
 from hop_core.robot_config import load_robot
 from hop_policy.bag_reader import find_episodes, open_episode
 from hop_policy.shipped import shipped_policy
@@ -51,6 +52,7 @@ def main() -> int:
     parser.add_argument("--resolution", default="320x180", help="of depth, such as 640x360")
     parser.add_argument("--policy", help="checkpoint, or 'untrained' for the paper's network")
     args = parser.parse_args()
+    interrupt_on_ending_signal()
     try:
         with tempfile.TemporaryDirectory(prefix="hop_bench_") as folder:
             result = measure(args.seconds, args.resolution, args.policy, Path(folder))
@@ -80,13 +82,14 @@ def measure(seconds: float, resolution: str, policy: str | None, folder: Path) -
         config_dir=str(config_dir),
     )
     with launch, GraphClient("bench_deploy") as graph:
-        schedule(Priority.SUPERVISOR)  # what it times from outside must not be its own lateness
+        # What it times from outside must not be its own lateness.
+        own = schedule(Priority.SUPERVISOR)
         runner = LiveRunner(cell.realism, twin, graph, launch)
         runner.bring_up("policy", "recorder")
         runner.prepare(seed=0)
         performer = PolicyPerformer(graph)
         graph.trigger(topics.RECORDER_START)
-        realtime = realtime_priorities(launch)
+        realtime = {**realtime_priorities(launch), "bench": own.priority}
         performer.begin()
         figures = observe(seconds, runner, graph, launch)
         performer.end()
@@ -165,8 +168,9 @@ def bare_loop_late_p99_ms(seconds: float) -> float:
     """Return the 99 % lateness [ms] of a loop that only sleeps, in a process of its own."""
     receive, send = multiprocessing.get_context("spawn").Pipe(duplex=False)
     process = multiprocessing.get_context("spawn").Process(target=bare_loop, args=(seconds, send))
-    with ordinary_children():  # it asks for itself, after its imports
-        process.start()
+    process.start()
+    if process.pid is not None:
+        make_ordinary(process.pid)  # it asks for itself, after its imports
     result = float(receive.recv())
     process.join()
     return result
@@ -174,7 +178,7 @@ def bare_loop_late_p99_ms(seconds: float) -> float:
 
 def bare_loop(seconds: float, send: Connection) -> None:
     """Run the loop and send its lateness."""
-    schedule(Priority.ARM)
+    schedule(max(Priority))
     loop = DeadlineLoop(BARE_PERIOD_NS, lambda _deadline: None, "bare")
     loop.start()
     threading.Event().wait(seconds)

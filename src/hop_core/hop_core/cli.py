@@ -14,6 +14,7 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
+from hop_core.ending_signals import interrupt_on_ending_signal
 from hop_core.errors import HopError
 
 VERB_GROUP = "hop.verbs"
@@ -75,7 +76,8 @@ def _summary(entry: EntryPoint) -> str:
 
 
 def main() -> int:
-    """Run `hop`."""
+    """Run `hop`; however it is asked to end, what it started ends with it."""
+    interrupt_on_ending_signal()
     return run_verb(VERB_GROUP, "hop", sys.argv[1:])
 
 

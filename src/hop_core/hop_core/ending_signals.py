@@ -7,6 +7,15 @@ from collections.abc import Callable
 from types import FrameType
 
 
+def interrupt_on_ending_signal() -> None:
+    """Let SIGTERM and SIGHUP do what Ctrl-C does: raise KeyboardInterrupt, so that all unwinds."""
+    on_ending_signal(_interrupt)
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
+
+
 def on_ending_signal(end: Callable[[], None]) -> None:
     """Call `end` on SIGINT, on SIGTERM, and on SIGHUP, which a closed terminal sends.
 

@@ -9,9 +9,9 @@ asks once, at its start, before DDS, executor and loop have threads.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -82,21 +82,12 @@ def _ask(threads: Iterable[int], priority: Priority) -> Scheduling:
     return Scheduling(int(priority))
 
 
-@contextmanager
-def ordinary_children() -> Iterator[None]:
-    """Let processes that the calling thread starts inside run as any program does.
+def make_ordinary(pid: int) -> None:
+    """Let a child process that was just started run as any program does, while it loads.
 
     The flag SCHED_RESET_ON_FORK cannot do it: it would hold for new threads too, and only a
     privileged process may take it back.
     """
-    if not hasattr(os, "sched_getscheduler") or (
-        os.sched_getscheduler(_CALLING_THREAD) != os.SCHED_RR
-    ):
-        yield
-        return
-    priority = os.sched_getparam(_CALLING_THREAD)
-    os.sched_setscheduler(_CALLING_THREAD, os.SCHED_OTHER, os.sched_param(0))
-    try:
-        yield
-    finally:
-        os.sched_setscheduler(_CALLING_THREAD, os.SCHED_RR, priority)
+    if hasattr(os, "sched_setscheduler"):
+        with suppress(ProcessLookupError):  # it has ended already
+            os.sched_setscheduler(pid, os.SCHED_OTHER, os.sched_param(0))

@@ -14,7 +14,7 @@ from hop_core.realtime import Priority, Scheduling, probe, schedule
 PERMITTED = probe(max(Priority)).priority is not None
 ASKS = """
 import os, subprocess, sys, threading
-from hop_core.realtime import Priority, ordinary_children, schedule
+from hop_core.realtime import Priority, make_ordinary, schedule
 
 SHOW = "import os; print(os.sched_getscheduler(0), os.sched_getparam(0).sched_priority, flush=True)"
 if "refused" in sys.argv:
@@ -24,8 +24,9 @@ if "refused" in sys.argv:
         os.setuid(65534)
 print(schedule(Priority.CAMERA), flush=True)
 if "child" in sys.argv:
-    with ordinary_children():
-        subprocess.run([sys.executable, "-c", SHOW], check=True)
+    child = subprocess.Popen([sys.executable, "-c", "input();" + SHOW], stdin=subprocess.PIPE)
+    make_ordinary(child.pid)
+    child.communicate(b"\\n")
 thread = threading.Thread(target=exec, args=(SHOW,))
 thread.start()
 thread.join()

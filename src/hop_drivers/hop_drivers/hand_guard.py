@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 from hop_core.errors import DeviceError
-from hop_core.realtime import ordinary_children
+from hop_core.realtime import Priority, make_ordinary, schedule
 from hop_core.robot_config import HandConfig
 from hop_drivers.can_bus import open_bus, relax
 
@@ -23,13 +23,13 @@ class HandGuard:
     """Starts the guard process; `release` tells it that all is well and ends it."""
 
     def __init__(self, config: HandConfig) -> None:
-        with ordinary_children():  # its start must not hold up the hand's loop
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "hop_drivers.hand_guard", config.model_dump_json()],
-                stdin=subprocess.PIPE,
-                # a Ctrl-C or a killed process group must not take the guard along
-                start_new_session=True,
-            )
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "hop_drivers.hand_guard", config.model_dump_json()],
+            stdin=subprocess.PIPE,
+            # a Ctrl-C or a killed process group must not take the guard along
+            start_new_session=True,
+        )
+        make_ordinary(self._process.pid)  # its start must not hold up the hand's loop
 
     def release(self) -> None:
         """End the guard without touching the hand."""
@@ -55,6 +55,7 @@ def main(argv: list[str]) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     config = HandConfig.model_validate_json(argv[0])
+    schedule(Priority.HAND)  # loaded; where the driver died, something may hog the cores
     if sys.stdin.buffer.readline() == _DONE:
         return 0
     try:

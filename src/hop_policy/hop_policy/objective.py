@@ -86,22 +86,21 @@ class Validation:
 
     def __call__(self, model: PolicyModel) -> Metrics:
         """Returns the errors of `model`."""
-        return self._errors(model, donor=0)
+        return self._errors(model, foreign_vision=False)
 
     def blind(self, model: PolicyModel) -> Metrics | None:
         """Returns its errors on the vision of another episode; None where there is no other."""
-        return self._errors(model, donor=1) if len(self.store.lengths) > 1 else None
+        return self._errors(model, foreign_vision=True) if len(self.store.lengths) > 1 else None
 
     @torch.inference_mode()
-    def _errors(self, model: PolicyModel, donor: int) -> Metrics:
-        """Returns the errors on the vision of the episode `donor` after each one."""
+    def _errors(self, model: PolicyModel, foreign_vision: bool) -> Metrics:
         was_training = model.training
         model.eval()
         errors = []
         for i in range(len(self.store.lengths)):
             batch, cut = self._whole(i)
-            if donor:
-                batch = self._with_vision_of((i + donor) % len(self.store.lengths), batch)
+            if foreign_vision:
+                batch = self._with_vision_of((i + 1) % len(self.store.lengths), batch)
             predicted, action, _ = predict(model, batch, cut)
             errors.append((predicted[:, -1] - action[:, -1]).abs())
         model.train(was_training)

@@ -15,6 +15,7 @@ from hop_policy.episode_info import EpisodeInfo, run_hash
 from hop_policy.recorder_config import RecorderConfig
 from hop_sim.agents import ExpertAgent
 from hop_sim.bag_tap import BagTap
+from hop_sim.experts.grasp_lift_starts import demonstration_start
 from hop_sim.lockstep import ARMING_ID
 from hop_sim.rollout import CellSpec, Outcome, over_processes, roll_out
 from hop_sim.seeds import demonstration_seeds
@@ -85,7 +86,7 @@ def _recorder(what: Collection) -> Callable[[int], Outcome]:
             repeatable=True,
         ) as writer:
             tap = BagTap(writer, robot.camera, ARMING_ID)
-            outcome = roll_out(twin, agent, seed, tap, demo=True)
+            outcome = roll_out(twin, agent, seed, tap, demonstration_start)
             if outcome.success or what.keep_failures:
                 writer.finish("success" if outcome.success else "failure", outcome.reason)
             else:

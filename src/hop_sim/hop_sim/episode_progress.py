@@ -41,13 +41,11 @@ def watched(
         return list(progress.track(episodes, total, description=name))
 
 
-def _with_lines(
-    episodes: Iterable[T], name: str, total: int, console: Console, every_s: float = _LINE_EVERY_S
-) -> Iterator[T]:
+def _with_lines(episodes: Iterable[T], name: str, total: int, console: Console) -> Iterator[T]:
     started = shown = time.monotonic()
     for done, episode in enumerate(episodes, start=1):
         now = time.monotonic()
-        if now - shown >= every_s or done == total:
+        if now - shown >= _LINE_EVERY_S or done == total:
             shown = now
             per_episode_s = (now - started) / done
             left_s = per_episode_s * (total - done)

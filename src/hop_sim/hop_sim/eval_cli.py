@@ -70,6 +70,8 @@ def main(argv: list[str]) -> int:
         raise ConfigError(
             f"--rollouts and --workers must be at least 1, got {args.rollouts} and {args.workers}"
         )
+    if "nearest" in (args.controls or ()) and args.demos is None:
+        raise ConfigError("replay of the nearest demonstration needs demonstrations; pass --demos")
     if args.live and args.controls:
         raise ConfigError("--controls run in lock-step; leave out --live, or --controls")
     if (args.paired or args.record) and not args.live:

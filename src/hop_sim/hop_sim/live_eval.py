@@ -86,8 +86,9 @@ def evaluate_live(
 
         def episodes() -> Iterator[Outcome]:
             for seed in seeds:
-                yield runner.episode(seed, performer)
+                outcome = runner.episode(seed, performer)
                 pace.add(graph.state("policy"))
+                yield outcome
 
         outcomes = watch(episodes())
         cadence = pace.figures() | rates_between(first, runner.read_counters())

@@ -7,10 +7,12 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 from hop_core.errors import TwinError
+from hop_core.parent_process import exit_with_parent
 
 _STOP_S = 20.0
 _TAIL_LINES = 15
@@ -54,6 +56,7 @@ class LiveLaunch:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=partial(exit_with_parent, os.getpid()),
             )
         return self
 

@@ -21,6 +21,7 @@ from hop_sim.agents import Agent
 from hop_sim.lockstep import LockStep
 from hop_sim.realism import Realism
 from hop_sim.tap import Tap
+from hop_sim.tasks.grasp_lift import GraspLift, LiftStart
 from hop_sim.tasks.registry import load_task
 
 T = TypeVar("T")
@@ -82,14 +83,21 @@ class Outcome:
     start_m: tuple[float, float]
 
 
+DrawStart = Callable[[GraspLift, np.random.Generator], LiftStart]
+
+
 def roll_out(
-    twin: LockStep, agent: Agent, seed: int, tap: Tap | None = None, demo: bool = False
+    twin: LockStep,
+    agent: Agent,
+    seed: int,
+    tap: Tap | None = None,
+    draw_start: DrawStart = GraspLift.sample,
 ) -> Outcome:
     """Run the episode of `seed` to its end.
 
-    The start state is drawn as in the live twin or, for a `demo`, farther from home.
+    `draw_start` draws its start state from the seed; default: as evaluation does.
     """
-    start = twin.task.sample(np.random.default_rng(seed), demo=demo)
+    start = draw_start(twin.task, np.random.default_rng(seed))
     twin.reset(start, 0, seed, tap)
     agent.reset(twin, seed)
     while not twin.done:

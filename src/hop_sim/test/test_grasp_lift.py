@@ -12,6 +12,7 @@ from hop_core.errors import ConfigError
 from hop_core.kinematics import Kinematics
 from hop_core.robot_config import load_robot
 from hop_sim.experts.grasp_lift import FIST
+from hop_sim.experts.grasp_lift_starts import demonstration_start
 from hop_sim.tasks.grasp_lift import (
     GraspLift,
     GraspLiftConfig,
@@ -19,7 +20,6 @@ from hop_sim.tasks.grasp_lift import (
     LiftState,
     advance_score,
     reward,
-    sample_demo_starts,
     sample_starts,
 )
 from hop_sim.tasks.registry import load_task
@@ -122,7 +122,7 @@ def test_starts_cover_the_configured_square_and_repeat_by_seed() -> None:
 
 
 def test_demonstrations_start_around_home_near_the_object_and_after_a_miss() -> None:
-    starts = sample_demo_starts(TASK.config, TABLE, 60, np.random.default_rng(0))
+    starts = demonstration_start(TASK, np.random.default_rng(0), 60)
     demo, home = TASK.config.demo_starts, load_embodiment().home
     about_home = np.all(np.abs(starts.q - home)[:, ARM] <= demo.noise_arm_rad, axis=1)
     is_fist = np.abs(starts.q - FIST_OF_HOME)[:, HAND].max(axis=1) <= demo.noise_hand_rad

@@ -158,6 +158,25 @@ def test_nothing_is_left_behind(graph: subprocess.Popen[bytes], tmp_path: Path, 
 
 @pytest.mark.ros
 @pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_a_live_evaluation_takes_its_graph_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    monkeypatch.setenv("ROS_DOMAIN_ID", "76")
+    command = ["hop", "eval", "--live", "--rollouts", "3"]
+    with (tmp_path / "eval.out").open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
+    said = (tmp_path / "eval.out").read_text
+    assert wait_until(lambda: len(family(process.pid)) > NODES, 40.0), said()
+    time.sleep(5.0)
+    members = family(process.pid)[1:]
+    process.send_signal(number)
+    assert process.wait(30) != 0
+    assert wait_until(lambda: all(is_gone(each) for each in members), 20.0), said()
+
+
+@pytest.mark.ros
+@pytest.mark.slow
 def test_two_twins_run_side_by_side(tmp_path: Path) -> None:
     """Another loopback address and another domain are all that a second one needs."""
     launches = []

@@ -13,6 +13,7 @@ import pytest
 from hop_core.config import config_path
 from hop_core.errors import ConfigError
 from hop_sim.agents import ExpertAgent, ZeroAgent
+from hop_sim.experts.grasp_lift_starts import demonstration_start
 from hop_sim.lockstep import EPOCH_NS, MS, LockStep
 from hop_sim.object_cloud import canonical_cloud, posed_cloud
 from hop_sim.rollout import CellSpec, over_processes, roll_out
@@ -41,7 +42,10 @@ def test_the_expert_lifts_from_where_policies_go_wrong(
     demo_starts = twin.task.config.demo_starts.model_copy(update=shares)
     config = twin.task.config.model_copy(update={"demo_starts": demo_starts})
     monkeypatch.setattr(twin, "task", GraspLift(config, twin.task.table))
-    assert all(roll_out(twin, ExpertAgent(0.05), seed, demo=True).success for seed in (0, 1))
+    assert all(
+        roll_out(twin, ExpertAgent(0.05), seed, draw_start=demonstration_start).success
+        for seed in (0, 1)
+    )
 
 
 def test_an_episode_repeats_to_the_bit(twin: LockStep) -> None:

@@ -9,6 +9,7 @@ returns in the wheels), `SingleThreadedExecutor` where it is missing.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
@@ -114,12 +115,14 @@ def run(
         get_logger(node.get_name() if node else "hop").fatal(str(error))
         return error.exit_code
     finally:
-        if node is not None:
-            node.close()
-            node.destroy_node()
-        if rclpy.ok():
-            rclpy.shutdown()
-        remove_orphans()  # of nodes that were killed; the last one to end tidies up for all
+        try:
+            if node is not None:
+                node.close()
+                node.destroy_node()
+        finally:
+            if rclpy.ok():
+                rclpy.shutdown()
+            remove_orphans()  # of nodes that were killed; the last one to end tidies up for all
 
 
 def main_of(
@@ -136,6 +139,8 @@ def main_of(
 def _spin(node: HopNode) -> None:
     executor = make_executor()
     executor.add_node(node)
+    gc.collect()
+    gc.freeze()  # modules never become garbage: searching them again and again would take a tick
     try:
         while rclpy.ok() and not node.stopping.is_set():
             executor.spin_once(timeout_sec=_SPIN_S)

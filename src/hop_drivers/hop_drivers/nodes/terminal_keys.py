@@ -9,6 +9,7 @@ import threading
 import time
 import tty
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -104,13 +105,22 @@ class TerminalKeys(HopNode):
     def _read(self) -> None:
         while not self.stopping.is_set():
             ready, _, _ = select.select([self._terminal], [], [], _POLL_S)
-            if ready:
-                action = self._keys.get(os.read(self._terminal, 1).decode(errors="replace"))
-                if action is not None:
-                    action()
+            if not ready:
+                continue
+            try:
+                key = os.read(self._terminal, 1)
+            except OSError:
+                key = b""
+            if not key:  # a closed terminal is always ready and never says anything
+                self.get_logger().warning("the terminal was closed: keys are off")
+                return
+            action = self._keys.get(key.decode(errors="replace"))
+            if action is not None:
+                action()
 
     def _say(self, text: str) -> None:
-        os.write(self._terminal, (text + "\n").encode())
+        with suppress(OSError):  # the terminal was closed; `_read` says so
+            os.write(self._terminal, (text + "\n").encode())
 
     # Keys.
 
@@ -179,7 +189,8 @@ class TerminalKeys(HopNode):
         if getattr(self, "_terminal", -1) >= 0:
             self.stopping.set()
             self._thread.join(1.0)
-            termios.tcsetattr(self._terminal, termios.TCSADRAIN, self._settings)
+            with suppress(termios.error):  # a closed terminal has no settings
+                termios.tcsetattr(self._terminal, termios.TCSADRAIN, self._settings)
             os.close(self._terminal)
             self._terminal = -1
 

@@ -26,14 +26,11 @@ PALM_TILT_RAD = np.radians(40.0)  # fingers below the horizontal
 GRASP_POINT_M = np.array([0.070, -0.006, 0.015])  # of the palm frame; the object's grip comes here
 GRIP_M = np.array([0.0, 0.0, 0.070])  # from the object's foot to where it is gripped
 PREGRASP_M = 0.13  # at most so far before the grasp, along the palm's normal, an approach turns in
-NEAR_BEFORE_M = (0.09, 0.18)  # distances before the grasp at which a demonstration may begin,
-NEAR_BESIDE_M = (0.06, 0.03)  # and half-widths beside it, across the fingers and along them
 LIFT_M = np.array([0.0, 0.0, 0.18])
 RAMP = 0.15  # share of an approach in which it speeds up, and again slows down
 _LOST_M = 0.08  # an object so far from the grip has slipped out of the hand
 _RELEASE_S = 0.8
 _FIST_RAD = 0.3
-_FAR_ITERATIONS = 100  # of the solver, from home to anywhere above the table
 _STYLE_STREAM = 3  # of an episode's seed; other numbers draw the camera's pose and noise
 
 
@@ -91,33 +88,6 @@ def palm_rotation(yaw_rad: float, tilt_rad: float) -> np.ndarray:
     fingers = np.array([cy * ct, sy * ct, -st])
     normal = np.array([-cy * st, -sy * st, -ct])
     return np.stack([normal, np.cross(fingers, normal), fingers], axis=1)
-
-
-def near_grasp(foot_m: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return joint angles (23,) [rad] of an open hand before an object, and beside the way to it.
-
-    `foot_m` (3,) [m] is where the object stands.
-    """
-    rotation = palm_rotation(PALM_YAW_RAD, PALM_TILT_RAD)
-    before_m = rng.uniform(NEAR_BEFORE_M[0], NEAR_BEFORE_M[1])
-    offset = np.array([-before_m, *rng.uniform(-1.0, 1.0, 2) * NEAR_BESIDE_M])
-    return _posture(foot_m + GRIP_M + rotation @ offset, rotation, OPEN * rng.uniform(0.3, 1.0))
-
-
-def missed_grasp(foot_m: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return joint angles (23,) [rad] after grasp and lift where no object stood.
-
-    `foot_m` (3,) [m] is where the object was thought to stand.
-    """
-    rotation = palm_rotation(PALM_YAW_RAD, PALM_TILT_RAD)
-    return _posture(foot_m + GRIP_M + LIFT_M * rng.uniform(0.8, 1.0), rotation, FIST)
-
-
-def _posture(point_m: np.ndarray, rotation: np.ndarray, hand: np.ndarray) -> np.ndarray:
-    q = load_embodiment().home.copy()
-    q[ARM] = _reach(point_m, rotation, q, Kinematics(), iterations=_FAR_ITERATIONS)
-    q[HAND] = hand
-    return q
 
 
 class LiftExpert:
@@ -214,10 +184,10 @@ class LiftExpert:
             self._begin(Phase.APPROACH)
 
     def _move(self, point_m: np.ndarray, rotation: np.ndarray) -> None:
-        self._q[ARM] = _reach(point_m, rotation, self._q, self._kinematics)
+        self._q[ARM] = reach(point_m, rotation, self._q, self._kinematics)
 
 
-def _reach(
+def reach(
     point_m: np.ndarray,
     rotation: np.ndarray,
     q: np.ndarray,

@@ -35,7 +35,7 @@ class LiveExpert:
     def begin(self) -> None:
         """Start from where the robot is, in a new style, and take it."""
         state = self._twin.state()
-        self._expert = LiftExpert(np.random.default_rng([state["seed"], 3]), self._tick_s)
+        self._expert = LiftExpert.of_episode(state["seed"], self._tick_s)
         self._expert.reset(np.array(state["q"]))
         report = self._graph.state("supervisor")
         self._arming_id = "" if report is None else report.arming_id

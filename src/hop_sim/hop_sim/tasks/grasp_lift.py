@@ -7,7 +7,7 @@ Everything here is a pure function of arrays with a leading batch axis B; the tw
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import mujoco
@@ -18,7 +18,6 @@ from hop_core.config import Config
 from hop_core.embodiment import ARM, HAND, Embodiment, load_embodiment
 from hop_core.robot_config import TableConfig
 from hop_core.robot_model import HAND_BIT, TIP_SITES
-from hop_sim.experts.grasp_lift import missed_grasp, near_grasp
 from hop_sim.scene import PARKING_M, ObjectConfig, build_scene
 
 PARKING_STEP_M = 0.3  # objects out of play stand this far apart
@@ -121,8 +120,8 @@ def sample_starts(
     config: GraspLiftConfig, table: TableConfig, batch: int, rng: np.random.Generator
 ) -> LiftStart:
     """Draw `batch` start states: object, its place and yaw, and the robot about home."""
-    position = _places(config, table, batch, rng)
-    noise = _noise(batch, config.start_noise_arm_rad, config.start_noise_hand_rad, rng)
+    position = draw_places(config, table, batch, rng)
+    noise = draw_noise(batch, config.start_noise_arm_rad, config.start_noise_hand_rad, rng)
     embodiment = load_embodiment()
     return LiftStart(
         object_index=rng.integers(len(config.objects_in_use), size=batch),
@@ -132,34 +131,7 @@ def sample_starts(
     )
 
 
-def sample_demo_starts(
-    config: GraspLiftConfig, table: TableConfig, batch: int, rng: np.random.Generator
-) -> LiftStart:
-    """Draw `batch` start states of demonstrations, which show the way from everywhere.
-
-    Most begin farther from home than evaluation does. A share begins close to the object and beside
-    the way to it, and shows how to correct; another begins with an empty fist above the table,
-    where a missed grasp ends, and shows how to try again.
-    """
-    start = sample_starts(config, table, batch, rng)
-    demo = config.demo_starts
-    embodiment = load_embodiment()
-    noise = _noise(batch, demo.noise_arm_rad, demo.noise_hand_rad, rng)
-    q = embodiment.home + noise
-    kind = rng.random(batch)
-    is_near, is_miss = kind < demo.near, kind >= 1.0 - demo.after_miss
-    for i in np.flatnonzero(is_near):
-        q[i] = near_grasp(start.position_m[i], rng)
-    for i, elsewhere_m in zip(
-        np.flatnonzero(is_miss), _places(config, table, is_miss.sum(), rng), strict=True
-    ):
-        q[i] = missed_grasp(elsewhere_m, rng)
-    placed = is_near | is_miss
-    q[placed, HAND] += noise[placed, HAND]
-    return replace(start, q=embodiment.clip(q))
-
-
-def _places(
+def draw_places(
     config: GraspLiftConfig, table: TableConfig, batch: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Draw (batch, 3) places of an object's foot on the table [m]."""
@@ -168,7 +140,7 @@ def _places(
     return np.concatenate([config.center_m + offset, height], axis=1)
 
 
-def _noise(batch: int, arm_rad: float, hand_rad: float, rng: np.random.Generator) -> np.ndarray:
+def draw_noise(batch: int, arm_rad: float, hand_rad: float, rng: np.random.Generator) -> np.ndarray:
     """Draw (batch, 23) joint angles about zero [rad], uniform in half-widths."""
     half_width = np.empty(23)
     half_width[ARM], half_width[HAND] = arm_rad, hand_rad
@@ -215,10 +187,9 @@ class GraspLift:
         """Return the compiled scene with the objects in use."""
         return build_scene(self.objects, self.table, embodiment)
 
-    def sample(self, rng: np.random.Generator, batch: int = 1, demo: bool = False) -> LiftStart:
-        """Draw `batch` start states, of demonstrations or of evaluation."""
-        draw = sample_demo_starts if demo else sample_starts
-        return draw(self.config, self.table, batch, rng)
+    def sample(self, rng: np.random.Generator, batch: int = 1) -> LiftStart:
+        """Draw `batch` start states of evaluation."""
+        return sample_starts(self.config, self.table, batch, rng)
 
     def arrange(
         self, start: LiftStart, index: int = 0
