@@ -39,3 +39,7 @@ class SafetyError(HopError):
 
 class TwinError(HopError):
     """The digital twin cannot start or refuses a request."""
+
+
+class TrackError(HopError):
+    """A hand-object track, or a recording that should become one, is missing, damaged or wrong."""

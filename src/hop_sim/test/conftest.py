@@ -1,12 +1,14 @@
-"""What the twin's tests share: a scene of robot, table and cube, and twins on a thread."""
+"""What the tests share: a scene of robot, table and cube, twins on a thread, a known hand."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import mujoco
+import numpy as np
 import pytest
 
 from hop_core.embodiment import load_embodiment
@@ -55,3 +57,59 @@ def running_twin(request: pytest.FixtureRequest) -> Iterator[Twin]:
     """A twin for one test module, at the module's ADDRESS."""
     with twin_on(request.module.ADDRESS) as twin:
         yield twin
+
+
+@dataclass
+class KnownScene:
+    """A right hand that reaches for a box, holds it and lifts it; all in the table frame.
+
+    Nothing here comes from the code under test.
+
+    Attributes:
+        fps: frames per second.
+        keypoints_m: (T, 21, 3).
+        T_table_object: (T, 4, 4), origin in the middle of the box.
+        vertices: (8, 3) of the box, in its own frame.
+        faces: (6, 4) its sides.
+    """
+
+    fps: float
+    keypoints_m: np.ndarray
+    T_table_object: np.ndarray
+    vertices: np.ndarray
+    faces: np.ndarray
+
+
+def build_known_scene(frames: int = 66) -> KnownScene:
+    """Return the scene: 25 frames of reach, 11 of rest, then the box goes up by 12 cm."""
+    palm = np.zeros((21, 3))  # x out of the palm, y to the index finger, z to the fingertips
+    palm[0] = [0.0, 0.0, -0.095]
+    palm[1:5] = [[0.010, 0.026, -0.070], [0.030, 0.040, -0.045], [0.050, 0.040, -0.020],
+                 [0.065, 0.032, 0.0]]  # fmt: skip
+    for finger, y in enumerate((0.024, 0.0, -0.021, -0.040)):
+        palm[5 + 4 * finger : 9 + 4 * finger] = [
+            [0.0, y, 0.0], [0.012, y, 0.036], [0.036, y, 0.046], [0.056, y, 0.038]
+        ]  # fmt: skip
+    half = np.array([0.03, 0.04, 0.06])
+    signs = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
+    time = np.arange(frames) / 30.0
+    reach = np.clip(time / (25 / 30), 0.0, 1.0)
+    lift = np.clip((time - 36 / 30) / 1.0, 0.0, 1.0)
+    reach, lift = (s**3 * (10 - 15 * s + 6 * s**2) for s in (reach, lift))
+    up = np.outer(0.12 * lift, [0.0, 0.0, 1.0])
+    box_at = np.array([0.05, 0.04, half[2]])
+    palm_at = box_at + np.array([-half[0] - 0.062, 0.0, 0.0])
+    keypoints, poses = np.empty((frames, 21, 3)), np.tile(np.eye(4), (frames, 1, 1))
+    for k in range(frames):
+        yaw = 0.8 * (1.0 - reach[k])
+        turn = np.array([[np.cos(yaw), -np.sin(yaw), 0], [np.sin(yaw), np.cos(yaw), 0], [0, 0, 1]])
+        away = (1.0 - reach[k]) * np.array([-0.30, -0.15, 0.12])
+        keypoints[k] = palm @ turn.T + palm_at + away + up[k]
+        poses[k, :3, 3] = box_at + up[k]
+    faces = [[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]]
+    return KnownScene(30.0, keypoints, poses, signs * half, np.array(faces))
+
+
+@pytest.fixture
+def known_scene() -> KnownScene:
+    return build_known_scene()
