@@ -1,0 +1,1 @@
+"""Synthetic tracks: a parametric hand that reaches for, grasps, moves and places many objects."""
