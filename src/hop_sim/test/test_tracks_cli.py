@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,18 @@ from hop_sim.tracks_cli import main
 COUNT = 4
 
 
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with COUNT synthetic tracks, for all tests to copy."""
+    folder = tmp_path_factory.mktemp("generated")
+    assert main(["generate", "-n", str(COUNT), "-o", str(folder), "--seed", "5"]) == 0
+    return folder
+
+
 @pytest.fixture
-def folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+def folder(generated: Path, tmp_path: Path) -> Path:
     """A folder with COUNT synthetic tracks."""
-    assert main(["generate", "-n", str(COUNT), "-o", str(tmp_path / "t"), "--seed", "5"]) == 0
-    capsys.readouterr()
-    return tmp_path / "t"
+    return shutil.copytree(generated, tmp_path / "t")
 
 
 def test_generate_continues_where_it_was_stopped(folder, capsys) -> None:
