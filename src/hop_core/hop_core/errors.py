@@ -17,6 +17,10 @@ class ModelError(HopError):
     """The robot description does not fit what was asked of it (unknown joint, site or shape)."""
 
 
+class RetargetingError(HopError):
+    """Human keypoints or joint angles from which Eq. 1 cannot be posed."""
+
+
 class AlignmentError(HopError):
     """A stream has no sample that an observation tick may use."""
 
