@@ -1,0 +1,1 @@
+"""The compiled projected Levenberg-Marquardt search on Eq. 1. Importing it imports numba."""
