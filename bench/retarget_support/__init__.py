@@ -1,0 +1,1 @@
+"""Problems and peers of `bench/retarget.py`."""
