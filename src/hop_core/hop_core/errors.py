@@ -47,3 +47,7 @@ class TwinError(HopError):
 
 class TrackError(HopError):
     """A hand-object track, or a recording that should become one, is missing, damaged or wrong."""
+
+
+class TrajectoryError(HopError):
+    """A store of robot trajectories, or what should go into one, is missing, damaged or wrong."""
