@@ -1,0 +1,1 @@
+"""Robot trajectories: one Zarr store of them, how it is written and read, and what is imported."""
