@@ -1,0 +1,1 @@
+"""Trajectories of the HOP release: read without trusting them, turned into ours, audited."""
