@@ -360,7 +360,7 @@ def flip(file: Path) -> None:
 
 def test_damage_is_named(make_store: MakeStore, tmp_path: Path) -> None:
     path = tmp_path / "store"
-    make_store(path, range(3), length=1500)  # 4096 frames a chunk: the last is of track 2 alone
+    make_store(path, range(3), length=6000)  # 16384 frames a chunk: the third is of two tracks
     flip(path / "frames" / "q_target" / "c.2.0")
     found = problems(TrajectoryStore.open(path))
     assert list(found) == ["track 'track_1'", "track 'track_2'"]
