@@ -6,7 +6,7 @@ import json
 import sys
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hop_core.errors import ConfigError, TrackError
-from hop_sim.episode_progress import episode_progress
+from hop_sim.episode_progress import watched
 from hop_sim.tracks.batch import Job, Outcome, run
 from hop_sim.tracks.check import check_track
 from hop_sim.tracks.config import TracksConfig, load_tracks_config
@@ -179,14 +179,14 @@ def main(argv: list[str]) -> int:
 
 def _make(jobs: Iterable[Job], folder: Path, config: TracksConfig) -> int:
     """Make tracks with a progress line; return 1 if one was refused or there is none at all."""
-    waiting = list(jobs)
-    counts: Counter[Outcome] = Counter()
-    with episode_progress() as progress:
-        bar = progress.add_task("tracks", total=len(waiting))
+    waiting, console = list(jobs), Console(stderr=True)
+
+    def told() -> Iterator[Outcome]:
         for result in run(waiting, folder, config):
-            counts[result.outcome] += 1
-            _tell(result.reasons, progress.console)
-            progress.advance(bar)
+            _tell(result.reasons, console)
+            yield result.outcome
+
+    counts = Counter(watched(told(), "tracks", len(waiting), console))
     ends = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome)
     print(f"{ends}; tracks are in {folder}")
     there = counts[Outcome.WRITTEN] + counts[Outcome.KEPT]
