@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import fcntl
-import os
 import re
 import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from hop_core.durable_files import sync_path
 from hop_core.errors import BagError
 
 PART_DIR = ".part"
@@ -106,21 +106,12 @@ def complete(part: Path, path: Path) -> None:
     """
     for file in part.iterdir():
         if file.name != INFO_FILE:
-            fsync(file)
+            sync_path(file)
     (part / INFO_FILE).unlink(missing_ok=True)
-    fsync(part)
+    sync_path(part)
     part.rename(path)
-    fsync(path.parent)
+    sync_path(path.parent)
     remove_if_empty(part.parent)
-
-
-def fsync(path: Path) -> None:
-    """Force a file or folder to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def remove_if_empty(folder: Path) -> None:

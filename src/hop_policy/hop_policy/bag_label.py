@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import yaml
 
+from hop_core.durable_files import replace_file
 from hop_core.errors import BagError
-from hop_policy.bag_files import METADATA_FILE, fsync
+from hop_policy.bag_files import METADATA_FILE
 from hop_policy.bag_reader import ROOT_KEY, open_episode, read_metadata
 from hop_policy.episode_info import Label
 
@@ -27,13 +27,8 @@ def relabel(path: Path, label: Label) -> Label:
     metadata["custom_data"]["hop.label"] = label
     text = yaml.safe_dump({ROOT_KEY: metadata}, sort_keys=False, width=2**31, allow_unicode=True)
     file = path / METADATA_FILE
-    beside = file.with_name(f".{METADATA_FILE}.{os.getpid()}")
     try:
-        beside.write_text(text, encoding="utf-8")
-        fsync(beside)
-        beside.replace(file)
-        fsync(path)
+        replace_file(file, text.encode())
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise BagError(f"cannot write {file}: {error.strerror}; check rights and space") from error
     return earlier

@@ -8,7 +8,6 @@ weights-only loader.
 from __future__ import annotations
 
 import json
-import os
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from hop_core.config import Config, config_hash, load_config
+from hop_core.durable_files import commit_file, partial_of, replace_file
 from hop_core.errors import CheckpointError, ConfigError
 from hop_policy.checkpoint_files import CONFIG as CONFIG
 from hop_policy.checkpoint_files import LAST_WEIGHTS as LAST_WEIGHTS
@@ -170,37 +170,21 @@ def save_config(path: Path, config: CheckpointConfig) -> None:
     """Writes `config.yaml` with its hash; creates the directory."""
     path.mkdir(parents=True, exist_ok=True)
     text = yaml.safe_dump(config.sealed().model_dump(mode="json"), sort_keys=False, width=100)
-    _replace(path / CONFIG, text.encode())
+    replace_file(path / CONFIG, text.encode())
 
 
 def save_weights(path: Path, tensors: Mapping[str, Tensor], name: str = WEIGHTS) -> None:
     """Writes the weights file `name`."""
-    _replace(path / name, save({k: v.detach().cpu().contiguous() for k, v in tensors.items()}))
+    replace_file(path / name, save({k: v.detach().cpu().contiguous() for k, v in tensors.items()}))
 
 
 def save_json(path: Path, name: str, value: Mapping[str, Any]) -> None:
     """Writes a JSON file (`METRICS` or `PROVENANCE`)."""
-    _replace(path / name, (json.dumps(value, indent=2) + "\n").encode())
+    replace_file(path / name, (json.dumps(value, indent=2) + "\n").encode())
 
 
 def save_training_state(path: Path, state: Mapping[str, Any]) -> None:
     """Writes what resuming needs; tensors, numbers, strings and containers of them only."""
-    beside = _beside(path / TRAINING_STATE)
+    beside = partial_of(path / TRAINING_STATE)
     torch.save(dict(state), beside)
-    _commit(beside, path / TRAINING_STATE)
-
-
-def _replace(file: Path, content: bytes) -> None:
-    beside = _beside(file)
-    beside.write_bytes(content)
-    _commit(beside, file)
-
-
-def _beside(file: Path) -> Path:
-    return file.with_name(f".{file.name}.partial")
-
-
-def _commit(beside: Path, file: Path) -> None:
-    with beside.open("rb") as handle:
-        os.fsync(handle.fileno())
-    beside.replace(file)
+    commit_file(beside, path / TRAINING_STATE)

@@ -124,7 +124,7 @@ def test_a_full_disk_leaves_nothing_half_written(track, tmp_path, monkeypatch) -
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("hop_sim.tracks.files.os.fsync", full)
+    monkeypatch.setattr("hop_core.durable_files.os.fsync", full)
     with pytest.raises(TrackError, match=r"known\.json: cannot be written: No space left"):
         save_track(track, tmp_path)
     assert list(tmp_path.iterdir()) == []

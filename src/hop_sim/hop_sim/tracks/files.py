@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +15,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from hop_core.config import Config
+from hop_core.durable_files import replace_file
 from hop_core.errors import TrackError
 from hop_sim.tracks.npz import arrays_of, read_bytes
 from hop_sim.tracks.structure import require_structure
@@ -72,8 +72,8 @@ def save_track(track: Track, folder: Path) -> Path:
     )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _write(path.with_suffix(".npz"), content)
-        _write(path, (about.model_dump_json(indent=1) + "\n").encode())
+        replace_file(path.with_suffix(".npz"), content)
+        replace_file(path, (about.model_dump_json(indent=1) + "\n").encode())
     except OSError as error:
         raise TrackError(f"{path}: cannot be written: {error.strerror}; nothing is left") from error
     return path
@@ -134,17 +134,3 @@ def list_tracks(root: Path) -> list[Path]:
 def _with_ending(path: Path, ending: str) -> Path:
     name = path.name.removesuffix(".npz").removesuffix(".json")
     return path.with_name(name + ending)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file beside and rename it; leave nothing of it when that is cut short."""
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise

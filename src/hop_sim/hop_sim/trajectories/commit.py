@@ -6,13 +6,13 @@ exist. It is written beside and renamed, so it is always a whole one.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, ValidationError
 
 from hop_core.config import Config
+from hop_core.durable_files import replace_file
 from hop_core.errors import TrajectoryError
 from hop_sim.trajectories.columns import Column
 
@@ -82,23 +82,3 @@ def parse_commit(content: bytes, where: str) -> Commit:
 def write_commit(root: Path, commit: Commit) -> None:
     """Put `commit` in force in the store at `root`."""
     replace_file(root / COMMIT_FILE, (commit.model_dump_json(indent=1) + "\n").encode())
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file beside its name, force it to the disk and rename it."""
-    beside = path.with_name(f"{path.name}.partial")
-    with beside.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
-    sync_path(path.parent)
-
-
-def sync_path(path: Path) -> None:
-    """Force a file or folder to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

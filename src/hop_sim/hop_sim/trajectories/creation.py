@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from hop_core.durable_files import commit_file, partial_of, sync_path
 from hop_core.errors import TrajectoryError
 from hop_sim.trajectories.arrays import create_arrays
-from hop_sim.trajectories.commit import COMMIT_FILE, Commit, sync_path, write_commit
+from hop_sim.trajectories.commit import COMMIT_FILE, Commit, write_commit
 from hop_sim.trajectories.header import ATTRIBUTE, StoreHeader
 from hop_sim.trajectories.place import DurableStore
 from hop_sim.trajectories.rows import OBJECTS_FILE, TRACKS_FILE
@@ -24,7 +25,7 @@ def create_store(path: Path, header: StoreHeader) -> None:
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise TrajectoryError(f"{path}: is there and is no trajectory store; choose another place")
     path = path.absolute()
-    beside = path.with_name(f".{path.name}.partial")
+    beside = partial_of(path)
     try:
         if beside.exists():
             shutil.rmtree(beside)
@@ -35,8 +36,7 @@ def create_store(path: Path, header: StoreHeader) -> None:
         write_commit(beside, Commit.nothing())
         for each in sorted(beside.rglob("*")):
             sync_path(each)
-        beside.replace(path)
-        sync_path(path.parent)
+        commit_file(beside, path)
     except OSError as error:
         shutil.rmtree(beside, ignore_errors=True)
         raise TrajectoryError(

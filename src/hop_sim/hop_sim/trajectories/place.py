@@ -10,8 +10,8 @@ from fsspec.core import url_to_fs
 from zarr.abc.store import Store
 from zarr.storage import FsspecStore, LocalStore
 
+from hop_core.durable_files import sync_path
 from hop_core.errors import TrajectoryError
-from hop_sim.trajectories.commit import sync_path
 
 
 class DurableStore(LocalStore):
