@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hop_core.embodiment import load_embodiment
 from hop_core.errors import ModelError
 from hop_core.kinematics import Kinematics
-from hop_core.limiter import MotionLimiter, MotionLimits
+from hop_core.limiter import MotionLimiter, MotionLimits, limit_motion
 
 DT = 0.05
 LIMITS = MotionLimits(np.array([1.0, 2.0]), np.array([4.0, 30.0]))
@@ -67,3 +67,29 @@ def test_the_palm_keeps_its_speed_limit() -> None:
 def test_a_tool_speed_limit_needs_kinematics() -> None:
     with pytest.raises(ModelError, match="needs kinematics"):
         MotionLimiter(MotionLimits(np.ones(23), np.ones(23), tcp_speed_m_s=0.5))
+
+
+def test_a_batch_of_motions_is_limited_as_each_alone() -> None:
+    embodiment, kinematics = load_embodiment(), Kinematics()
+    limits = MotionLimits(
+        embodiment.velocity_limit, embodiment.acceleration_limit, tcp_speed_m_s=0.25
+    )
+    rng = np.random.default_rng(0)
+    q = embodiment.home + rng.normal(0.0, 0.2, (5, 23))
+    far = np.array([0.0, 1e-3, 0.1, 0.3, 1.0])[:, None]
+    goals = [q + far * rng.normal(0.0, 1.0, (5, 23)) for _ in range(3)]
+
+    def palm_m(q: np.ndarray) -> np.ndarray:
+        return np.stack([kinematics.site_pose(row, "palm")[:3, 3] for row in q])
+
+    alone = []
+    for row in range(5):
+        limiter = MotionLimiter(limits, kinematics)
+        limiter.reset(q[row])
+        alone.append([limiter.step(goal[row], DT) for goal in goals])
+    qd = np.zeros_like(q)
+    for k, goal in enumerate(goals):
+        q, qd, clamped = limit_motion(q, qd, goal, DT, limits, palm_m)
+        assert np.array_equal(q, [steps[k].q for steps in alone])
+        assert list(clamped.any) == [steps[k].limited for steps in alone]
+    assert {steps[0].limited for steps in alone} == {False, True}
