@@ -6,7 +6,7 @@ Velocity, acceleration and tool speed, for supervisor, drivers, experts and reta
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,16 +24,25 @@ class MotionLimits:
         acceleration: (n,) largest joint acceleration [rad/s^2].
         tcp_speed_m_s: largest speed of the palm caused by the arm's joints [m/s]; None: not
             bounded.
+        lower, upper: (n,) position limits [rad] before which there is always room to brake; None:
+            no such limits. Goals are expected to keep them.
     """
 
     velocity: np.ndarray
     acceleration: np.ndarray
     tcp_speed_m_s: float | None = None
+    lower: np.ndarray | None = None
+    upper: np.ndarray | None = None
 
     def scaled(self, speed: float) -> MotionLimits:
         """Return the bounds of the same path at `speed` s times the pace: v by s, a by s^2."""
         tcp = None if self.tcp_speed_m_s is None else self.tcp_speed_m_s * speed
-        return MotionLimits(self.velocity * speed, self.acceleration * speed**2, tcp)
+        return replace(
+            self,
+            velocity=self.velocity * speed,
+            acceleration=self.acceleration * speed**2,
+            tcp_speed_m_s=tcp,
+        )
 
 
 @dataclass(frozen=True)
@@ -67,12 +76,14 @@ def limit_motion(
     dt_s: float,
     limits: MotionLimits,
     palm: PalmPosition | None = None,
+    goal_qd: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray, Clamped]:
     """Return the next target on the way to a goal under velocity, acceleration and tool speed.
 
-    There is always room to brake: the speed toward a goal at distance e is at most the one from
-    which n steps of full braking end exactly there,
-    v = e / (n dt) + (n - 1) a dt / 2 with the smallest n for which n (n + 1) a dt^2 / 2 >= e.
+    There is always room to brake to the goal's own speed: see `stoppable_speed`. So a goal that
+    stays is never passed, and goals that keep the bounds themselves are met exactly if `goal_qd`
+    tells how they move. A goal that moves and stops at once is passed by the way of braking, but
+    never a position limit.
 
     Args:
         q: (..., n) last target [rad].
@@ -81,6 +92,7 @@ def limit_motion(
         dt_s: time since the last target [s].
         limits: the bounds.
         palm: needed for a bound on the tool's speed; n is 23 then.
+        goal_qd: (..., n) speed with which the goal is expected to move on [rad/s]; None: it stays.
 
     Returns:
         (..., n) next target [rad], (..., n) its speed [rad/s], and which bounds acted: the target
@@ -89,11 +101,14 @@ def limit_motion(
     error = q_goal - q
     wanted = error / dt_s
     brake = limits.acceleration * dt_s
-    distance = np.abs(error)
-    steps = np.maximum(np.ceil(np.sqrt(0.25 + 2.0 * distance / (brake * dt_s)) - 0.5), 1.0)
-    stoppable = distance / (steps * dt_s) + 0.5 * (steps - 1.0) * brake
+    reach = stoppable_speed(np.abs(error), dt_s, limits.acceleration)
+    if goal_qd is not None:
+        reach += np.maximum(goal_qd * np.sign(error), 0.0)
+        if limits.lower is not None and limits.upper is not None:
+            room = np.maximum(np.where(error > 0.0, limits.upper - q, q - limits.lower), 0.0)
+            reach = np.minimum(reach, stoppable_speed(room, dt_s, limits.acceleration))
     # minimum/maximum in place of clip: this runs 333 times a second, and clip costs twice as much.
-    reach = np.minimum(stoppable, limits.velocity)
+    reach = np.minimum(reach, limits.velocity)
     speed = np.minimum(np.maximum(wanted, -reach), reach)
     next_qd = np.minimum(np.maximum(speed, qd - brake), qd + brake)
     unbraked = np.minimum(np.maximum(wanted, -limits.velocity), limits.velocity)
@@ -108,6 +123,24 @@ def limit_motion(
     next_q = q + next_qd * dt_s
     np.copyto(next_q, q_goal, where=~clamped.any[..., None])
     return next_q, next_qd, clamped
+
+
+def stoppable_speed(distance: np.ndarray, dt_s: float, acceleration: np.ndarray) -> np.ndarray:
+    """Return the largest speed from which steps of full braking end at a distance, not beyond.
+
+    v = e / (n dt) + (n - 1) a dt / 2 with the smallest n for which n (n + 1) a dt^2 / 2 >= e.
+
+    Args:
+        distance: (..., n) e >= 0 [rad].
+        dt_s: length of a step [s].
+        acceleration: (n,) a [rad/s^2].
+
+    Returns:
+        (..., n) [rad/s].
+    """
+    brake = acceleration * dt_s
+    steps = np.maximum(np.ceil(np.sqrt(0.25 + 2.0 * distance / (brake * dt_s)) - 0.5), 1.0)
+    return np.asarray(distance / (steps * dt_s) + 0.5 * (steps - 1.0) * brake)
 
 
 def _tool_share(
@@ -171,10 +204,15 @@ class MotionLimiter:
         self.q = np.array(q, dtype=np.float64)
         self.qd = np.zeros_like(self.q)
 
-    def step(self, q_goal: np.ndarray, dt_s: float) -> LimitedStep:
-        """Return the next target on the way to `q_goal` (n,) [rad], `dt_s` after the last one."""
+    def step(
+        self, q_goal: np.ndarray, dt_s: float, goal_qd: np.ndarray | None = None
+    ) -> LimitedStep:
+        """Return the next target on the way to `q_goal` (n,) [rad], `dt_s` after the last one.
+
+        `goal_qd` (n,) [rad/s] is how the goal is expected to move on; None: it stays.
+        """
         goal = np.asarray(q_goal, dtype=np.float64)
         self.q, self.qd, clamped = limit_motion(
-            self.q, self.qd, goal, dt_s, self.limits, self._palm
+            self.q, self.qd, goal, dt_s, self.limits, self._palm, goal_qd
         )
         return LimitedStep(self.q.copy(), self.qd.copy(), clamped.names())

@@ -113,6 +113,7 @@ class SafetyConfig(Config):
             np.minimum(velocity, embodiment.velocity_limit),
             np.minimum(acceleration, embodiment.acceleration_limit),
             motion.tcp_speed_m_s if tcp else None,
+            *self.position_limits(embodiment),
         )
 
     def position_limits(self, embodiment: Embodiment) -> tuple[np.ndarray, np.ndarray]:

@@ -1,5 +1,7 @@
 """The motion limiter holds its bounds whatever the goals, and reaches a goal that stays."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -38,6 +40,37 @@ def test_a_constant_goal_is_reached_without_overshoot(dt: float) -> None:
     assert path[-1] == pytest.approx([1.0, -0.7], abs=1e-4)
     assert path[:, 0].max() <= 1.0 + 5e-5
     assert path[:, 1].min() >= -0.7 - 5e-5
+
+
+@given(st.lists(st.tuples(st.floats(-1, 1), st.floats(-1, 1)), min_size=2, max_size=40))
+@settings(max_examples=60, deadline=None)
+def test_goals_that_keep_the_bounds_pass_unchanged(pushes: list[tuple[float, float]]) -> None:
+    limiter = MotionLimiter(LIMITS)
+    limiter.reset(np.zeros(2))
+    goal, speed = np.zeros(2), np.zeros(2)
+    for push in pushes:
+        before = goal
+        change = np.array(push) * LIMITS.acceleration * DT
+        speed = np.clip(speed + change, -LIMITS.velocity, LIMITS.velocity)
+        goal = goal + speed * DT
+        step = limiter.step(goal, DT, (goal - before) / DT)
+        assert not step.limited
+        assert np.array_equal(step.q, goal)
+
+
+@pytest.mark.parametrize("dt", [1 / 20, 1 / 120])
+def test_goals_that_run_into_a_position_limit_do_not_pull_the_target_beyond(dt: float) -> None:
+    end = np.array([0.6, 0.9])
+    limiter = MotionLimiter(replace(LIMITS, lower=-end, upper=end))
+    limiter.reset(np.zeros(2))
+    goal, speed = np.zeros(2), np.zeros(2)
+    for _ in range(int(3 / dt)):
+        before = goal
+        speed = np.minimum(speed + LIMITS.acceleration * dt, LIMITS.velocity)
+        goal = np.minimum(goal + speed * dt, end)
+        step = limiter.step(goal, dt, (goal - before) / dt)
+        assert np.all(step.q <= end + 1e-9)
+    assert step.q == pytest.approx(end, abs=1e-6)
 
 
 def test_a_slow_goal_passes_unchanged_and_says_so() -> None:

@@ -35,6 +35,16 @@ class FilteredStep:
     clamped: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    """A command that is due at `due_ns`: q, qd (23,), and the goal (23,) that it answers."""
+
+    due_ns: int
+    q: np.ndarray
+    qd: np.ndarray
+    goal: np.ndarray | None
+
+
 class SafetyFilter:
     """Bounds position, speed, acceleration and tool speed, and keeps distances.
 
@@ -65,7 +75,8 @@ class SafetyFilter:
         self._self_m = safety.distance.self_m
         self._box_lower = np.array(robot.workspace.lower_m)
         self._box_upper = np.array(robot.workspace.upper_m)
-        self._plan: deque[tuple[int, np.ndarray, np.ndarray]] = deque(maxlen=_PLAN_POINTS)
+        self._goal: np.ndarray | None = None  # of the last command; None: it stood still
+        self._plan: deque[_Planned] = deque(maxlen=_PLAN_POINTS)
         self.clamps: Counter[str] = Counter()
 
     @property
@@ -90,6 +101,7 @@ class SafetyFilter:
     def reset(self, q: np.ndarray) -> None:
         """Start at rest at the measured or held pose (23,) [rad]."""
         self._limiter.reset(q)
+        self._goal = None
         self._plan.clear()
 
     def check_first(self, q_goal: np.ndarray) -> None:
@@ -129,7 +141,7 @@ class SafetyFilter:
             step = self.step(goal, dt_s)
             safe[row] = step.q
             acted.update(step.clamped)
-            self._plan.append((due, self._limiter.q, self._limiter.qd))
+            self._plan.append(_Planned(due, self._limiter.q, self._limiter.qd, self._goal))
             last_ns = due
         return safe, acted
 
@@ -139,15 +151,16 @@ class SafetyFilter:
         Returns when the last one kept is due.
         """
         forgot = False
-        while self._plan and self._plan[-1][0] >= due_ns and len(self._plan) > 1:
+        while self._plan and self._plan[-1].due_ns >= due_ns and len(self._plan) > 1:
             self._plan.pop()
             forgot = True
         if not self._plan:
             return None
-        due, q, qd = self._plan[-1]
+        last = self._plan[-1]
         if forgot:
-            self._limiter.q, self._limiter.qd = q.copy(), qd.copy()
-        return due
+            self._limiter.q, self._limiter.qd = last.q.copy(), last.qd.copy()
+            self._goal = last.goal
+        return last.due_ns
 
     def step(self, q_goal: np.ndarray, dt_s: float) -> FilteredStep:
         """Return the next safe command on the way to `q_goal`.
@@ -169,12 +182,19 @@ class SafetyFilter:
         dt_s = min(max(dt_s, _SHORTEST_STEP_S), _LONGEST_STEP_S)
         inside = np.minimum(np.maximum(q_goal, self._lower), self._upper)
         clamped = ["position"] if (inside != q_goal).any() else []
-        limited = self._limiter.step(inside, dt_s)
+        limited = self._limiter.step(inside, dt_s, self._goal_speed(inside, dt_s))
+        self._goal = inside
         clamped += limited.clamped
         self._stay_inside(before, dt_s)
         clamped += self._keep_distance(before, dt_s)
         self.clamps.update(clamped)
         return FilteredStep(self._limiter.q.copy(), tuple(clamped))
+
+    def _goal_speed(self, goal: np.ndarray, dt_s: float) -> np.ndarray | None:
+        """How the goal moves (23,) [rad/s]: a stream that keeps the bounds passes unchanged."""
+        if self._goal is None:
+            return None
+        return (goal - self._goal) / dt_s
 
     def _stay_inside(self, before: np.ndarray, dt_s: float) -> None:
         """Cut what braking at a changed step length would overshoot.

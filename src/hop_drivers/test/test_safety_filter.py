@@ -73,6 +73,22 @@ def test_a_reachable_goal_is_reached_unclamped_at_the_end():
     assert safety_filter.step(goal, DT).clamped == ()
 
 
+def test_a_stream_within_the_bounds_passes_and_its_sudden_end_is_braked():
+    safety_filter = make()
+    speed = np.minimum(np.arange(1, 21) * 0.5, 1.2)  # [rad/s], twice what one step can brake
+    goals = np.tile(E.home, (20, 1))
+    goals[:, 6] += np.cumsum(speed) * DT
+    for goal in goals:
+        step = safety_filter.step(goal, DT)
+        assert not step.clamped
+        assert np.array_equal(step.q, goal)
+    after = go(safety_filter, goals[-1], 20)
+    beyond = after[:, 6].max() - goals[-1, 6]
+    brake = SAFETY.motion_limits(E).acceleration[6] * DT
+    assert 0.0 < beyond <= 1.2**2 / (2.0 * brake / DT) + 1e-9
+    assert after[-1] == pytest.approx(goals[-1])
+
+
 def test_the_palm_stops_above_the_table_and_can_leave_again():
     safety_filter = make()
     down = E.home.copy()

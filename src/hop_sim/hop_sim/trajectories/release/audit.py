@@ -29,5 +29,9 @@ class LimiterAudit:
             q_target: (T, 23) target of each step [rad].
         """
         self._limiter.reset(q[0])
-        limited = [self._limiter.step(goal, self._period_s).limited for goal in q_target[1:]]
+        speeds = np.diff(q_target, axis=0) / self._period_s
+        limited = [
+            self._limiter.step(goal, self._period_s, goal_qd).limited
+            for goal, goal_qd in zip(q_target[1:], speeds, strict=True)
+        ]
         return float(np.mean(limited))
