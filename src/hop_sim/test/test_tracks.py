@@ -21,14 +21,16 @@ from hop_sim.tracks.config import load_tracks_config
 from hop_sim.tracks.contact import distances_m
 from hop_sim.tracks.files import list_tracks, load_track, save_track
 from hop_sim.tracks.gaps import bridged, fill_points, fill_poses
-from hop_sim.tracks.keypoints import bone_lengths_m, right_handedness
+from hop_sim.tracks.keypoints import bone_lengths_m, palm_frames, right_handedness
 from hop_sim.tracks.mesh import surface_points
-from hop_sim.tracks.resample import palm_speed_m_s, resample, time_scale_for
+from hop_sim.tracks.pacing import pace
+from hop_sim.tracks.resample import resample
 from hop_sim.tracks.rigid import inverse, pose, quaternions, rotation_about, rotations, transform
 from hop_sim.tracks.smoothing import local_polynomial
 from hop_sim.tracks.track import Track, longest_run
 
 CONFIG = load_tracks_config()
+UNHURRIED = CONFIG.filters.model_copy(update={"palm_speed_m_s": 2.0, "palm_turn_rad_s": 10.0})
 ANGLES = st.floats(-3.1, 3.1)
 
 
@@ -192,42 +194,58 @@ def test_resampling_goes_by_stamps_and_not_by_frames(known_scene) -> None:
         keypoints_m=keypoints,
         T_table_object=boxes,
     )
-    steps = resample(track, CONFIG.filters, time_scale=1.0)
+    steps = resample(track, UNHURRIED)
     assert np.diff(steps.time_s) == pytest.approx(0.05)
     expected = np.stack([0.2 * steps.source_s**2, -0.1 * steps.source_s], axis=1)
     assert steps.keypoints_m[:, 9, :2] - keypoints[0, 9, :2] == pytest.approx(expected, abs=1e-6)
     assert steps.T_table_object[:, :2, 3] - boxes[0, :2, 3] == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_time_scale_of_two_gives_twice_the_steps_at_half_the_speed(track) -> None:
-    once, twice = (resample(track, CONFIG.filters, time_scale=scale) for scale in (1.0, 2.0))
-    assert len(twice.time_s) == 2 * len(once.time_s) - 1
-    assert twice.keypoints_m[::2] == pytest.approx(once.keypoints_m, abs=1e-9)
-    assert np.diff(twice.time_s) == pytest.approx(0.05)
+def test_a_track_is_played_slowly_enough_for_the_arm_on_the_same_path(track) -> None:
+    limits, filters = load_config(config_path("safety.yaml"), SafetyConfig).motion, CONFIG.filters
+    assert filters.palm_speed_m_s < limits.tcp_speed_m_s
+    seen, played = resample(track, UNHURRIED), resample(track, filters)
+    assert seen.time_scale == pytest.approx(1.0)
+    speeds = [
+        np.linalg.norm(np.diff(steps.keypoints_m[:, 9], axis=0), axis=1) / 0.05
+        for steps in (seen, played)
+    ]
+    assert speeds[0].max() > filters.palm_speed_m_s * 1.01 >= speeds[1].max()
+    palms = palm_frames(played.keypoints_m)
+    cosine = 0.5 * (np.trace(np.swapaxes(palms[:-1], 1, 2) @ palms[1:], axis1=1, axis2=2) - 1.0)
+    assert np.arccos(cosine).max() / 0.05 <= filters.palm_turn_rad_s * 1.01
+    assert played.time_s[-1] == pytest.approx(played.time_scale * seen.time_s[-1], abs=0.06)
+    at = np.interp(played.source_s, seen.source_s, np.arange(len(seen.time_s)))
+    nearest = seen.keypoints_m[np.round(at).astype(int)]
+    assert np.abs(nearest - played.keypoints_m).max() < 0.05 * speeds[0].max()
 
 
-def test_by_default_a_track_is_slow_enough_for_the_arm(track) -> None:
-    limit = load_config(config_path("safety.yaml"), SafetyConfig).motion.tcp_speed_m_s
-    assert CONFIG.filters.palm_speed_m_s < limit
-    steps = resample(track, CONFIG.filters)
-    speed = np.linalg.norm(np.diff(steps.keypoints_m[:, 9], axis=0), axis=1) / 0.05
-    assert speed.max() <= CONFIG.filters.palm_speed_m_s
-    assert palm_speed_m_s(track, CONFIG.filters) > speed.max()
-
-
-@given(st.floats(0.0, 20.0))
-def test_the_time_scale_is_the_smallest_step_that_keeps_the_speed(speed: float) -> None:
-    scale, limit = time_scale_for(speed, CONFIG.filters), CONFIG.filters.palm_speed_m_s
-    assert scale >= 1.0
-    assert speed / scale <= limit * (1 + 1e-6)
-    assert scale == 1.0 or speed / (scale - CONFIG.filters.time_scale_step) > limit * (1 - 1e-6)
+def test_only_what_is_too_fast_is_slowed_down(known_scene) -> None:
+    stamps_s = np.arange(90) / 30
+    speed = np.where((stamps_s > 1.0) & (stamps_s < 1.5), 3.0 * CONFIG.filters.palm_speed_m_s, 0.01)
+    shift = np.zeros((90, 3))
+    shift[:, 1] = np.cumsum(speed) / 30
+    track = track_of(
+        known_scene,
+        stamps_ns=np.round(stamps_s * 1e9).astype(np.int64),
+        keypoints_m=known_scene.keypoints_m[-1] + shift[:, None],
+        hand_seen=np.ones(90, dtype=bool),
+        T_table_object=known_scene.T_table_object[[-1] * 90],
+        object_seen=np.ones(90, dtype=bool),
+    )
+    pacing = pace(track, CONFIG.filters)
+    factor = np.diff(pacing.played_s) / np.diff(pacing.seen_s)
+    slow = (pacing.seen_s[:-1] < 0.5) | (pacing.seen_s[:-1] > 2.0)
+    assert factor[slow] == pytest.approx(1.0)
+    assert factor[np.searchsorted(pacing.seen_s, 1.25)] == pytest.approx(3.0, rel=0.1)
+    assert 1.3 < pacing.time_scale < 2.0
 
 
 def test_only_the_longest_valid_stretch_is_used(track) -> None:
     valid = np.ones(66, dtype=bool)
     valid[10], valid[50] = False, False
     keypoints = np.where(valid[:, None, None], track.keypoints_m, np.nan)
-    steps = resample(replace(track, valid=valid, keypoints_m=keypoints), CONFIG.filters, 1.0)
+    steps = resample(replace(track, valid=valid, keypoints_m=keypoints), UNHURRIED)
     assert steps.source_s[0] == pytest.approx(11 / 30)
     assert steps.source_s[-1] <= 49 / 30
     assert np.isfinite(steps.keypoints_m).all()
@@ -235,10 +253,8 @@ def test_only_the_longest_valid_stretch_is_used(track) -> None:
 
 def test_smoothing_halves_a_trackers_shake_and_keeps_the_course(known_scene) -> None:
     shake = np.random.default_rng(1).normal(0.0, 0.0023, known_scene.keypoints_m.shape)
-    clean = resample(track_of(known_scene), CONFIG.filters, 1.0)
-    noisy = resample(
-        track_of(known_scene, keypoints_m=known_scene.keypoints_m + shake), CONFIG.filters, 1.0
-    )
+    clean = resample(track_of(known_scene), UNHURRIED)
+    noisy = resample(track_of(known_scene, keypoints_m=known_scene.keypoints_m + shake), UNHURRIED)
     assert (noisy.keypoints_m - clean.keypoints_m).std() < 0.0023 * 0.6
     frame = np.round(clean.source_s * 30).astype(int)
     on_frames = np.abs(clean.source_s * 30 - frame) < 1e-6

@@ -10,7 +10,7 @@ from hop_core.errors import TrackError
 from hop_sim.tracks.config import TracksConfig
 from hop_sim.tracks.gaps import bridged, fill_points, fill_poses, longest_gap_s
 from hop_sim.tracks.measure import measure, unmeasured
-from hop_sim.tracks.resample import time_scale_for
+from hop_sim.tracks.pacing import pace
 from hop_sim.tracks.structure import FEWEST_FRAMES, require_finite, require_rigid
 from hop_sim.tracks.track import Intrinsics, Track, TrackMeta, longest_run
 
@@ -111,8 +111,8 @@ def assemble(sighting: Sighting, origin: Origin, config: TracksConfig, where: st
 
 
 def _measured(track: Track, config: TracksConfig) -> Track:
-    quality = measure(track, config)
-    scale = time_scale_for(quality.palm_speed_m_s, config.filters)
-    return replace(
-        track, meta=track.meta.model_copy(update={"quality": quality, "time_scale": scale})
-    )
+    figures = {
+        "quality": measure(track, config),
+        "time_scale": round(pace(track, config.filters).time_scale, 3),
+    }
+    return replace(track, meta=track.meta.model_copy(update=figures))

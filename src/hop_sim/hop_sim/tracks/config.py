@@ -18,8 +18,8 @@ class FilterConfig(Config):
         max_gap_s: longest gap that is bridged by interpolation.
         smooth_half_window_s: half the window of the local polynomial.
         smooth_order: order of that polynomial.
-        palm_speed_m_s: fastest that the palm may be after the track was slowed down.
-        time_scale_step: the time scale is a multiple of this.
+        palm_speed_m_s, palm_turn_rad_s: fastest that the palm may move and turn when it is played.
+        pace_window_s: the pace changes over this time.
         contact_m: distance from fingertip to object that counts as contact.
     """
 
@@ -27,7 +27,8 @@ class FilterConfig(Config):
     smooth_half_window_s: float = Field(gt=0.0, le=1.0)
     smooth_order: int = Field(ge=0, le=3)
     palm_speed_m_s: float = Field(gt=0.0, le=2.0)
-    time_scale_step: float = Field(gt=0.0, le=1.0)
+    palm_turn_rad_s: float = Field(gt=0.0, le=10.0)
+    pace_window_s: float = Field(ge=0.0, le=2.0)
     contact_m: float = Field(gt=0.0, le=0.1)
 
 

@@ -41,6 +41,18 @@ def palm_normals(keypoints_m: np.ndarray) -> np.ndarray:
     return np.asarray(normal / np.linalg.norm(normal, axis=-1, keepdims=True))
 
 
+def palm_frames(keypoints_m: np.ndarray) -> np.ndarray:
+    """Return rotations (T, 3, 3) of the palm of `keypoints_m` (T, 21, 3).
+
+    Columns: `palm_normals`, to the index finger's side, from the wrist to the middle knuckle.
+    """
+    normal = palm_normals(keypoints_m)
+    along = keypoints_m[:, MIDDLE_KNUCKLE] - keypoints_m[:, WRIST]
+    along = along - np.einsum("ti,ti->t", along, normal)[:, None] * normal
+    along = along / np.linalg.norm(along, axis=-1, keepdims=True)
+    return np.stack([normal, np.cross(along, normal), along], axis=-1)
+
+
 def right_handedness(keypoints_m: np.ndarray) -> float:
     """Return how far fingers and thumb of (T, 21, 3) go to a right hand's palm.
 

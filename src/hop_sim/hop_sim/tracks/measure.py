@@ -14,8 +14,8 @@ from hop_sim.tracks.keypoints import (
     palm_lengths_m,
     right_handedness,
 )
+from hop_sim.tracks.pacing import pace
 from hop_sim.tracks.quality import Quality
-from hop_sim.tracks.resample import palm_speed_m_s
 from hop_sim.tracks.rigid import transform
 from hop_sim.tracks.smoothing import operator, smooth_points
 from hop_sim.tracks.track import Track
@@ -39,7 +39,7 @@ def measure(track: Track, config: TracksConfig) -> Quality:
     apart = distances_m(keypoints, poses, track.object_points_m, (*TIPS, WRIST, MIDDLE_KNUCKLE))
     lowest = transform(poses, track.object_points_m.astype(np.float64))[..., 2].min(axis=1)
     stretch_s = track.stamps_s[track.stretch]
-    limits, speed = config.limits, palm_speed_m_s(track, config.filters)
+    limits, speed = config.limits, float(pace(track, config.filters).palm_speed_m_s.max())
     return track.meta.quality.model_copy(
         update={
             "frames": len(valid),
