@@ -91,13 +91,13 @@ def test_compiled_derivatives_are_those_of_mujocos_jacobians(lm, monkeypatch):
     for module in (forward, linearise):
         for name, value in list(vars(module).items()):
             monkeypatch.setattr(module, name, getattr(value, "py_func", value))
-    (x_h, phi), room, lam = warm(1), layout.scratch(7), CONFIG.lambda_m2_per_rad2
+    (x_h, phi), room, lam = warm(1), layout.scratch(7), CONFIG.lambdas
     q = phi[0] + 0.05
     forward.evaluate(lm._robot, lam, x_h[0], phi[0], q, room)
     linearise.linearise(lm._robot, lam, phi[0], q, room)
     points = POINTS.positions(q)
     jacobian, weight = POINTS.jacobian(points).reshape(21, 23), np.repeat(CONFIG.weights, 3)
-    hessian = jacobian.T * weight @ jacobian + 2 * lam * np.eye(23)
+    hessian = jacobian.T * weight @ jacobian + 2 * np.diag(lam)
     gradient = 2 * lam * (q - phi[0]) - (x_h[0] - points).ravel() * weight @ jacobian
     assert np.tril(room.arm[:7, :7]) == pytest.approx(np.tril(hessian[:7, :7]), abs=1e-12)
     assert room.arm[7, :7] == pytest.approx(gradient[:7], abs=1e-12)

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field, field_validator, model_validator
 
 from hop_core.config import Config, config_path, load_config, validate
-from hop_core.embodiment import FINGERS
+from hop_core.embodiment import ARM, FINGERS, JOINT_NAMES
 from hop_core.robot_model import TIP_SITES
 
 KEYPOINTS = 21  # of a human hand, OpenPose order
@@ -103,12 +103,14 @@ class RetargetConfig(Config):
     Attributes:
         scale: factor on the human hand; 1 keeps metric tips on the object.
         lambda_m2_per_rad2: lambda of Eq. 1.
+        arm_pull: factor on lambda for the joints of the arm; 1 is Eq. 1 as the paper has it.
         points: the correspondence, in the order of the K points everywhere.
         lm, nlopt: settings of the solvers.
     """
 
     scale: float = Field(gt=0.1, lt=10.0)
     lambda_m2_per_rad2: float = Field(gt=0.0)
+    arm_pull: float = Field(gt=0.0)
     points: tuple[Correspondence, ...] = Field(min_length=1)
     lm: LmConfig
     nlopt: NloptConfig
@@ -122,6 +124,13 @@ class RetargetConfig(Config):
         if not any(point.scored for point in self.points):
             raise ValueError("at least one of the points must be scored")
         return self
+
+    @property
+    def lambdas(self) -> np.ndarray:
+        """(23,) lambda of each joint [m^2/rad^2], order JOINT_NAMES."""
+        values = np.full(len(JOINT_NAMES), self.lambda_m2_per_rad2)
+        values[ARM] *= self.arm_pull
+        return values
 
     @property
     def weights(self) -> np.ndarray:

@@ -59,7 +59,7 @@ class LmSolver:
             home=np.clip(embodiment.home, self.bounds.lower, self.bounds.upper),
         )
         self._settings = self._layout.Settings(
-            lam=config.lambda_m2_per_rad2, **config.lm.model_dump()
+            lam=config.lambdas, least_lam=config.lambdas.min(), **config.lm.model_dump()
         )
 
     def solve(self, x_h: np.ndarray, phi: np.ndarray, start: np.ndarray | None = None) -> Solution:

@@ -36,7 +36,7 @@ class NloptSolver:
         self.bounds = bounds or one_turn_bounds(load_embodiment())
         self._points = RobotPoints(config)
         self._weights = config.weights[:, None]
-        self._lambda = config.lambda_m2_per_rad2
+        self._lambda = config.lambdas
         self._goal = np.zeros((len(config.points), 3))
         self._phi = np.zeros(len(JOINT_NAMES))
         self._best: tuple[float, np.ndarray] = (np.inf, self._phi)
@@ -85,7 +85,7 @@ class NloptSolver:
         points = self._points.positions(a)
         miss, lag = self._goal - points, a - self._phi
         pull = self._weights * miss
-        cost = 0.5 * float(np.vdot(pull, miss)) + self._lambda * float(lag @ lag)
+        cost = 0.5 * float(np.vdot(pull, miss)) + float(self._lambda @ lag**2)
         if gradient.size:
             jacobian = self._points.jacobian(points).reshape(-1, len(a))
             gradient[:] = 2.0 * self._lambda * lag - pull.ravel() @ jacobian

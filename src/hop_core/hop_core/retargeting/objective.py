@@ -21,11 +21,12 @@ def eq1_cost(
         phi: (B, 23) present joint angles [rad].
         config: weights and lambda.
 
-    Source: HOP paper, Eq. 1; the weights are ours, 1 in the paper.
+    Source: HOP paper, Eq. 1; the weights w_k are ours, 1 in the paper, as is the arm's factor on
+    lambda.
     """
     miss = ((x_h - points) ** 2).sum(axis=-1) @ config.weights
-    lag = ((a - phi) ** 2).sum(axis=-1)
-    return np.asarray(0.5 * miss + config.lambda_m2_per_rad2 * lag)
+    lag = ((a - phi) ** 2) @ config.lambdas
+    return np.asarray(0.5 * miss + lag)
 
 
 def keypoint_error_m(x_h: np.ndarray, points: np.ndarray, config: RetargetConfig) -> np.ndarray:

@@ -34,7 +34,7 @@ def place(robot: Robot, q: np.ndarray, room: Scratch) -> None:
 
 @inlined
 def evaluate(
-    robot: Robot, lam: float, x_h: np.ndarray, phi: np.ndarray, q: np.ndarray, room: Scratch
+    robot: Robot, lam: np.ndarray, x_h: np.ndarray, phi: np.ndarray, q: np.ndarray, room: Scratch
 ) -> float:
     """Return Eq. 1 at `q` [m^2]; leaves frames, points and misses of `q` in `room`."""
     place(robot, q, room)
@@ -48,5 +48,5 @@ def evaluate(
         far += robot.weight[k] * square
     lag = 0.0
     for j in range(JOINTS):
-        lag += (q[j] - phi[j]) ** 2
-    return 0.5 * far + lam * lag
+        lag += lam[j] * (q[j] - phi[j]) ** 2
+    return 0.5 * far + lag

@@ -36,9 +36,10 @@ class Robot(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """Lambda of Eq. 1 and the figures of `LmConfig`."""
+    """Lambda of Eq. 1, for each joint (23,) and the least, and the figures of `LmConfig`."""
 
-    lam: float
+    lam: np.ndarray
+    least_lam: float
     ftol_rel: float
     max_iterations: int
     damping_warm: float

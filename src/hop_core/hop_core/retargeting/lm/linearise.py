@@ -80,7 +80,7 @@ def work(s: np.ndarray, j: int, h: Wrench) -> float:
 
 
 @inlined
-def linearise(robot: Robot, lam: float, phi: np.ndarray, q: np.ndarray, room: Scratch) -> None:
+def linearise(robot: Robot, lam: np.ndarray, phi: np.ndarray, q: np.ndarray, room: Scratch) -> None:
     """Fill gradient and Gauss-Newton Hessian at the `q` of the last `evaluate`."""
     load, screw, flange = room.load, room.screw, ARM_LENGTH
     read_screws(room.frames, screw)
@@ -98,8 +98,8 @@ def linearise(robot: Robot, lam: float, phi: np.ndarray, q: np.ndarray, room: Sc
                 room.coupling[f, i, n] = work(screw, n, h)
             for n in range(i + 1):
                 room.finger[f, i, n] = work(screw, base + n, h)
-            room.finger[f, i, i] += 2.0 * lam
-            lag = 2.0 * lam * (q[j] - phi[j])
+            room.finger[f, i, i] += 2.0 * lam[j]
+            lag = 2.0 * lam[j] * (q[j] - phi[j])
             room.coupling[f, i, RHS] = lag - work(screw, j, pulled(load, j + 1))
             for c in range(LOAD):
                 load[j if i > 0 else flange, c] += load[j + 1, c]
@@ -107,6 +107,6 @@ def linearise(robot: Robot, lam: float, phi: np.ndarray, q: np.ndarray, room: Sc
         h = asked(load, flange, screw, i)
         for n in range(i + 1):
             room.arm[i, n] = work(screw, n, h)
-        room.arm[i, i] += 2.0 * lam
-        lag = 2.0 * lam * (q[i] - phi[i])
+        room.arm[i, i] += 2.0 * lam[i]
+        lag = 2.0 * lam[i] * (q[i] - phi[i])
         room.arm[RHS, i] = lag - work(screw, i, pulled(load, flange))

@@ -26,8 +26,8 @@ def search(
 ) -> tuple[float, int, bool]:
     """Lower the cost from `q`, in place, of which `room` holds the evaluation.
 
-    A small decrease ends the search only when the damping is at most 2 lambda, the least curvature:
-    then the step has taken at least 3/4 of the decrease that the quadratic model offers.
+    A small decrease ends the search only when the damping is at most twice the least lambda, the
+    least curvature: then the step has taken at least 3/4 of what the quadratic model offers.
 
     Returns:
         Cost, number of steps tried, and whether the search ended before the limit.
@@ -47,7 +47,7 @@ def search(
             q[:] = room.trial
             small = cost - reached <= settings.ftol_rel * cost
             cost = reached
-            if small and damping <= 2.0 * settings.lam:
+            if small and damping <= 2.0 * settings.least_lam:
                 return cost, iteration + 1, True
             damping *= settings.damping_down
         else:
