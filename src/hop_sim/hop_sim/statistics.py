@@ -34,11 +34,16 @@ class Rate:
 
 
 def success_rate(outcomes: list[bool]) -> Rate:
-    """Return the rate of True in `outcomes` with its 95 % Wilson score interval.
+    """Return the rate of True in `outcomes`; see `rate_of`."""
+    return rate_of(sum(outcomes), len(outcomes))
+
+
+def rate_of(successes: int, trials: int) -> Rate:
+    """Return the rate of `successes` in `trials` with its 95 % Wilson score interval.
 
     Source: E. B. Wilson, Probable inference, JASA 22 (1927).
     """
-    n, k = len(outcomes), sum(outcomes)
+    n, k = trials, successes
     if n == 0:
         return Rate(0, 0, 0.0, 1.0)
     p, z2 = k / n, Z_95**2
