@@ -136,7 +136,7 @@ class Judge:
         points = self.points.batch_positions(a)
         cost = eq1_cost(problems.x_h, points, a, problems.phi, self.config)
         error_mm = 1e3 * keypoint_error_m(problems.x_h, points, self.config)
-        palm = palm_angle_rad(problems.hands, self.kinematics.site_poses(a, "palm"))
+        palm = palm_angle_rad(problems.hands, self.kinematics.site_poses(a, "palm")[:, :3, 0])
         return cost, {
             "cost_mean": float(cost.mean()),
             "keypoint_error_mm_mean": float(error_mm.mean()),

@@ -41,18 +41,18 @@ def keypoint_error_m(x_h: np.ndarray, points: np.ndarray, config: RetargetConfig
     return np.asarray(distance[..., config.scored].mean(axis=-1))
 
 
-def palm_angle_rad(keypoints_m: np.ndarray, palm: np.ndarray) -> np.ndarray:
+def palm_angle_rad(keypoints_m: np.ndarray, palm_normal: np.ndarray) -> np.ndarray:
     """Return the angle between the normals of the human and the robot's palm, (T,) [rad].
 
     The human normal is that of wrist, index root and little finger's root; both point to where the
     fingers bend.
 
     Args:
-        keypoints_m: (T, 21, 3) of a right hand in base_link [m], OpenPose order.
-        palm: (T, 4, 4) T_base_palm, whose x axis is the robot's normal.
+        keypoints_m: (T, 21, 3) of a right hand [m], OpenPose order.
+        palm_normal: (T, 3) x axis of the robot's palm, in the frame of the keypoints.
     """
     fingers = keypoints_m[:, MIDDLE_ROOT] - keypoints_m[:, WRIST]
     across = keypoints_m[:, INDEX_ROOT] - keypoints_m[:, LITTLE_ROOT]
     normal = np.cross(across, fingers)
-    cosine = (normal * palm[:, :3, 0]).sum(axis=1) / np.linalg.norm(normal, axis=1)
+    cosine = (normal * palm_normal).sum(axis=1) / np.linalg.norm(normal, axis=1)
     return np.asarray(np.arccos(np.clip(cosine, -1.0, 1.0)))

@@ -1,0 +1,1 @@
+"""Retargeting in simulation: hand-object tracks to robot trajectories (paper, section III-B)."""
