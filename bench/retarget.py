@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from retarget_support.clip import CLIP_VARIABLE, clip_file
 from retarget_support.dex_peer import run_dex
 from retarget_support.placement import load_upright, place
 from retarget_support.problems import ProblemSet, cold_problems, warm_problems
@@ -28,8 +28,6 @@ from hop_core.retargeting.objective import eq1_cost, keypoint_error_m, palm_angl
 from hop_core.retargeting.robot_points import RobotPoints
 from hop_core.retargeting.solver import Bounds, Solution
 
-CLIP_VARIABLE = "HOP_BENCH_CLIP"
-DEFAULT_CLIP = Path(__file__).parents[1].parent / "shared" / "data" / "dexycb_clip.npz"
 FRAMES = 74  # of a synthetic motion, as many as the clip has
 LM_REPEATS, NLOPT_REPEATS = 30, 3  # a batch of ours is too short for one reading of the clock
 Figures = dict[str, Any]
@@ -65,9 +63,8 @@ def main() -> int:
 def hand_motions(clip: Path | None, count: int) -> dict[str, list[np.ndarray]]:
     """Returns motions (T, 21, 3) in base_link [m] by their source, the clip's first."""
     rng = np.random.default_rng(0)
-    path = clip or Path(os.environ.get(CLIP_VARIABLE, DEFAULT_CLIP))
-    sources = {}
-    if clip or path.is_file():
+    path, sources = clip_file(clip), {}
+    if path:
         sources["clip"] = place(load_upright(path), count, rng)
     sources["synthetic"] = synthetic_hands(count, FRAMES, rng)
     return sources

@@ -128,7 +128,9 @@ def test_palm_angle_is_that_between_the_palms():
     turned[:, 1] = np.sin(turn) * local[:, 0] + np.cos(turn) * local[:, 1]
     for hand, angle in ((local, 0.0), (turned, 40.0)):
         keypoints = (hand @ palm[0].T)[None, :, :3]
-        assert np.degrees(palm_angle_rad(keypoints, palm[:, :3, 0]))[0] == pytest.approx(angle, abs=2.0)
+        assert np.degrees(palm_angle_rad(keypoints, palm[:, :3, 0]))[0] == pytest.approx(
+            angle, abs=2.0
+        )
 
 
 def test_bad_keypoints_are_named():

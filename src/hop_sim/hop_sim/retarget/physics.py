@@ -66,7 +66,12 @@ class Physics(Protocol):
 
 
 class BatchPhysics:
-    """`Physics` on `mujoco.batch`; the same to the bit on any number of threads."""
+    """`Physics` on `mujoco.batch`; the same to the bit on any number of threads.
+
+    Attributes:
+        model: the compiled scene.
+        batch: the B simulations of it.
+    """
 
     def __init__(
         self,
@@ -80,9 +85,9 @@ class BatchPhysics:
         self.model = build_track_scene(
             object_points_m, attempts.obstacle_half_m, embodiment, config.period_s
         )
-        self._batch = Batch(self.model, len(attempts), nthread=threads)
+        self.batch = Batch(self.model, len(attempts), nthread=threads)
         self._config = config
-        bind = self._batch.bind
+        bind = self.batch.bind
         self._qpos, self._qvel, self._ctrl = bind("qpos"), bind("qvel"), bind("ctrl")
         self._sensors, self._force = bind("sensordata"), bind("actuator_force")
         address = {name: int(self.model.sensor(name).adr[0]) for name in SENSORS}
@@ -99,7 +104,7 @@ class BatchPhysics:
         self._vary(attempts)
 
     def _vary(self, attempts: Attempts) -> None:
-        batch = self._batch
+        batch = self.batch
         batch.expand("geom_friction")[:, :, 0] = attempts.friction[:, None]
         for name in ("actuator_gainprm", "actuator_biasprm"):
             batch.expand(name)[:] *= attempts.gain[:, None, None]
@@ -113,7 +118,7 @@ class BatchPhysics:
 
     def reset(self, q: np.ndarray) -> None:
         """See `Physics.reset`."""
-        self._batch.reset()
+        self.batch.reset()
         self._qpos[:, : len(JOINT_NAMES)] = q
         self._qvel[:] = 0.0
         self._q_target = q.copy()
@@ -136,7 +141,7 @@ class BatchPhysics:
             control = start + speed * (i * self._config.period_s)
             control[:, ARM] += self._lead_s * speed[:, ARM]
             self._ctrl[rows] = control
-            self._batch.step(ids=rows)
+            self.batch.step(ids=rows)
             sensors = self._sensors[rows]
             touched |= sensors[:, self._found].max(axis=1) > 0.0
             np.maximum(depth_m, -sensors[:, self._depth].min(axis=1), out=depth_m)
