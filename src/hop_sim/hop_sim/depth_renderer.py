@@ -2,43 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import os
-from typing import Any
-
 import mujoco
 import numpy as np
 
-from hop_core.errors import TwinError
+from hop_sim.gl_context import open_context
 
-# Software rendering: one core a renderer, since more cost the control loops and gain nothing at
-# these sizes.
-os.environ.setdefault("LP_NUM_THREADS", "1")
-
-_BACKENDS = {"egl": "mujoco.egl", "osmesa": "mujoco.osmesa"}
 _MAX_GEOMS = 400
-
-
-def _open_context(width: int, height: int) -> Any:
-    """Return a current off-screen OpenGL context; EGL unless MUJOCO_GL says osmesa.
-
-    MuJoCo's own Renderer reads MUJOCO_GL once, when `mujoco` is first imported, and then opens
-    windows by default.
-    """
-    name = os.environ.get("MUJOCO_GL") or "egl"
-    if name not in _BACKENDS:
-        raise TwinError(
-            f"MUJOCO_GL={name} cannot render off-screen; set it to {' or '.join(_BACKENDS)}"
-        )
-    try:
-        context = importlib.import_module(_BACKENDS[name]).GLContext(width, height)
-        context.make_current()
-    except (AttributeError, ImportError, OSError, RuntimeError) as error:
-        raise TwinError(
-            f"cannot render off-screen with MUJOCO_GL={name}: {error}; install libegl1 and "
-            "libegl-mesa0, or libosmesa6 and set MUJOCO_GL=osmesa"
-        ) from error
-    return context
 
 
 class DepthRenderer:
@@ -66,7 +35,7 @@ class DepthRenderer:
         self._far = np.float32(visual.map.zfar * model.stat.extent)
         self._half_height = height / (2.0 * focal_px) * float(self._near)
         self._pixels = np.empty((height, width), dtype=np.float32)
-        self._context = _open_context(width, height)
+        self._context = open_context(width, height)
         self._rect = mujoco.MjrRect(0, 0, width, height)
         self._mjr = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._mjr)
