@@ -75,5 +75,37 @@ def read_track(store: TrajectoryStore, track: TrackRow) -> TrackResult:
     return TrackResult(track.info, track.attempts, track.rejections, trajectories, models)
 
 
+def read_trajectory(store: TrajectoryStore, index: int) -> tuple[TrackRow, Trajectory]:
+    """Return one trajectory and its track; what it says is not compared with the checksum.
+
+    Args:
+        store: where it is.
+        index: its number in the store.
+
+    Raises:
+        TrajectoryError: there is no such trajectory, or a column is damaged.
+    """
+    if not 0 <= index < len(store):
+        raise TrajectoryError(
+            f"{store.address}: has no trajectory {index}; it holds {len(store)}, from 0"
+        )
+    one, frames = slice(index, index + 1), store.frame_rows(index)
+    rows = {each.path: store.read(each.path, one) for each in EPISODE_COLUMNS}
+    track, number = int(rows["episodes/track"][0]), int(rows["episodes/object"][0])
+    if not (0 <= track < len(store.tracks) and 0 <= number < len(store.objects)):
+        raise TrajectoryError(
+            f"{store.address}: trajectory {index}: names no track or no object; copy the store "
+            "again"
+        )
+    return store.tracks[track], Trajectory(
+        attempt=int(rows["episodes/attempt"][0]),
+        seed=int(rows["episodes/seed"][0]),
+        object_name=store.objects[number].name,
+        frames=Frames(**{each.name: store.read(each.path, frames) for each in FRAME_COLUMNS}),
+        metrics=TrajectoryMetrics(**_row(METRIC_COLUMNS, rows, 0)),
+        scene=Scene(**_row(SCENE_COLUMNS, rows, 0)),
+    )
+
+
 def _row(columns: tuple[Column, ...], rows: dict[str, np.ndarray], i: int) -> dict[str, Any]:
     return {each.name: rows[each.path][i] for each in columns}
