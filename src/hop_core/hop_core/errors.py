@@ -51,3 +51,7 @@ class TrackError(HopError):
 
 class TrajectoryError(HopError):
     """A store of robot trajectories, or what should go into one, is missing, damaged or wrong."""
+
+
+class ViewError(HopError):
+    """A picture cannot be drawn, or its page cannot be served."""
