@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -108,6 +108,12 @@ def build_known_scene(frames: int = 66) -> KnownScene:
         poses[k, :3, 3] = box_at + up[k]
     faces = [[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]]
     return KnownScene(30.0, keypoints, poses, signs * half, np.array(faces))
+
+
+@pytest.fixture(scope="session")
+def make_known_scene() -> Callable[[], KnownScene]:
+    """Makes the scene, for fixtures that outlive one test."""
+    return build_known_scene
 
 
 @pytest.fixture
