@@ -66,4 +66,5 @@ def disagreement_m(
     goals = overlay.keypoints_m[:, config.keypoints[config.scored]]
     drawn = np.linalg.norm(points_m - goals, axis=2).mean(axis=1)
     apart = np.abs(drawn - error_m)[overlay.lead_in :]
-    return float(np.median(apart))
+    known = apart[np.isfinite(apart)]
+    return float(np.median(known)) if len(known) else float("nan")

@@ -107,10 +107,14 @@ def _hand(
     dots, bones = hand_skeleton(overlay.keypoints_m, contact, overlay.waiting)
     misses = miss_strokes(points, error_m, overlay, config)
     apart_m = disagreement_m(points, error_m, overlay, config)
+    agreement = (
+        "the store knows no error to compare with"
+        if np.isnan(apart_m)
+        else f"error as drawn and as stored differ by {1000.0 * apart_m:.1f} mm (median)"
+    )
     text = (
         f"the last {len(overlay.waiting) - overlay.lead_in} of {len(overlay.waiting)} frames, time "
-        f"scale {overlay.time_scale:g}; error as drawn and as stored differ by "
-        f"{1000.0 * apart_m:.1f} mm (median)"
+        f"scale {overlay.time_scale:g}; {agreement}"
     )
     return (dots,), (bones, misses), text
 
