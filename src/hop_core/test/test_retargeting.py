@@ -19,6 +19,7 @@ from hop_core.retargeting.solvers import create_solver
 
 CONFIG = load_retarget()
 BOUNDS = one_turn_bounds(load_embodiment())
+K = len(CONFIG.points)
 POINTS = RobotPoints(CONFIG)
 
 
@@ -32,7 +33,7 @@ def warm(count, seed=0):
     rng, home = np.random.default_rng(seed), load_embodiment().home
     phi = np.clip(home + rng.normal(0, 0.3, (count, 23)), BOUNDS.lower, BOUNDS.upper)
     ahead = np.clip(phi + rng.normal(0, 0.05, (count, 23)), BOUNDS.lower, BOUNDS.upper)
-    return POINTS.batch_positions(ahead) + rng.normal(0, 0.008, (count, 7, 3)), phi
+    return POINTS.batch_positions(ahead) + rng.normal(0, 0.008, (count, K, 3)), phi
 
 
 def cold(count, seed=0):
@@ -91,12 +92,12 @@ def test_compiled_derivatives_are_those_of_mujocos_jacobians(lm, monkeypatch):
     for module in (forward, linearise):
         for name, value in list(vars(module).items()):
             monkeypatch.setattr(module, name, getattr(value, "py_func", value))
-    (x_h, phi), room, lam = warm(1), layout.scratch(7), CONFIG.lambdas
+    (x_h, phi), room, lam = warm(1), layout.scratch(K), CONFIG.lambdas
     q = phi[0] + 0.05
     forward.evaluate(lm._robot, lam, x_h[0], phi[0], q, room)
     linearise.linearise(lm._robot, lam, phi[0], q, room)
     points = POINTS.positions(q)
-    jacobian, weight = POINTS.jacobian(points).reshape(21, 23), np.repeat(CONFIG.weights, 3)
+    jacobian, weight = POINTS.jacobian(points).reshape(3 * K, 23), np.repeat(CONFIG.weights, 3)
     hessian = jacobian.T * weight @ jacobian + 2 * np.diag(lam)
     gradient = 2 * lam * (q - phi[0]) - (x_h[0] - points).ravel() * weight @ jacobian
     assert np.tril(room.arm[:7, :7]) == pytest.approx(np.tril(hessian[:7, :7]), abs=1e-12)
@@ -211,7 +212,7 @@ def test_what_nlopt_gives_up_is_counted(monkeypatch):
 
 def test_wrong_shapes_are_named(lm):
     x_h, phi = warm(2)
-    with pytest.raises(RetargetingError, match=r"x_h must have shape \(B, 7, 3\), got \(2, 6, 3\)"):
+    with pytest.raises(RetargetingError, match=r"x_h must have shape \(B, 8, 3\), got \(2, 6, 3\)"):
         lm.solve(x_h[:, :6], phi)
     with pytest.raises(RetargetingError, match=r"phi must have shape \(2, 23\), got \(1, 23\)"):
         lm.solve(x_h, phi[:1])

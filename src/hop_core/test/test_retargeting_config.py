@@ -23,6 +23,7 @@ def test_correspondence_is_the_one_decided():
         "palm": (9, "palm"),
         "index_root": (5, "index_base"),
         "ring_root": (13, "ring_base"),
+        "wrist": (0, "palm"),
         "thumb_tip": (4, "thumb_tip"),
         "index_tip": (8, "index_tip"),
         "middle_tip": (12, "middle_tip"),
@@ -30,7 +31,14 @@ def test_correspondence_is_the_one_decided():
     }
     assert CONFIG.scale == 1.0
     weight = {point.name: point.weight for point in CONFIG.points}
-    assert max(weight["index_root"], weight["ring_root"]) < 0.5 * weight["palm"]
+    helpers = ("index_root", "ring_root", "wrist")
+    assert max(weight[name] for name in helpers) < 0.5 * weight["palm"]
+    assert [point.name for point in CONFIG.points if not point.scored] == list(helpers)
+
+
+def test_the_arm_is_pulled_by_its_own_factor():
+    assert CONFIG.lambdas[:7] == pytest.approx(CONFIG.arm_pull * CONFIG.lambda_m2_per_rad2)
+    assert CONFIG.lambdas[7:] == pytest.approx(CONFIG.lambda_m2_per_rad2)
 
 
 def test_tips_meet_on_the_skin_of_12_mm_spheres():
@@ -104,7 +112,7 @@ def test_goals_are_the_named_keypoints_in_metres():
     keypoints = np.random.default_rng(0).normal(size=(3, 21, 3)).astype(np.float32)
     goals = target_points(keypoints, CONFIG)
     assert goals.dtype == np.float64
-    assert np.array_equal(goals, keypoints[:, [9, 5, 13, 4, 8, 12, 16]].astype(np.float64))
+    assert np.array_equal(goals, keypoints[:, [9, 5, 13, 0, 4, 8, 12, 16]].astype(np.float64))
 
 
 def test_another_scale_is_about_the_objects_own_point():
@@ -141,4 +149,4 @@ def test_bad_keypoints_are_named():
     with pytest.raises(RetargetingError, match="frame 2 are not finite"):
         target_points(keypoints, CONFIG)
     keypoints[2, 8, 1], keypoints[2, 20, 1] = 0.0, np.nan  # the little finger is not used
-    assert target_points(keypoints, CONFIG).shape == (4, 7, 3)
+    assert target_points(keypoints, CONFIG).shape == (4, 8, 3)

@@ -45,12 +45,12 @@ from hop_sim.view_cli import main
 
 FILTERS, RETARGET = load_tracks_config().filters, load_retarget()
 TABLE = np.array([0.62, -0.10, 0.04, -0.7])  # x, y, z, yaw
-TIME_SCALE, LEAD_IN = 1.5, 7
+STEPS, LEAD_IN = 64, 7  # 65 intervals of 1/30 s in steps of 1/20 s, slowed down
 
 
 @pytest.fixture(scope="module")
 def track(make_known_scene) -> Track:
-    """The known scene as a track; it says time scale 1."""
+    """The known scene as a track."""
     scene = make_known_scene()
     half = scene.vertices.max(axis=0)
     points = np.random.default_rng(0).uniform(-half, half, (400, 3))
@@ -88,7 +88,7 @@ def in_base(points_m: np.ndarray) -> np.ndarray:
 
 def build_trajectory(track: Track, attempt: int) -> Trajectory:
     """Return Eq. 1 along `track`, without physics, behind a lead-in at the home posture."""
-    steps = resample(track, FILTERS, TIME_SCALE)
+    steps = resample(track, FILTERS)
     goals = target_points(in_base(steps.keypoints_m), RETARGET)
     solver, q = LmSolver(RETARGET), [load_embodiment().home] * LEAD_IN
     for goal in goals:
@@ -121,7 +121,7 @@ def folder(track: Track, tmp_path_factory: pytest.TempPathFactory) -> Path:
         source="a test",
         synthetic=True,
         group="nobody",
-        provenance={"time_scale": TIME_SCALE},
+        provenance={"frames": STEPS},
     )
     nothing = TrackInfo(name="hopeless", source="a test", synthetic=True, group="nobody")
     with TrajectoryWriter.create(root / "store", make_header({})) as writer:
@@ -147,7 +147,7 @@ def of_layer(items, layer: Layer):
 def test_a_track_is_drawn_as_it_will_be_retargeted(track: Track) -> None:
     drawing, steps = draw_track(track, FILTERS), resample(track, FILTERS)
     (hand,) = of_layer(drawing.dots, Layer.HAND)
-    assert len(drawing) == len(steps.time_s) == 44  # 65 intervals of 1/30 s in steps of 1/20 s
+    assert len(drawing) == len(steps.time_s) == STEPS
     assert drawing.rate_hz == pytest.approx(20.0)
     np.testing.assert_array_equal(hand.points_m, steps.keypoints_m)
     (bones,) = of_layer(drawing.strokes, Layer.HAND)
@@ -155,7 +155,9 @@ def test_a_track_is_drawn_as_it_will_be_retargeted(track: Track) -> None:
     np.testing.assert_array_equal(bones.ends_m[:, 8, 1], steps.keypoints_m[:, 9])
     np.testing.assert_array_equal((hand.rgb == CONTACT_RGB).all(axis=1), steps.contact)
     (seen,) = of_layer(drawing.dots, Layer.SEEN_HAND)
-    np.testing.assert_array_equal(seen.points_m[2], track.keypoints_m[3])  # 0.1 s
+    nearest = np.round(steps.source_s * 30).astype(int)
+    np.testing.assert_array_equal(seen.points_m[0], track.keypoints_m[0])
+    np.testing.assert_allclose(seen.points_m, track.keypoints_m[nearest], atol=0.02)
     assert Layer.SEEN_HAND in drawing.hidden
     (table,) = of_layer(drawing.solids, Layer.TABLE)
     assert table.pose(0)[2] + table.shape.size_m[2] == pytest.approx(0.0)  # its top
@@ -185,10 +187,8 @@ def test_the_robot_is_drawn_where_the_model_says(folder: Path, drawing: Drawing)
     assert Layer.TARGET in drawing.hidden
 
 
-def test_the_hand_lies_over_the_last_frames_at_the_stores_time_scale(
-    track: Track, drawing: Drawing
-) -> None:
-    steps = resample(track, FILTERS, TIME_SCALE)
+def test_the_hand_lies_over_the_last_frames(track: Track, drawing: Drawing) -> None:
+    steps = resample(track, FILTERS)
     (hand,) = of_layer(drawing.dots, Layer.HAND)
     assert len(drawing) == LEAD_IN + len(steps.time_s)
     np.testing.assert_allclose(hand.points_m[LEAD_IN:], in_base(steps.keypoints_m), atol=1e-6)
@@ -225,11 +225,14 @@ def test_a_hand_that_is_not_at_hand_is_told(folder: Path, tmp_path: Path) -> Non
     assert "holds no such track" in drawing.facts["Trajectory"]["human hand"]
     info = TrackInfo(name="known", source="s", synthetic=True, group="g")
     tracks = TrackFolder(folder / "tracks", FILTERS)
-    assert tracks.overlay(info, TABLE, 44).time_scale == 1.0  # the track's own
-    with pytest.raises(TrackError, match="has 44 steps at time scale 1, the trajectory only 43"):
-        tracks.overlay(info, TABLE, 43)
+    assert tracks.overlay(info, TABLE, STEPS).lead_in == 0
+    with pytest.raises(TrackError, match=f"has {STEPS} steps, the trajectory {STEPS - 1}"):
+        tracks.overlay(info, TABLE, STEPS - 1)
+    other = info.model_copy(update={"provenance": {"frames": STEPS - 1}})
+    with pytest.raises(TrackError, match=f"of which {STEPS - 1} follow the track"):
+        tracks.overlay(other, TABLE, STEPS)
     with pytest.raises(TrackError, match="where its table stood"):
-        tracks.overlay(info, np.full(4, np.nan), 44)
+        tracks.overlay(info, np.full(4, np.nan), STEPS)
 
 
 def test_trajectories_are_found_by_track_attempt_and_number(folder: Path) -> None:
@@ -310,7 +313,7 @@ def test_snapshots_are_written(folder: Path, tmp_path: Path, capsys) -> None:
     out = tmp_path / "two.png"
     argv = ["track", str(folder / "tracks" / "known"), "--snapshot", str(out), "--frames", "2"]
     assert main(argv) == 0
-    assert capsys.readouterr().out == f"{out}: known, frame 0, 43\n"
+    assert capsys.readouterr().out == f"{out}: known, frame 0, {STEPS - 1}\n"
     image = np.asarray(Image.open(out))
     assert image.shape[1] > 1400
     assert image.std() > 10.0
@@ -324,7 +327,7 @@ def test_snapshots_are_written(folder: Path, tmp_path: Path, capsys) -> None:
         (["track", "tracks/nobody"], TrackError, r"nobody\.json: cannot be read"),
         (["track", "tracks/known", "--port", "70000"], ConfigError, "--port must be from 0"),
         (["track", "tracks/known", "--frames", "2"], ConfigError, "--frames goes with --snapshot"),
-        (["track", "tracks/known", "--frame", "44"], ConfigError, "44 frames, from 0 to 43"),
+        (["track", "tracks/known", "--frame", "64"], ConfigError, "64 frames, from 0 to 63"),
         (["track", "tracks/known", "--snapshot", "x.png", "--frames", "0"], ViewError, "1 to as"),
         (["track", "tracks/known", "--host", "192.0.2.1"], ViewError, "cannot listen on 192.0.2.1"),
         (["trajectory", "nowhere"], TrajectoryError, "is no trajectory store"),

@@ -55,8 +55,8 @@ class TrackFolder:
     def overlay(self, info: TrackInfo, table_xyz_yaw: np.ndarray, frames: int) -> Overlay:
         """Return the hand of the track `info` along a trajectory.
 
-        The track is resampled as the trajectory's maker did: at the `time_scale` of the provenance
-        if that tells, else at the track's own.
+        The track is resampled as retargeting does, with the filters in force here; what comes
+        before it in the trajectory is the lead-in.
 
         Args:
             info: the track as the store knows it.
@@ -64,8 +64,8 @@ class TrackFolder:
             frames: T of the trajectory.
 
         Raises:
-            TrackError: the track is not in the folder, damaged, longer than the trajectory, or
-                nobody knows where its table stood.
+            TrackError: the track is not in the folder, damaged, not as long as the trajectory's
+                maker found it, or nobody knows where its table stood.
         """
         paths = self._paths.get(info.name, [])
         if len(paths) != 1:
@@ -73,17 +73,15 @@ class TrackFolder:
             raise TrackError(f"{self._folder}: needs one track '{info.name}', holds {found}")
         if not np.isfinite(table_xyz_yaw).all():
             raise TrackError(f"{info.name}: the store does not know where its table stood")
-        scale = info.provenance.get("time_scale")
-        steps = resample(
-            load_track(paths[0]), self._filters, None if scale is None else float(scale)
-        )
-        lead_in = frames - len(steps.keypoints_m)
-        if lead_in < 0:
+        steps = resample(load_track(paths[0]), self._filters)
+        count = len(steps.keypoints_m)
+        if count > frames or count != info.provenance.get("frames", count):
             raise TrackError(
-                f"{paths[0]}: has {len(steps.keypoints_m)} steps at time scale "
-                f"{steps.time_scale:g}, the trajectory only {frames}: it was made from another "
-                "track, or with other settings"
+                f"{paths[0]}: has {count} steps, the trajectory {frames}, of which "
+                f"{info.provenance.get('frames', 'some')} follow the track: it was made from "
+                "another track, or with other settings"
             )
+        lead_in = frames - count
         x, y, z, yaw = (float(value) for value in table_xyz_yaw)
         T_base_table = pose(rotation_about(_UP, yaw), np.array([x, y, z]))
         hand = transform(T_base_table, steps.keypoints_m)
