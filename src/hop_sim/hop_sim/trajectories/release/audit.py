@@ -18,6 +18,7 @@ class LimiterAudit:
         robot = load_embodiment()
         self._period_s = 1.0 / robot.rates.policy_hz
         self._limiter = MotionLimiter(safety.motion_limits(robot), Kinematics())
+        self._lower, self._upper = safety.position_limits(robot)
 
     def limited_share(self, q: np.ndarray, q_target: np.ndarray) -> float:
         """Return the share of steps in which a limit acts.
@@ -29,9 +30,11 @@ class LimiterAudit:
             q_target: (T, 23) target of each step [rad].
         """
         self._limiter.reset(q[0])
-        speeds = np.diff(q_target, axis=0) / self._period_s
+        # As the safety filter does; stored values may lie beyond a limit by their rounding.
+        goals = np.clip(q_target, self._lower, self._upper)
+        speeds = np.diff(goals, axis=0) / self._period_s
         limited = [
             self._limiter.step(goal, self._period_s, goal_qd).limited
-            for goal, goal_qd in zip(q_target[1:], speeds, strict=True)
+            for goal, goal_qd in zip(goals[1:], speeds, strict=True)
         ]
         return float(np.mean(limited))
