@@ -53,5 +53,9 @@ class TrajectoryError(HopError):
     """A store of robot trajectories, or what should go into one, is missing, damaged or wrong."""
 
 
+class TrackRefusedError(TrajectoryError):
+    """What came of a track does not go into a store; the store is as it was, others may go in."""
+
+
 class ViewError(HopError):
     """A picture cannot be drawn, or its page cannot be served."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hop_core.errors import TrackError
+from hop_core.errors import TrackError, TrackRefusedError
 from hop_sim.retarget.part import gather
 from hop_sim.retarget.runner import Runner
 from hop_sim.retarget.settings import RetargetSettings
@@ -45,12 +45,13 @@ def retarget_tracks(
     Raises:
         TrajectoryError: the store cannot be written; what it has is whole.
     """
+    first: dict[str, Path] = {}
     waiting: deque[_Loaded] = deque()
     refused: deque[TrackOutcome] = deque()
 
     def tracks() -> Iterator[Track20]:
         for file in files:
-            loaded = _load(file, writer, settings)
+            loaded = _load(file, writer, settings, first)
             if isinstance(loaded, TrackOutcome):
                 refused.append(loaded)
             else:
@@ -62,10 +63,14 @@ def retarget_tracks(
             yield refused.popleft()
         loaded = waiting.popleft()
         if answer.failure is not None:
-            yield TrackOutcome(loaded.track.name, reasons=(f"{loaded.file}: {answer.failure}",))
+            yield loaded.failed(answer.failure)
             continue
         result = gather(loaded.track, loaded.track20, answer.parts, settings)
-        writer.append_track(result)
+        try:
+            writer.append_track(result)
+        except TrackRefusedError as error:
+            yield loaded.failed(error)
+            continue
         metrics = [trajectory.metrics for trajectory in result.trajectories]
         yield TrackOutcome(
             name=loaded.track.name,
@@ -84,13 +89,20 @@ class _Loaded:
     track: Track
     track20: Track20
 
+    def failed(self, why: Exception) -> TrackOutcome:
+        """The outcome of a track that nothing came of."""
+        return TrackOutcome(self.track.name, reasons=(f"{self.file}: {why}",))
+
 
 def _load(
-    file: Path, writer: TrajectoryWriter, settings: RetargetSettings
+    file: Path, writer: TrajectoryWriter, settings: RetargetSettings, first: dict[str, Path]
 ) -> _Loaded | TrackOutcome:
-    """The track of `file`, or why it is not worked on."""
+    """The track of `file`, or why it is not worked on; `first` gets which file had each name."""
     try:
         track = load_track(file)
+        if first.setdefault(track.name, file) != file:
+            other = first[track.name]
+            raise TrackError(f"{file}: name: is that of {other} too; give tracks different names")
         if track.name in writer.tracks:
             return TrackOutcome(track.name, was_there=True)
         doubts = check_track(track, settings.tracks, str(file))

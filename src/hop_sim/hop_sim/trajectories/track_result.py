@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import Field
 
 from hop_core.config import Config
-from hop_core.errors import TrajectoryError
+from hop_core.errors import TrackRefusedError
 from hop_sim.trajectories.columns import stacked
 from hop_sim.trajectories.layout import (
     CLOUD,
@@ -84,11 +84,11 @@ def require_sound(result: TrackResult) -> None:
     """Pass if `result` may go into a store.
 
     Raises:
-        TrajectoryError: naming the track and the field that is wrong.
+        TrackRefusedError: naming the track and the field that is wrong.
     """
     problem = _problem(result)
     if problem:
-        raise TrajectoryError(f"track '{result.track.name}': {problem}; nothing of it is stored")
+        raise TrackRefusedError(f"track '{result.track.name}': {problem}; nothing of it is stored")
 
 
 def _problem(result: TrackResult) -> str:

@@ -10,7 +10,7 @@ from typing import IO
 
 import numpy as np
 
-from hop_core.errors import TrajectoryError
+from hop_core.errors import TrackRefusedError, TrajectoryError
 from hop_sim.trajectories.arrays import Arrays
 from hop_sim.trajectories.assembly import object_rows, trajectory_rows
 from hop_sim.trajectories.commit import COMMIT_FILE, Commit, write_commit
@@ -105,13 +105,14 @@ class TrajectoryWriter:
         """Add a track with all that was kept of it; return its row.
 
         Raises:
-            TrajectoryError: the track is there already, is not sound, or the disk refuses; the
-                store is then as it was.
+            TrackRefusedError: the track is there already, is not sound, or shows an object that
+                has another surface in the store; the store is as it was.
+            TrajectoryError: the disk refuses; the store is as it was.
         """
         require_sound(result)
         name = result.track.name
         if name in self._tracks:
-            raise TrajectoryError(f"{self.path}: track '{name}' is there already; leave it out")
+            raise TrackRefusedError(f"{self.path}: track '{name}' is there already; leave it out")
         new_objects = self._new_objects(result)
         objects = [*self._objects, *new_objects]
         numbers = {row.name: number for number, row in enumerate(objects)}
@@ -153,7 +154,7 @@ class TrajectoryWriter:
         for name, model in result.objects.items():
             checksum = object_digest(model)
             if known.setdefault(name, checksum) != checksum:
-                raise TrajectoryError(
+                raise TrackRefusedError(
                     f"{self.path}: object '{name}' has another surface than in track "
                     f"'{result.track.name}'; give different objects different names"
                 )
