@@ -11,7 +11,7 @@ import numpy as np
 
 from hop_core.embodiment import Embodiment, load_embodiment
 from hop_core.limiter import limit_motion
-from hop_core.retargeting.config import RetargetConfig
+from hop_core.retargeting.config import Correspondence, RetargetConfig
 from hop_core.retargeting.lm_solver import LmSolver
 from hop_core.retargeting.solver import Bounds, Solver, one_turn_bounds
 from hop_core.retargeting.solvers import SolverName, create_solver
@@ -22,9 +22,12 @@ from hop_sim.retarget.config import EngineConfig
 from hop_sim.retarget.motion import object_motion
 from hop_sim.retarget.physics import BatchPhysics, Physics
 from hop_sim.retarget.soundness import Soundness
+from hop_sim.tracks.keypoints import MIDDLE_KNUCKLE
 from hop_sim.tracks.resample import Track20
 
 JOINTS = 23
+PALM = Correspondence(name="palm", keypoint=MIDDLE_KNUCKLE, frame="palm", weight=1.0, scored=True)
+"""The palm's origin, whichever points Eq. 1 has: the tool whose speed is limited."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,8 @@ class Engine:
         self._limits = safety.motion_limits(self.embodiment)
         self._threads = threads
         self._solver: Solver = create_solver(eq1, solver, self._bounds(safety), threads)
-        self._points = LmSolver(eq1, threads=threads)
+        self._points = LmSolver(eq1)
+        self._palm = LmSolver(eq1.model_copy(update={"points": (PALM,)}))
 
     def positions(self, q: np.ndarray) -> np.ndarray:
         """Return the robot's points (..., K, 3) of Eq. 1 in base_link at `q` (..., 23) [rad]."""
@@ -125,7 +129,7 @@ class Engine:
             solution = self._solver.solve(goals_m[rows, k], now)
             goal_qd, goal = (solution.a - goal) / step_s, solution.a
             target, speed, clamped = limit_motion(
-                target, speed, goal, step_s, self._limits, self._palm, goal_qd
+                target, speed, goal, step_s, self._limits, self._palm_position, goal_qd
             )
             result = physics.step(rows, target, motion.pose[rows, k], motion.velocity[rows, k])
             now = result.q
@@ -158,8 +162,9 @@ class Engine:
         lower, upper = safety.position_limits(self.embodiment)
         return Bounds(np.maximum(turn.lower, lower), np.minimum(turn.upper, upper))
 
-    def _palm(self, q: np.ndarray) -> np.ndarray:
-        return self._points.positions(q)[:, 0]
+    def _palm_position(self, q: np.ndarray) -> np.ndarray:
+        """(A, 3) the palm in base_link at `q` (A, 23) [m]."""
+        return self._palm.positions(q)[:, 0]
 
     def _goals(self, track: Track20, attempts: Attempts) -> np.ndarray:
         """(B, N, K, 3) goals of the robot's points in base_link [m].

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hop_core.retargeting.config import Correspondence, RetargetConfig
+from hop_core.retargeting.config import RetargetConfig
 from hop_core.retargeting.lm_solver import LmSolver
 from hop_core.retargeting.objective import palm_angle_rad
-from hop_sim.retarget.engine import Rollouts
+from hop_sim.retarget.engine import PALM, Rollouts
 from hop_sim.tracks.contact import distances_m
 from hop_sim.tracks.keypoints import TIPS
 from hop_sim.tracks.resample import Track20
@@ -47,11 +47,8 @@ class GraspMetrics:
         self._T_table_object = track.T_table_object[self._frames]
         self._keypoints_m = track.keypoints_m[self._frames]
         self._human_m = self._distances(self._keypoints_m[:, [p.keypoint for p in self._tips]])
-        normal = Correspondence(
-            name="normal", keypoint=0, frame="palm", offset_m=(_UNIT_M, 0, 0), weight=1, scored=True
-        )
-        palm = normal.model_copy(update={"name": "palm", "offset_m": (0.0, 0.0, 0.0)})
-        self._points = LmSolver(eq1.model_copy(update={"points": (palm, normal, *self._tips)}))
+        normal = PALM.model_copy(update={"name": "normal", "offset_m": (_UNIT_M, 0.0, 0.0)})
+        self._points = LmSolver(eq1.model_copy(update={"points": (PALM, normal, *self._tips)}))
 
     def measure(self, rollouts: Rollouts, row: int) -> GraspLikeness:
         """Return the figures of attempt `row` of `rollouts`."""
