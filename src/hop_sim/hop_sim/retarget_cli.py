@@ -17,13 +17,16 @@ from rich.console import Console
 from hop_core.errors import ConfigError, TrackError
 from hop_core.retargeting.solvers import SolverName
 from hop_sim.episode_progress import watched
+from hop_sim.retarget.config import PruneConfig
 from hop_sim.retarget.run import TrackOutcome, retarget_tracks
 from hop_sim.retarget.runner import LocalRunner, RayRunner
 from hop_sim.retarget.settings import RetargetSettings, load_settings
 from hop_sim.statistics import rate_of
-from hop_sim.tracks.files import list_tracks
+from hop_sim.tracks.files import about_path, list_tracks
 from hop_sim.trajectories.header import make_header
 from hop_sim.trajectories.writer import TrajectoryWriter
+
+_MOST_SEED = 2**63 - 1  # what the store holds
 
 
 @dataclass(frozen=True)
@@ -62,24 +65,26 @@ def main(argv: list[str]) -> int:
     args = tyro.cli(Arguments, args=argv, prog="hop retarget")
     if args.threads is not None and args.threads < 1:
         raise ConfigError(f"--threads must be at least 1, got {args.threads}")
-    if args.seed < 0:
-        raise ConfigError(f"--seed must be 0 or more, got {args.seed}")
+    if not 0 <= args.seed <= _MOST_SEED:
+        raise ConfigError(f"--seed must be 0 to {_MOST_SEED}, got {args.seed}")
     files = _files(args.tracks)
     settings = load_settings(args.attempts, args.seed, args.solver, args.config_dir)
     with TrajectoryWriter.resume(args.store, make_header(settings.hashes())) as writer:
         outcomes = _run(files, writer, settings, args)
-    _summarise(outcomes, args)
+    _summarise(outcomes, args, settings.engine.prune)
     return int(any(outcome.reasons for outcome in outcomes))
 
 
 def _files(places: tuple[Path, ...]) -> list[Path]:
-    """The tracks in `places`, each once, in their order."""
+    """The tracks in `places`, each once, in their order: either file of a track stands for it."""
     found = [
-        file for place in places for file in (list_tracks(place) if place.is_dir() else [place])
+        file
+        for place in places
+        for file in (list_tracks(place) if place.is_dir() else [about_path(place)])
     ]
     if not found:
         raise TrackError(f"{', '.join(map(str, places))}: there is no track; see hop tracks --help")
-    return list(dict.fromkeys(found))
+    return list({file.resolve(): file for file in found}.values())
 
 
 def _run(
@@ -100,7 +105,7 @@ def _run(
         return watched(told(outcomes), "tracks", len(files), console)
 
 
-def _summarise(outcomes: list[TrackOutcome], args: Arguments) -> None:
+def _summarise(outcomes: list[TrackOutcome], args: Arguments, prune: PruneConfig) -> None:
     totals: Counter[str] = Counter()
     for outcome in outcomes:
         totals["retargeted"] += outcome.attempts > 0
@@ -117,8 +122,8 @@ def _summarise(outcomes: list[TrackOutcome], args: Arguments) -> None:
     )
     if totals["attempts"]:
         for name, reading in (
-            ("kept_any", "error below 3 cm in some frame"),
-            ("kept_contact", "in 80 % of the contact frames"),
+            ("kept_any", f"error below {prune.error_m * 100:g} cm in some frame"),
+            ("kept_contact", f"in {prune.contact_share:.0%} of the contact frames"),
         ):
             rate = rate_of(totals[name], totals["attempts"])
             print(f"kept of {rate.trials} attempts, {reading}: {rate.successes} ({rate.value:.3f})")

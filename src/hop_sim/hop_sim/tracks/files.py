@@ -90,7 +90,7 @@ def load_track(path: Path) -> Track:
     content = read_bytes(arrays_path)
     if hashlib.sha256(content).hexdigest() != about.sha256:
         raise TrackError(
-            f"{arrays_path}: sha256: the arrays are not those of {_with_ending(path, '.json').name}"
+            f"{arrays_path}: sha256: the arrays are not those of {about_path(path).name}"
             " (truncated or edited); import or generate the track again"
         )
     arrays = arrays_of(content, arrays_path, _ARRAYS, _OPTIONAL)
@@ -106,7 +106,7 @@ def read_about(path: Path) -> TrackFile:
     Raises:
         TrackError: it is missing, damaged or of another version.
     """
-    json_path = _with_ending(path, ".json")
+    json_path = about_path(path)
     try:
         about = TrackFile.model_validate_json(read_bytes(json_path))
     except ValidationError as error:
@@ -118,6 +118,11 @@ def read_about(path: Path) -> TrackFile:
             f"{json_path}: name: says '{about.name}'; a track's files carry its name, rename them"
         )
     return about
+
+
+def about_path(path: Path) -> Path:
+    """Return the JSON of the track `path`, its JSON or its npz."""
+    return _with_ending(path, ".json")
 
 
 def list_tracks(root: Path) -> list[Path]:
