@@ -8,11 +8,13 @@ import numpy as np
 
 from hop_core.embodiment import ARM, HAND, Embodiment
 from hop_sim.retarget.config import EngineConfig, ObstacleConfig
+from hop_sim.retarget.scene import TABLE_HALF_M
 from hop_sim.tracks.keypoints import MIDDLE_KNUCKLE, WRIST
 from hop_sim.tracks.resample import Track20
+from hop_sim.tracks.rigid import transform
 
 _TRIALS = 30  # places tried for an obstacle before it is left out
-_EVERY = 4  # frames looked at when an obstacle is placed; the clearance is far larger than a step
+_CELL_M = 0.02  # of the grid of places that hand and object take
 PARKED_M = np.array([-2.0, 0.0, -0.5])  # of an obstacle that is not in play, in base_link
 
 
@@ -83,7 +85,8 @@ class _Course:
     Attributes:
         middle_m: (3,) of the box about them, on the table.
         heading_rad: to where the forearm points, over the whole track; 0 is x of the table frame.
-        taken_m: (P, 2) places above which something of them is at some time.
+        taken_m: (P, 2) middles of the cells of the table above which something of them is at some
+            time: of the object the corners of its box.
     """
 
     def __init__(self, track: Track20) -> None:
@@ -93,8 +96,15 @@ class _Course:
         forearm = track.keypoints_m[:, MIDDLE_KNUCKLE] - track.keypoints_m[:, WRIST]
         x, y, _ = forearm.mean(axis=0)
         self.heading_rad = float(np.arctan2(y, x))
-        keypoints = track.keypoints_m[::_EVERY].reshape(-1, 3)
-        self.taken_m = np.concatenate([keypoints, track.T_table_object[::_EVERY, :3, 3]])[:, :2]
+        corners = transform(track.T_table_object, _box_corners(track.object_points_m))
+        taken = np.concatenate([track.keypoints_m, corners], axis=1)[..., :2].reshape(-1, 2)
+        self.taken_m = np.unique(np.round(taken / _CELL_M), axis=0) * _CELL_M
+
+
+def _box_corners(points_m: np.ndarray) -> np.ndarray:
+    """(8, 3) corners of the box along the axes about `points_m` (P, 3)."""
+    ends = np.stack([points_m.min(axis=0), points_m.max(axis=0)])
+    return np.array([[ends[i, 0], ends[j, 1], ends[k, 2]] for i, j, k in np.ndindex(2, 2, 2)])
 
 
 def _start(config: EngineConfig, embodiment: Embodiment, rng: np.random.Generator) -> np.ndarray:
@@ -137,11 +147,12 @@ def _obstacles(
 def _free_spot(
     taken_m: np.ndarray, half_m: np.ndarray, clearance_m: float, rng: np.random.Generator
 ) -> np.ndarray | None:
-    """A place (2,) on the table [m] that keeps clear of `taken_m` (P, 2), if one is found."""
-    reach = clearance_m + float(np.linalg.norm(half_m[:2]))
-    low, high = taken_m.min(axis=0) - 2.0 * reach, taken_m.max(axis=0) + 2.0 * reach
+    """Where (2,) on the table [m] a box stands clear of `taken_m` (P, 2), if a place is found."""
+    room = TABLE_HALF_M - half_m[:2]
+    clear = half_m[:2] + 0.5 * _CELL_M
     for _ in range(_TRIALS):
-        spot = np.asarray(rng.uniform(low, high))
-        if np.linalg.norm(taken_m - spot, axis=1).min() > reach:
+        spot = np.asarray(rng.uniform(-room, room))
+        apart = np.maximum(np.abs(taken_m - spot) - clear, 0.0)
+        if np.linalg.norm(apart, axis=1).min() > clearance_m:
             return spot
     return None

@@ -13,7 +13,8 @@ from hop_sim.scene import FLOOR_M, TABLE_THICKNESS_M
 OBJECT = "object"
 TABLE = "table"
 ARM_LINKS = tuple(f"link{i}" for i in range(1, 8))
-TABLE_HALF_M = (0.5, 0.5)
+TABLE_HALF_M = np.array([0.5, 0.5])
+"""Half edges of a track's table, along x and y of its frame."""
 SENSORS = (*ARM_LINKS, f"hand_{OBJECT}", f"hand_{TABLE}")
 """Contact sensors: of each arm link with anything (found), of the hand (found, distance)."""
 _HEAVY_KG = 200.0  # the object follows its track whatever pushes it
