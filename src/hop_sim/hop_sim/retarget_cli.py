@@ -18,8 +18,9 @@ from hop_core.errors import ConfigError, TrackError
 from hop_core.retargeting.solvers import SolverName
 from hop_sim.episode_progress import watched
 from hop_sim.retarget.config import PruneConfig
+from hop_sim.retarget.ray_runner import RayRunner
 from hop_sim.retarget.run import TrackOutcome, retarget_tracks
-from hop_sim.retarget.runner import LocalRunner, RayRunner
+from hop_sim.retarget.runner import LocalRunner
 from hop_sim.retarget.settings import RetargetSettings, load_settings
 from hop_sim.statistics import rate_of
 from hop_sim.tracks.files import about_path, list_tracks

@@ -1,0 +1,118 @@
+"""Parts worked on by the machines of a Ray cluster, or by the cores of this one."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from types import TracebackType
+from typing import Any
+
+from hop_core.ending_signals import interrupt_on_ending_signal
+from hop_core.errors import ConfigError, HopError
+from hop_sim.retarget.part import Part, Worker
+from hop_sim.retarget.runner import Answer, answer_of
+from hop_sim.retarget.settings import RetargetSettings
+from hop_sim.tracks.resample import Track20
+
+_ATTEMPTS_AT_ONCE = 100  # of a task; attempts do not depend on how they are divided
+_TASKS_AHEAD = 2  # for each worker
+_LOST = {"max_restarts": 2, "max_task_retries": 2}  # a worker's tasks come out the same elsewhere
+
+
+class RayRunner:
+    """Attempts by the hundred, on one worker per core of a Ray cluster.
+
+    The cluster is the one that RAY_ADDRESS names, or a local one that ends with this runner.
+    """
+
+    def __init__(self, settings: RetargetSettings) -> None:
+        """Join the cluster and start workers.
+
+        Raises:
+            ConfigError: Ray is not installed, or there is no cluster at RAY_ADDRESS.
+        """
+        self._ray = _join_cluster()
+        count = max(1, int(self._ray.cluster_resources().get("CPU", 1)))
+        actor = self._ray.remote(num_cpus=1, **_LOST)(Worker)
+        self._workers = [actor.remote(settings, threads=1) for _ in range(count)]
+        attempts = settings.engine.attempts
+        self._ranges = [
+            range(start, min(start + _ATTEMPTS_AT_ONCE, attempts))
+            for start in range(0, attempts, _ATTEMPTS_AT_ONCE)
+        ]
+
+    def run(self, tracks: Iterable[Track20]) -> Iterator[Answer]:
+        """See `Runner.run`."""
+        ahead: deque[list[Callable[[], Part]]] = deque()
+        turn = 0
+        for track in tracks:
+            reference = self._ray.put(track)
+            tasks: list[Callable[[], Part]] = []
+            for numbers in self._ranges:
+                worker = self._workers[turn % len(self._workers)]
+                task = worker.work.remote(reference, numbers)
+                tasks.append(partial(self._result, task))
+                turn += 1
+            ahead.append(tasks)
+            if sum(map(len, ahead)) > _TASKS_AHEAD * len(self._workers):
+                yield answer_of(ahead.popleft())
+        while ahead:
+            yield answer_of(ahead.popleft())
+
+    def _result(self, task: Any) -> Part:
+        """What `task` returned; what it raised comes without the worker's traceback."""
+        errors = self._ray.exceptions
+        try:
+            part: Part = self._ray.get(task)
+        except errors.RayTaskError as error:
+            if isinstance(error.cause, HopError):
+                raise error.cause from None
+            raise
+        except errors.RayError as error:
+            why = str(error).strip().splitlines()[-1]
+            raise HopError(f"a Ray worker is lost ({why}); run the same command again") from error
+        return part
+
+    def __enter__(self) -> RayRunner:
+        """Return this."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Leave the cluster; a local one ends."""
+        self._ray.shutdown()
+
+
+def _join_cluster() -> Any:
+    """Ray, joined to the cluster of RAY_ADDRESS or to a local one that nobody else can use."""
+    address = os.environ.get("RAY_ADDRESS") or "local"
+    if address == "local":
+        for name, value in _LOCAL.items():  # read by Ray when it is imported
+            os.environ.setdefault(name, value)
+    try:
+        import ray
+    except ImportError as error:
+        raise ConfigError("--ray needs Ray: pip install -r requirements/ray.txt") from error
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    try:
+        ray.init(address, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        raise ConfigError(f"RAY_ADDRESS: '{address}': {error}") from error
+    interrupt_on_ending_signal()  # Ray ends a process at SIGTERM its own way
+    return ray
+
+
+_LOCAL = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # the only way to have 127.0.0.1 as its address
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": secrets.token_hex(32),
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
