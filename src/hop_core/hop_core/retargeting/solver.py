@@ -140,6 +140,6 @@ def check_problems(
             raise RetargetingError(
                 f"{name} must have shape ({len(goals)}, {len(JOINT_NAMES)}), got {array.shape}"
             )
-    figures = np.concatenate([goals.reshape(len(goals), -1), present, begin], axis=1)
+    figures = np.concatenate([goals.reshape(len(goals), 3 * points), present, begin], axis=1)
     begin = np.ascontiguousarray(np.clip(begin, bounds.lower, bounds.upper))
     return Problems(goals, present, begin, np.asarray(np.isfinite(figures).all(axis=1)))

@@ -135,6 +135,8 @@ class Engine:
             now = result.q
             q[rows, k], q_raw[rows, k], q_target[rows, k] = now, goal, target
             on = sound.look(rows, solution, clamped.any, result)
+            if not on.any():
+                break
             if not on.all():
                 rows, now, target, speed, goal = (x[on] for x in (rows, now, target, speed, goal))
         missed_m = np.linalg.norm(self.positions(q) - goals_m, axis=-1)
