@@ -14,6 +14,9 @@ import pytest
 from hop_core.embodiment import load_embodiment
 from hop_core.robot_config import load_robot
 from hop_core.robot_model import add_actuators, robot_spec
+from hop_sim.retarget.engine import Engine
+from hop_sim.retarget.settings import RetargetSettings, load_settings
+from hop_sim.tracks.resample import Track20
 from hop_sim.twin import Twin
 
 
@@ -119,3 +122,56 @@ def make_known_scene() -> Callable[[], KnownScene]:
 @pytest.fixture
 def known_scene() -> KnownScene:
     return build_known_scene()
+
+
+def build_track20() -> Track20:
+    """Return a hand that comes from above, holds a box and lifts it by 8 cm; made by hand.
+
+    44 steps of the policy; contact from step 20. Fingers point away from the robot and down.
+    """
+    scene, frames = build_known_scene(1), 44
+    k = np.arange(frames)
+    reach, lift = np.clip(k / 20.0, 0.0, 1.0), np.clip((k - 24.0) / 20.0, 0.0, 1.0)
+    reach, lift = (s**3 * (10 - 15 * s + 6 * s**2) for s in (reach, lift))
+    normal, fingers = np.array([-0.6, 0.0, -0.8]), np.array([0.8, 0.0, -0.6])
+    rotation = np.stack([normal, np.cross(fingers, normal), fingers], axis=1)
+    yaw = 0.8  # of the known scene's first frame, by which its hand is turned
+    back = np.array([[np.cos(yaw), np.sin(yaw), 0], [-np.sin(yaw), np.cos(yaw), 0], [0, 0, 1]])
+    hand = (scene.keypoints_m[0] - scene.keypoints_m[0, 9]) @ back.T @ rotation.T
+    grasp = np.array([0.0, 0.0, 0.18])
+    up = np.outer(0.08 * lift, [0.0, 0.0, 1.0])
+    palm = grasp + np.outer(1.0 - reach, [-0.08, 0.05, 0.10]) + up
+    T = np.tile(np.eye(4), (frames, 1, 1))
+    T[:, :3, :3], T[:, :3, 3] = rotation, grasp + 0.09 * normal + 0.03 * fingers + up
+    grid = np.linspace(-1.0, 1.0, 9)
+    u, v = (each.ravel() for each in np.meshgrid(grid, grid))
+    w = np.ones_like(u)
+    sides = [np.roll(np.stack([s * w, u, v], axis=1), i, axis=1) for s in (-1, 1) for i in range(3)]
+    return Track20(
+        name="reach",
+        object_name="box",
+        time_s=k / 20.0,
+        source_s=k / 20.0,
+        time_scale=1.0,
+        keypoints_m=hand + palm[:, None],
+        T_table_object=T,
+        object_points_m=np.concatenate(sides) * np.abs(scene.vertices[0]),
+        contact=k >= 20,
+    )
+
+
+@pytest.fixture(scope="session")
+def track20() -> Track20:
+    return build_track20()
+
+
+@pytest.fixture(scope="session")
+def retarget_settings() -> RetargetSettings:
+    """The shipped configurations with 6 attempts, seed 3."""
+    return load_settings(6, 3, "lm")
+
+
+@pytest.fixture(scope="session")
+def engine(retarget_settings: RetargetSettings) -> Engine:
+    settings = retarget_settings
+    return Engine(settings.engine, settings.eq1, settings.safety, settings.solver, threads=1)
