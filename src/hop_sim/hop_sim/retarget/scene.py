@@ -67,7 +67,8 @@ def build_track_scene(
     try:
         return spec.compile()
     except ValueError as error:
-        raise TrackError(f"object_points_m: no solid can be made of the points: {error}") from error
+        why = str(error).removeprefix("Error: ").splitlines()[0].split(". ")[0]
+        raise TrackError(f"object_points_m: no solid can be made of the points: {why}") from error
 
 
 _STATIC = {"contype": STATIC_BIT, "conaffinity": ARM_BIT | HAND_BIT}
