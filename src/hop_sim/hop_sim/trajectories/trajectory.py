@@ -61,7 +61,7 @@ class TrajectoryMetrics:
         bool, Cells("?", "1", "the error is below 3 cm in some frame (the paper's words)")
     ]
     kept_contact: Annotated[bool, Cells("?", "1", "it is below 3 cm in 80 % of the contact frames")]
-    min_error_m: Annotated[float, Cells("f4", "m", "smallest error of all frames")]
+    min_error_m: Annotated[float, Cells("f4", "m", "smallest error of the track's frames")]
     median_contact_error_m: Annotated[
         float, Cells("f4", "m", "median error over the contact frames")
     ]
