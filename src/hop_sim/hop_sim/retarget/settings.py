@@ -15,6 +15,8 @@ from hop_core.safety_config import SafetyConfig, load_safety
 from hop_sim.retarget.config import EngineConfig, load_engine
 from hop_sim.tracks.config import TracksConfig, load_tracks_config
 
+_DRAWS = 2  # counted up when the code makes other attempts of the same settings: 2, obstacles
+
 
 @dataclass(frozen=True)
 class RetargetSettings:
@@ -35,13 +37,14 @@ class RetargetSettings:
 
     def hashes(self) -> dict[str, str]:
         """Return what identifies the settings, for the header of a store."""
+        draws = {"seed": self.seed, "solver": self.solver, "version": _DRAWS}
         return {
             "retarget_engine": config_hash(self.engine),
             "retarget": config_hash(self.eq1),
             "safety": config_hash(self.safety),
             "track_filters": config_hash(self.tracks.filters),
             "robot": sha256(robot_spec().to_xml().encode()).hexdigest()[:16],
-            "draws": json.dumps({"seed": self.seed, "solver": self.solver}, sort_keys=True),
+            "draws": json.dumps(draws, sort_keys=True),
         }
 
 
