@@ -294,7 +294,15 @@ def test_an_interrupted_run_leaves_whole_tracks_and_goes_on(
 
 def test_without_ray_the_flag_says_how_to_get_it(made, tmp_path, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.setenv("RAY_ADDRESS", "ray://anywhere:1")
     with pytest.raises(ConfigError, match=r"pip install -r requirements/ray\.txt"):
+        main([str(made / "tracks"), "-o", str(tmp_path / "store"), *RUN, "--ray"])
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "somewhere"])
+def test_a_cluster_that_does_not_answer_is_told(address, made, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    with pytest.raises(ConfigError, match=f"RAY_ADDRESS: nobody answers at '{address}'"):
         main([str(made / "tracks"), "-o", str(tmp_path / "store"), *RUN, "--ray"])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -20,7 +21,15 @@ from hop_sim.tracks.resample import Track20
 
 _ATTEMPTS_AT_ONCE = 100  # of a task; attempts do not depend on how they are divided
 _TASKS_AHEAD = 2  # for each worker
+_ANSWER_S = 5.0  # after which nobody is at an address; Ray itself waits for minutes
 _LOST = {"max_restarts": 2, "max_task_retries": 2}  # a worker's tasks come out the same elsewhere
+
+_LOCAL = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # the only way to have 127.0.0.1 as its address
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": secrets.token_hex(32),
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
 
 
 class RayRunner:
@@ -97,6 +106,8 @@ def _join_cluster() -> Any:
     if address == "local":
         for name, value in _LOCAL.items():  # read by Ray when it is imported
             os.environ.setdefault(name, value)
+    elif address != "auto" and "://" not in address:
+        _require_answer(address)
     try:
         import ray
     except ImportError as error:
@@ -110,9 +121,12 @@ def _join_cluster() -> Any:
     return ray
 
 
-_LOCAL = {
-    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # the only way to have 127.0.0.1 as its address
-    "RAY_AUTH_MODE": "token",
-    "RAY_AUTH_TOKEN": secrets.token_hex(32),
-    "RAY_USAGE_STATS_ENABLED": "0",
-}
+def _require_answer(address: str) -> None:
+    """Pass if somebody listens at `address`, a host and a port."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=_ANSWER_S).close()
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"RAY_ADDRESS: nobody answers at '{address}' ({error}); start the cluster, or unset it"
+        ) from error
