@@ -189,6 +189,13 @@ def test_what_ran_out_of_steps_is_counted_and_still_better_than_the_start(name):
     assert np.all(answer.cost <= start)
 
 
+@pytest.mark.parametrize("name", ["lm", "nlopt"])
+def test_no_problems_have_no_solutions(name):
+    answer = create_solver(CONFIG, name, threads=2).solve(np.zeros((0, K, 3)), np.zeros((0, 23)))
+    assert answer.a.shape == (0, 23)
+    assert answer.failures() == {}
+
+
 def test_what_nlopt_gives_up_is_counted(monkeypatch):
     solver, (x_h, phi) = NloptSolver(CONFIG), warm(3)
     optimize = solver._optimiser.optimize
