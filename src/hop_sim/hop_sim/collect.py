@@ -17,7 +17,8 @@ from hop_sim.agents import ExpertAgent
 from hop_sim.bag_tap import BagTap
 from hop_sim.experts.grasp_lift_starts import demonstration_start
 from hop_sim.lockstep import ARMING_ID
-from hop_sim.rollout import CellSpec, Outcome, over_processes, roll_out
+from hop_sim.processes import over_processes
+from hop_sim.rollout import CellSpec, Outcome, roll_out
 from hop_sim.seeds import demonstration_seeds
 
 

@@ -26,7 +26,8 @@ from hop_sim.agents import (
 )
 from hop_sim.lockstep import LockStep
 from hop_sim.observe import LockStepObserver
-from hop_sim.rollout import CellSpec, Outcome, over_processes, roll_out
+from hop_sim.processes import over_processes
+from hop_sim.rollout import CellSpec, Outcome, roll_out
 from hop_sim.seeds import demonstration_seeds
 
 ControlName = Literal["blind", "nearest", "zero", "expert"]

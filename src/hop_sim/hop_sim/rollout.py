@@ -1,19 +1,12 @@
-"""Rollouts in lock-step: one episode, or many over the cores of this machine."""
+"""Rollouts in lock-step, one episode at a time."""
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
-from typing import TypeVar, cast
 
 import numpy as np
 
-from hop_core.errors import HopError
-from hop_core.parent_process import exit_with_parent
 from hop_core.robot_config import RobotConfig, load_robot
 from hop_core.safety_config import load_safety
 from hop_policy.contract import PolicyContract, VisionKind, load_contract
@@ -23,8 +16,6 @@ from hop_sim.realism import Realism
 from hop_sim.tap import Tap
 from hop_sim.tasks.grasp_lift import GraspLift, LiftStart
 from hop_sim.tasks.registry import load_task
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -106,46 +97,3 @@ def roll_out(
     rise_m = float(twin.monitor.read(twin.world.data).rise_m[0])
     x, y = start.position_m[0, :2]
     return Outcome(seed, twin.success, twin.monitor.time_s, rise_m, reason, (float(x), float(y)))
-
-
-_worker: Callable[[int], object] | None = None
-
-
-def _start_worker(make: Callable[[], Callable[[int], object]]) -> None:
-    global _worker
-    exit_with_parent()
-    try:
-        _worker = make()
-    except HopError as error:  # told by the first episode: a failed initialiser loses its reason
-        _worker = partial(_refuse, error)
-
-
-def _refuse(error: HopError, _seed: int) -> object:
-    raise error
-
-
-def _run_worker(seed: int) -> object:
-    if _worker is None:
-        raise RuntimeError("the worker process was not initialised")
-    return _worker(seed)
-
-
-def over_processes(
-    make: Callable[[], Callable[[int], T]], seeds: Sequence[int], workers: int
-) -> Iterator[T]:
-    """Yield `work(seed)` for each seed in order, spread over processes.
-
-    Args:
-        make: picklable; called once in each process, returns its `work`.
-        seeds: one episode each.
-        workers: processes; 1 stays in this one.
-    """
-    if workers <= 1:
-        yield from map(make(), seeds)
-        return
-    # A worker is one core's work: threads of linear algebra beside it would only spin.
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, _start_worker, (make,)) as pool:
-        yield from cast("Iterator[T]", pool.map(_run_worker, seeds))

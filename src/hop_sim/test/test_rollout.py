@@ -16,7 +16,8 @@ from hop_sim.agents import ExpertAgent, ZeroAgent
 from hop_sim.experts.grasp_lift_starts import demonstration_start
 from hop_sim.lockstep import EPOCH_NS, MS, LockStep
 from hop_sim.object_cloud import canonical_cloud, posed_cloud
-from hop_sim.rollout import CellSpec, over_processes, roll_out
+from hop_sim.processes import over_processes
+from hop_sim.rollout import CellSpec, roll_out
 from hop_sim.seeds import FIRST_DEMO_SEED, demonstration_seeds, evaluation_seeds
 from hop_sim.statistics import success_rate
 from hop_sim.tasks.grasp_lift import GraspLift
@@ -119,7 +120,7 @@ def test_wilson_interval_of_twelve_of_twenty() -> None:
 
 SLEEPERS = """
 import os, time
-from hop_sim.rollout import over_processes
+from hop_sim.processes import over_processes
 def make():
     return lambda seed: (print(os.getpid(), flush=True), time.sleep(60))
 if __name__ == "__main__":

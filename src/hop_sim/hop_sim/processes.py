@@ -1,0 +1,58 @@
+"""One piece of work after another, spread over the cores of this machine."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from typing import Any, TypeVar, cast
+
+from hop_core.errors import HopError
+from hop_core.parent_process import exit_with_parent
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
+
+_worker: Callable[[Any], object] | None = None
+
+
+def over_processes(
+    make: Callable[[], Callable[[ItemT], ResultT]], items: Sequence[ItemT], workers: int
+) -> Iterator[ResultT]:
+    """Yield `work(item)` for each item in order, spread over processes.
+
+    Args:
+        make: picklable; called once in each process, returns its `work`.
+        items: one piece of work each.
+        workers: processes; 1 stays in this one.
+    """
+    if workers <= 1:
+        yield from map(make(), items)
+        return
+    # A worker is one core's work: threads of linear algebra beside it would only spin.
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, _start_worker, (make,)) as pool:
+        yield from cast("Iterator[ResultT]", pool.map(_run_worker, items))
+
+
+def _start_worker(make: Callable[[], Callable[[Any], object]]) -> None:
+    global _worker
+    exit_with_parent()
+    try:
+        _worker = make()
+    except HopError as error:  # told by the first item: a failed initialiser loses its reason
+        _worker = partial(_refuse, error)
+
+
+def _refuse(error: HopError, _item: object) -> object:
+    raise error
+
+
+def _run_worker(item: object) -> object:
+    if _worker is None:
+        raise RuntimeError("the worker process was not initialised")
+    return _worker(item)
