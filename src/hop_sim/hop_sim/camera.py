@@ -58,11 +58,16 @@ def episode_pose(
         jitter: scale on the half-widths.
         shift_m: added to the position, in base_link.
     """
-    rng = np.random.default_rng([seed, _POSE_STREAM])
+    rng = pose_rng(seed)
     position, rotation = twin.camera_position_jitter_m, twin.camera_rotation_jitter_rad
     pose = jitter_pose(camera.T_base_cam, rng, jitter * position, jitter * rotation)
     pose[:3, 3] += shift_m
     return pose
+
+
+def pose_rng(seed: int) -> np.random.Generator:
+    """Return the source of the camera's pose in an episode."""
+    return np.random.default_rng([seed, _POSE_STREAM])
 
 
 def noise_rng(seed: int) -> np.random.Generator:

@@ -22,6 +22,8 @@ from hop_core.robot_model import (
 
 FLOOR_M = -0.75
 TABLE_THICKNESS_M = 0.04
+DRAWN_M = (0.01, 6.0)
+"""Nearest and farthest that a rendered image shows."""
 PARKING_M = np.array([-1.5, 0.0, FLOOR_M])
 _TYPES = {
     "box": mujoco.mjtGeom.mjGEOM_BOX,
@@ -78,8 +80,7 @@ def build_scene(
     spec.option.timestep = embodiment.rates.physics_period_s
     spec.visual.quality.offsamples = 0  # multisampling would blur the edges of depth
     spec.visual.quality.shadowsize = 0
-    spec.visual.map.znear = 0.01
-    spec.visual.map.zfar = 6.0
+    spec.visual.map.znear, spec.visual.map.zfar = DRAWN_M
     spec.stat.extent = 1.0
     _add_static(spec, table)
     for name, config in objects.items():

@@ -25,20 +25,32 @@ def create_arrays(files: Store, attributes: dict[str, Any]) -> None:
     for folder in sorted({each.folder for each in COLUMNS.values()}):
         group.create_group(folder)
     for each in COLUMNS.values():
-        group.create_array(
-            each.path,
-            shape=(0, *each.shape),
-            dtype=each.dtype,
-            chunks=(chunk_rows(each), *each.shape),
-            # A joint's values one after the other are alike: a tenth less to store.
-            filters=TransposeCodec(order=(1, 0)) if len(each.shape) == 1 else None,
-            compressors=BloscCodec(
-                typesize=each.dtype.itemsize, cname="zstd", clevel=COMPRESSION_LEVEL
-            ),
-            # One folder a column, not one a chunk.
-            chunk_key_encoding={"name": "default", "separator": "."},
-            attributes={"unit": each.unit, "description": each.text},
-        )
+        # A joint's values one after the other are alike: a tenth less to store.
+        create_array(group, each, chunk_rows(each), rows_last=len(each.shape) == 1)
+
+
+def create_array(group: zarr.Group, column: Column, chunk: int, rows_last: bool) -> None:
+    """Make the empty array of a column.
+
+    Args:
+        group: of the store.
+        column: which.
+        chunk: rows of a chunk.
+        rows_last: whether a chunk holds the rows of its first cell, then those of the next.
+    """
+    group.create_array(
+        column.path,
+        shape=(0, *column.shape),
+        dtype=column.dtype,
+        chunks=(chunk, *column.shape),
+        filters=TransposeCodec(order=(*range(1, len(column.shape) + 1), 0)) if rows_last else None,
+        compressors=BloscCodec(
+            typesize=column.dtype.itemsize, cname="zstd", clevel=COMPRESSION_LEVEL
+        ),
+        # One folder a column, not one a chunk.
+        chunk_key_encoding={"name": "default", "separator": "."},
+        attributes={"unit": column.unit, "description": column.text},
+    )
 
 
 class Arrays:

@@ -54,12 +54,17 @@ def make_header(
         joint_names=JOINT_NAMES,
         rate_hz=load_embodiment().rates.policy_hz,
         settings=dict(settings),
-        software={
-            "python": platform.python_version(),
-            **{name: _version(name) for name in _SOFTWARE},
-        },
+        software=software_versions(),
         provenance=dict(provenance or {}),
     )
+
+
+def software_versions() -> dict[str, str]:
+    """Return the versions of what decides what is stored, by name."""
+    return {
+        "python": platform.python_version(),
+        **{name: _version(name) for name in _SOFTWARE},
+    }
 
 
 def parse_header(attributes: Mapping[str, Any], where: str) -> StoreHeader:

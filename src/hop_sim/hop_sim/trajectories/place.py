@@ -52,6 +52,20 @@ class StorePlace:
     address: str
     files: Store
 
+    def exists(self, name: str) -> bool:
+        """Whether the store has the file `name`.
+
+        Raises:
+            TrajectoryError: the place cannot be looked at.
+        """
+        try:
+            if isinstance(self.files, LocalStore):
+                return (self.files.root / name).is_file()
+            system, root = url_to_fs(self.address)
+            return bool(system.exists(f"{root}/{name}"))
+        except OSError as error:
+            raise TrajectoryError(f"{self.address}/{name}: cannot be read: {error}") from error
+
     def read(self, name: str) -> bytes:
         """Return what the file `name` of the store holds.
 

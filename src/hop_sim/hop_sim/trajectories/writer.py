@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO
 
 import numpy as np
 
@@ -18,12 +16,11 @@ from hop_sim.trajectories.creation import create_store
 from hop_sim.trajectories.digest import object_digest, track_digest
 from hop_sim.trajectories.header import StoreHeader, require_same
 from hop_sim.trajectories.layout import COLUMNS
+from hop_sim.trajectories.lock import lock_store
 from hop_sim.trajectories.place import DurableStore, StorePlace
 from hop_sim.trajectories.rows import OBJECTS_FILE, TRACKS_FILE, ObjectRow, TrackRow, append_rows
 from hop_sim.trajectories.store import TrajectoryStore
 from hop_sim.trajectories.track_result import TrackResult, require_sound
-
-_LOCK_FILE = "lock"
 
 
 class TrajectoryWriter:
@@ -45,7 +42,7 @@ class TrajectoryWriter:
             TrajectoryError: there is no store, it is damaged, or another process writes it.
         """
         self.path = path
-        self._lock = _lock(path)
+        self._lock = lock_store(path)
         try:
             self._files = DurableStore(path)
             store = TrajectoryStore(StorePlace(str(path), self._files))
@@ -220,23 +217,3 @@ class TrajectoryWriter:
         for column in COLUMNS.values():
             self._arrays.cut(column, self._commit.rows(column))
         self._left_over = False
-
-
-def _lock(path: Path) -> IO[bytes]:
-    """Return the open lock of the store at `path`, held by this process until it is closed."""
-    if not (path / COMMIT_FILE).is_file():
-        raise TrajectoryError(
-            f"{path}: is no trajectory store: it has no {COMMIT_FILE}; check the path"
-        )
-    try:
-        lock = (path / _LOCK_FILE).open("ab")
-    except OSError as error:
-        raise TrajectoryError(f"{path}: cannot be written: {error.strerror}") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.close()
-        raise TrajectoryError(
-            f"{path}: is being written by another process; wait for it or stop it"
-        ) from error
-    return lock
