@@ -1,0 +1,1 @@
+"""Depth images of a store's trajectories, kept beside its columns."""
