@@ -18,6 +18,8 @@ from hop_core.errors import TrajectoryError
 from hop_core.safety_config import load_safety
 from hop_sim.episode_progress import watched
 from hop_sim.trajectories.check import check_store
+from hop_sim.trajectories.depth.reading import has_depth
+from hop_sim.trajectories.depth.record import COMMAND
 from hop_sim.trajectories.merge import merge_stores
 from hop_sim.trajectories.release.config import JointOrder, load_release_config
 from hop_sim.trajectories.release.folders import find_folders
@@ -67,7 +69,7 @@ class MergeOptions:
     """Put the tracks of several stores into one.
 
     The stores must be made by the same settings and share no track. A merge that was stopped goes
-    on. The stores themselves stay as they are.
+    on. The stores themselves stay as they are. Their rendered depth is not merged.
     """
 
     stores: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="STORE...")]
@@ -148,6 +150,8 @@ def check_main(argv: list[str]) -> int:
     options = tyro.cli(CheckOptions, args=argv, prog="hop trajectories check")
     store = TrajectoryStore.open(options.store)
     parts = 1 + len(store.objects) + len(store.tracks)
+    if has_depth(store):
+        parts += 1 + len(store.tracks)
     found = watched(check_store(store), "parts", parts)
     problems = {part: problem for part, problem in found if problem}
     if options.json:
@@ -175,6 +179,8 @@ def merge_main(argv: list[str]) -> int:
         f"{added} tracks added; {options.out} holds {len(merged.tracks)} with {len(merged)} "
         f"trajectories, content {merged.content}"
     )
+    if any(map(has_depth, stores)):
+        print(f"depth is not merged; the same images are rendered again by {COMMAND} {options.out}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a store: each track against its checksum, each object, and the index."""
+"""What is wrong with a store: each track and its depth against checksums, objects, the index."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from hop_core.errors import TrajectoryError
+from hop_sim.trajectories.depth.check import check_depth
 from hop_sim.trajectories.digest import object_digest
 from hop_sim.trajectories.reading import checksum, track_rows
 from hop_sim.trajectories.rows import ObjectRow, TrackRow
@@ -17,13 +18,14 @@ from hop_sim.trajectories.store import TrajectoryStore
 def check_store(store: TrajectoryStore) -> Iterator[tuple[str, str]]:
     """Yield the name of each part of the store with what is wrong with it, empty if nothing is.
 
-    Parts are the tables, then each object, then each track.
+    Parts are the tables, then each object, then each track, then what there is of its depth.
     """
     yield "tables", _tables_problem(store)
     for item in store.objects:
         yield f"object '{item.name}'", _object_problem(store, item)
     for number, track in enumerate(store.tracks):
         yield f"track '{track.info.name}'", _track_problem(store, number, track)
+    yield from check_depth(store)
 
 
 def _tables_problem(store: TrajectoryStore) -> str:
