@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
 
 from hop_core.errors import ConfigError, TrackError
 from hop_core.retargeting.solvers import SolverName
+from hop_sim.depth_rendering.render_cli import render_store, rendering_text
 from hop_sim.episode_progress import watched
 from hop_sim.retarget.config import PruneConfig
 from hop_sim.retarget.ray_runner import RayRunner
@@ -24,6 +25,7 @@ from hop_sim.retarget.runner import LocalRunner
 from hop_sim.retarget.settings import RetargetSettings, load_settings
 from hop_sim.statistics import rate_of
 from hop_sim.tracks.files import about_path, list_tracks
+from hop_sim.trajectories.depth.recipe import load_recipe
 from hop_sim.trajectories.header import make_header
 from hop_sim.trajectories.writer import TrajectoryWriter
 
@@ -51,6 +53,9 @@ class Arguments:
     """Threads of the simulation; default: one per core. Results do not depend on it."""
     ray: bool = False
     """Fan attempts out over the Ray cluster of RAY_ADDRESS, or a local one; same results."""
+    render_depth: bool = False
+    """Then render what a depth policy would have seen along all trajectories of the store; see hop
+    trajectories render-depth, which does the same later."""
     json: bool = False
     """Print one JSON line in place of the summary."""
     config_dir: Path | None = None
@@ -70,9 +75,11 @@ def main(argv: list[str]) -> int:
         raise ConfigError(f"--seed must be 0 to {_MOST_SEED}, got {args.seed}")
     files = _files(args.tracks)
     settings = load_settings(args.attempts, args.seed, args.solver, args.config_dir)
+    recipe = load_recipe(config_dir=args.config_dir) if args.render_depth else None
     with TrajectoryWriter.resume(args.store, make_header(settings.hashes())) as writer:
         outcomes = _run(files, writer, settings, args)
-    _summarise(outcomes, args, settings.engine.prune)
+    depth = render_store(args.store, recipe, args.threads) if recipe is not None else None
+    _summarise(outcomes, depth, args, settings.engine.prune)
     return int(any(outcome.reasons for outcome in outcomes))
 
 
@@ -106,7 +113,12 @@ def _run(
         return watched(told(outcomes), "tracks", len(files), console)
 
 
-def _summarise(outcomes: list[TrackOutcome], args: Arguments, prune: PruneConfig) -> None:
+def _summarise(
+    outcomes: list[TrackOutcome],
+    depth: dict[str, Any] | None,
+    args: Arguments,
+    prune: PruneConfig,
+) -> None:
     totals: Counter[str] = Counter()
     for outcome in outcomes:
         totals["retargeted"] += outcome.attempts > 0
@@ -115,7 +127,8 @@ def _summarise(outcomes: list[TrackOutcome], args: Arguments, prune: PruneConfig
         for name in ("attempts", "kept_any", "kept_contact"):
             totals[name] += getattr(outcome, name)
     if args.json:
-        print(json.dumps({**totals, "tracks": [asdict(outcome) for outcome in outcomes]}))
+        tracks = [asdict(outcome) for outcome in outcomes]
+        print(json.dumps({**totals, "tracks": tracks, "depth": depth}))
         return
     print(
         f"{totals['retargeted']} tracks retargeted, {totals['was_there']} were there, "
@@ -128,3 +141,5 @@ def _summarise(outcomes: list[TrackOutcome], args: Arguments, prune: PruneConfig
         ):
             rate = rate_of(totals[name], totals["attempts"])
             print(f"kept of {rate.trials} attempts, {reading}: {rate.successes} ({rate.value:.3f})")
+    if depth is not None:
+        print(rendering_text(depth))
