@@ -299,6 +299,11 @@ def test_what_does_not_belong_together_is_refused(rendered: Rendered, tmp_path: 
     for arguments in (["--workers", "0"], ["--noise", "-1"]):
         with pytest.raises(ConfigError, match="must be"):
             render_cli.render_main([str(path), *arguments])
+    coarse = REAL.model_copy(
+        update={"camera": REAL.camera.model_copy(update={"resolution": "640x360"})}
+    )
+    with pytest.raises(TrajectoryError, match=r"with camera\.resolution 320x180"):
+        render(path, coarse)
     with DepthWriter(path, REAL), pytest.raises(TrajectoryError, match="by another process"):
         TrajectoryWriter(path)
     with pytest.raises(TrajectoryError, match="no trajectory store"):

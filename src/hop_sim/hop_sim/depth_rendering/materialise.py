@@ -67,8 +67,8 @@ def _rendered(
         yield from over_processes(make, groups, min(workers, len(groups)))
     except BrokenProcessPool as error:
         raise TrajectoryError(
-            f"{store.address}: a rendering process was killed, perhaps for memory; run the same "
-            "command again, with fewer --workers"
+            f"{store.address}: a rendering process died, for want of memory or in the graphics "
+            "driver; what is stored is whole: run the same command again"
         ) from error
 
 

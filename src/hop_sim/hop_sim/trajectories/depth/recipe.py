@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field
 
@@ -40,13 +41,24 @@ class DepthRecipe(Config):
         Raises:
             TrajectoryError: naming what differs.
         """
-        theirs = other.model_dump()
-        for name, mine in self.model_dump().items():
-            if mine != theirs[name]:
+        mine, theirs = _leaves(self.model_dump()), _leaves(other.model_dump())
+        for name, value in mine.items():
+            if value != theirs[name]:
                 raise TrajectoryError(
-                    f"{where}: was made with {name} {mine}, this run has {theirs[name]}; give the "
+                    f"{where}: was made with {name} {value}, this run has {theirs[name]}; give the "
                     f"same, or remove {where} to make it anew"
                 )
+
+
+def _leaves(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The values of a configuration by their full names."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, dict):
+            found |= _leaves(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = value
+    return found
 
 
 def load_recipe(
