@@ -6,7 +6,6 @@ import json
 import os
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -107,7 +106,7 @@ def _run(
             yield outcome
 
     threads = args.threads or os.cpu_count() or 1
-    cluster = RayRunner(settings) if args.ray else nullcontext(LocalRunner(settings, threads))
+    cluster = RayRunner(settings) if args.ray else LocalRunner(settings, threads)
     with cluster as runner:
         outcomes = retarget_tracks(files, writer, runner, settings)
         return watched(told(outcomes), "tracks", len(files), console)

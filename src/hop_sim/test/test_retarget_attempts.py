@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hop_core.embodiment import ARM, HAND, load_embodiment
 from hop_sim.retarget.attempts import PARKED_M, Attempts, draw_attempts
 from hop_sim.retarget.config import EngineConfig, load_engine
-from hop_sim.retarget.motion import object_motion
+from hop_sim.retarget.motion import carried, object_motion
 from hop_sim.tracks.resample import Track20
 from hop_sim.tracks.rigid import inverse, pose, rotation_about, rotations, transform
 
@@ -171,6 +171,8 @@ def test_the_object_meets_its_track_at_the_end_of_every_step(turns, lead_in) -> 
             quaternion = motion.pose[row, k, 3:].copy()
             mujoco.mju_quatIntegrate(quaternion, motion.velocity[row, k, 3:], 0.05)
             np.testing.assert_allclose(position, motion.pose[row, k + 1, :3], atol=1e-9)
+            met = carried(motion.pose[:, k], motion.velocity[:, k], 0.05)[row]
+            np.testing.assert_allclose(met, [*position, *quaternion], atol=1e-9)
             met = abs(quaternion @ motion.pose[row, k + 1, 3:])
             assert 2.0 * np.arccos(min(met, 1.0)) < 1e-7  # arccos has half of the digits
         want = attempts.T_base_table[row] @ T

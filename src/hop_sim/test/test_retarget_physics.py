@@ -66,7 +66,7 @@ def test_the_object_is_where_its_track_says_whatever_pushes_it(
     assert (rollouts.penetration_m > 0.0).all()  # each hand did push
     assert (rollouts.reason < 0).all()
     seen, wanted = np.swapaxes(np.array(watched.pose), 0, 1), rollouts.object_pose
-    assert np.linalg.norm(seen[..., :3] - wanted[..., :3], axis=2).max() < 0.002
+    assert np.linalg.norm(seen[..., :3] - wanted[..., :3], axis=2).max() < 0.001
     aligned = np.abs(np.einsum("bni,bni->bn", seen[..., 3:], wanted[..., 3:])).clip(0.0, 1.0)
     assert np.rad2deg(2.0 * np.arccos(aligned)).max() < 1.0
 

@@ -61,6 +61,22 @@ def object_motion(
     )
 
 
+def carried(pose: np.ndarray, velocity: np.ndarray, time_s: float) -> np.ndarray:
+    """Return poses (B, 7) after `time_s` at `velocity` (B, 6); both as in `ObjectMotion`."""
+    speed = np.linalg.norm(velocity[:, 3:], axis=1)
+    half = 0.5 * speed * time_s
+    axis = velocity[:, 3:] / np.maximum(speed, _SMALL)[:, None]
+    c, (x, y, z) = np.cos(half), (axis * np.sin(half)[:, None]).T
+    a, b, d, e = pose[:, 3:].T  # the turn is in the object's frame: it is multiplied from the right
+    turned = [
+        a * c - b * x - d * y - e * z,
+        a * x + b * c + d * z - e * y,
+        a * y - b * z + d * c + e * x,
+        a * z + b * y - d * x + e * c,
+    ]
+    return np.column_stack([pose[:, :3] + time_s * velocity[:, :3], *turned])
+
+
 def yaw_quaternions(yaw_rad: np.ndarray) -> np.ndarray:
     """Return the turns `yaw_rad` (B,) about z as quaternions (B, 4)."""
     zero = np.zeros_like(yaw_rad)

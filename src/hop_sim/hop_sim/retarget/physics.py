@@ -11,7 +11,7 @@ from mujoco.batch import Batch
 from hop_core.embodiment import ARM, HAND, JOINT_NAMES, Embodiment
 from hop_sim.retarget.attempts import Attempts
 from hop_sim.retarget.config import PhysicsConfig
-from hop_sim.retarget.motion import yaw_quaternions
+from hop_sim.retarget.motion import carried, yaw_quaternions
 from hop_sim.retarget.scene import (
     ARM_LINKS,
     OBJECT,
@@ -133,14 +133,16 @@ class BatchPhysics:
         """See `Physics.step`; targets go evenly from the last ones to `q_target`."""
         n, start = self._config.substeps, self._q_target[rows]
         speed = (q_target - start) / self._config.step_s
-        self._qpos[rows, self._pose] = object_pose
-        self._qvel[rows, self._velocity] = object_velocity
         touched = np.zeros(len(rows), dtype=bool)
         depth_m, saturated = np.zeros(len(rows)), np.zeros(len(rows))
         for i in range(1, n + 1):
             control = start + speed * (i * self._config.period_s)
             control[:, ARM] += self._lead_s * speed[:, ARM]
             self._ctrl[rows] = control
+            self._qpos[rows, self._pose] = carried(
+                object_pose, object_velocity, (i - 1) * self._config.period_s
+            )
+            self._qvel[rows, self._velocity] = object_velocity
             self.batch.step(ids=rows)
             sensors = self._sensors[rows]
             touched |= sensors[:, self._found].max(axis=1) > 0.0

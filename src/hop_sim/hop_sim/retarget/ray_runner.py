@@ -6,21 +6,19 @@ import logging
 import os
 import secrets
 import socket
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
+from itertools import cycle
 from types import TracebackType
 from typing import Any
 
 from hop_core.ending_signals import interrupt_on_ending_signal
 from hop_core.errors import ConfigError, HopError
 from hop_sim.retarget.part import Part, Worker
-from hop_sim.retarget.runner import Answer, answer_of
+from hop_sim.retarget.runner import Answer, PendingPart, answers, divided
 from hop_sim.retarget.settings import RetargetSettings
 from hop_sim.tracks.resample import Track20
 
-_ATTEMPTS_AT_ONCE = 100  # of a task; attempts do not depend on how they are divided
-_TASKS_AHEAD = 2  # for each worker
 _ANSWER_S = 5.0  # after which nobody is at an address; Ray itself waits for minutes
 _LOST = {"max_restarts": 2, "max_task_retries": 2}  # a worker's tasks come out the same elsewhere
 
@@ -48,29 +46,17 @@ class RayRunner:
         count = max(1, int(self._ray.cluster_resources().get("CPU", 1)))
         actor = self._ray.remote(num_cpus=1, **_LOST)(Worker)
         self._workers = [actor.remote(settings, threads=1) for _ in range(count)]
-        attempts = settings.engine.attempts
-        self._ranges = [
-            range(start, min(start + _ATTEMPTS_AT_ONCE, attempts))
-            for start in range(0, attempts, _ATTEMPTS_AT_ONCE)
-        ]
+        self._ranges = divided(settings.engine.attempts)
+        self._turn = cycle(self._workers)
 
     def run(self, tracks: Iterable[Track20]) -> Iterator[Answer]:
         """See `Runner.run`."""
-        ahead: deque[list[Callable[[], Part]]] = deque()
-        turn = 0
-        for track in tracks:
-            reference = self._ray.put(track)
-            tasks: list[Callable[[], Part]] = []
-            for numbers in self._ranges:
-                worker = self._workers[turn % len(self._workers)]
-                task = worker.work.remote(reference, numbers)
-                tasks.append(partial(self._result, task))
-                turn += 1
-            ahead.append(tasks)
-            if sum(map(len, ahead)) > _TASKS_AHEAD * len(self._workers):
-                yield answer_of(ahead.popleft())
-        while ahead:
-            yield answer_of(ahead.popleft())
+        return answers(tracks, self._submit, len(self._workers))
+
+    def _submit(self, track: Track20) -> list[PendingPart]:
+        reference = self._ray.put(track)
+        tasks = [next(self._turn).work.remote(reference, numbers) for numbers in self._ranges]
+        return [partial(self._result, task) for task in tasks]
 
     def _result(self, task: Any) -> Part:
         """What `task` returned; what it raised comes without the worker's traceback."""
