@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from hop_core.embodiment import ARM
 from hop_policy.contract import PolicyContract
-from hop_policy.dataset import SegmentBatch
+from hop_policy.segments import SegmentBatch
 from hop_policy.train_config import AugmentConfig
 
 

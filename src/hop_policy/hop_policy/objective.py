@@ -9,20 +9,18 @@ import torch
 from torch import Tensor
 
 from hop_policy.contract import PolicyContract
-from hop_policy.dataset import EpisodeStore, SegmentBatch, Segmenting
+from hop_policy.frame_store import FrameStore
 from hop_policy.model import PolicyModel
+from hop_policy.segments import SegmentBatch, Segmenting
 from hop_policy.train_config import LossUnits
 
 Metrics = dict[str, float]
 
 
-def predict(
-    model: PolicyModel, batch: SegmentBatch, cut: Segmenting
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Returns predicted and true actions, policy units, and which steps count.
+def predict(model: PolicyModel, batch: SegmentBatch, cut: Segmenting) -> tuple[Tensor, Tensor]:
+    """Returns predicted and true actions (N, context, 23), policy units.
 
-    Shapes are (N, context, 23), twice, and (N, context); N is the number of windows that end inside
-    their episodes. Each frame is encoded once.
+    N is the number of windows that end inside their episodes. Each frame is encoded once.
     """
     return _predict(model, _encode(model, batch), batch, cut)
 
@@ -40,8 +38,9 @@ def training_loss(
     """
     unit = model.action_std if units == "whitened" else torch.ones_like(model.action_std)
     tokens = _encode(model, batch)
-    predicted, action, valid = _predict(model, tokens, batch, cut)
-    loss = ((predicted - action).abs() / unit)[valid].mean()
+    predicted, action = _predict(model, tokens, batch, cut)
+    error = (predicted - action).abs() / unit * batch.valid[..., None]
+    loss = error.sum() / (batch.counted * action.shape[-1])
     if cut.foresight and foresight_weight:
         foreseen = model.foresee(tokens) - batch.future.flatten(0, 1)
         loss = loss + foresight_weight * (foreseen.abs() / unit).mean()
@@ -55,16 +54,11 @@ def _encode(model: PolicyModel, batch: SegmentBatch) -> Tensor:
 
 def _predict(
     model: PolicyModel, tokens: Tensor, batch: SegmentBatch, cut: Segmenting
-) -> tuple[Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor]:
     segments, frames = batch.proprio.shape[:2]
-    inside = batch.valid[:, -1]
-    windows = cut.unfold(tokens.view(segments, frames, *tokens.shape[1:]))[inside]
-    valid = batch.valid[inside]
-    return (
-        model.decode(windows, None if valid.all() else valid),
-        cut.unfold(batch.action)[inside],
-        valid,
-    )
+    windows = cut.unfold(tokens.view(segments, frames, *tokens.shape[1:]))[batch.inside]
+    predicted = model.decode(windows, batch.valid if batch.padded else None)
+    return predicted, cut.unfold(batch.action)[batch.inside]
 
 
 class Validation:
@@ -76,7 +70,7 @@ class Validation:
     """
 
     def __init__(
-        self, store: EpisodeStore, contract: PolicyContract, context: int, action_std: Tensor
+        self, store: FrameStore, contract: PolicyContract, context: int, action_std: Tensor
     ) -> None:
         """Keeps the episodes; `action_std` (23,) is the training set's, policy units."""
         self.store, self.contract, self.context = store, contract, context
@@ -101,7 +95,7 @@ class Validation:
             batch, cut = self._whole(i)
             if foreign_vision:
                 batch = self._with_vision_of((i + 1) % len(self.store.lengths), batch)
-            predicted, action, _ = predict(model, batch, cut)
+            predicted, action = predict(model, batch, cut)
             errors.append((predicted[:, -1] - action[:, -1]).abs())
         model.train(was_training)
         return self._summary(torch.cat(errors))
@@ -109,9 +103,9 @@ class Validation:
     def baselines(self) -> dict[str, Metrics]:
         """Returns the errors of copying the present posture, or the previous label."""
         copy_proprio, previous_label = [], []
-        for start, length in zip(self.store.starts, self.store.lengths, strict=True):
-            rows = slice(int(start), int(start + length))
-            action, proprio = self.store.action[rows], self.store.proprio[rows]
+        for i in range(len(self.store.lengths)):
+            rows = self.store.episode(i)
+            action, proprio = self.store.action(rows), self.store.proprio(rows)
             copy_proprio.append((proprio - action).abs())
             # Before the first tick there is no label: the posture stands in for it.
             previous = torch.cat([proprio[:1], action[:-1]])

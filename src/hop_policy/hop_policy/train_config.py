@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from hop_core.config import Config
-from hop_policy.dataset import Segmenting
 from hop_policy.model import PolicyConfig
+from hop_policy.segments import Segmenting
 
 LossUnits = Literal["scaled", "whitened"]
 

@@ -11,19 +11,21 @@ import numpy as np
 from torch import Tensor
 
 from hop_policy.contract import PolicyContract
-from hop_policy.dataset import Episode, EpisodeStore, SegmentBatch, SegmentSampler, split_episodes
+from hop_policy.dataset import Episode, split_episodes, store_episodes
+from hop_policy.frame_store import FrameStore, SegmentSampler
 from hop_policy.optimise import resolve_device
+from hop_policy.segments import WHOLE, SegmentBatch, Share
 from hop_policy.train_config import TrainConfig
 
 
 class BatchSource(Protocol):
     """Where training batches come from: any data set that can draw the batch of a step."""
 
-    def batch(self, step: int) -> SegmentBatch:
-        """Returns the batch of `step`, the same at every call."""
+    def batch(self, step: int, share: Share = WHOLE) -> SegmentBatch:
+        """Returns the batch of `step`, or a share of it; the same at every call."""
 
     def statistics(self, floor: Tensor) -> dict[str, Tensor]:
-        """Returns the whitening statistics of the training set; see `EpisodeStore.statistics`."""
+        """Returns the whitening statistics of the training set; see `FrameStore.statistics`."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class TrainData:
     """
 
     train: BatchSource
-    val: EpisodeStore
+    val: FrameStore
     provenance: Mapping[str, Any]
 
 
@@ -53,7 +55,7 @@ def data_of_episodes(
     episodes = sorted(episodes, key=lambda e: e.name)
     train, val = split_episodes(episodes, config.val_fraction, config.seed)
     device = resolve_device(config.device)
-    store = EpisodeStore(train, contract, device)
+    store = store_episodes(train, contract, device)
     provenance = {
         "fingerprint": fingerprint(episodes),
         "episodes": len(episodes),
@@ -62,7 +64,7 @@ def data_of_episodes(
         "training_episodes": [e.name for e in train],
     }
     sampler = SegmentSampler(store, config.cut, config.segments, config.seed)
-    return TrainData(sampler, EpisodeStore(val, contract, device), provenance)
+    return TrainData(sampler, store_episodes(val, contract, device), provenance)
 
 
 def fingerprint(episodes: Sequence[Episode]) -> str:

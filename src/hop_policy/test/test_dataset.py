@@ -10,7 +10,10 @@ import torch
 
 from hop_core.errors import BagError
 from hop_policy.contract import PolicyContract
-from hop_policy.dataset import Episode, EpisodeStore, Segmenting, SegmentSampler, split_episodes
+from hop_policy.dataset import Episode, split_episodes, store_episodes
+from hop_policy.frame_rows import Int16Rows
+from hop_policy.frame_store import SegmentSampler
+from hop_policy.segments import Segmenting, Share
 
 DEPTH, CLOUD = PolicyContract(), PolicyContract(vision="point_cloud")
 
@@ -25,14 +28,16 @@ def episode(name: str, ticks: int, contract: PolicyContract = CLOUD, group: str 
 
 def test_windows_hold_the_ticks_that_they_should() -> None:
     one, two = episode("a", 9), episode("b", 30)
-    store = EpisodeStore([one, two], CLOUD)
+    store = store_episodes([one, two], CLOUD)
     cut = Segmenting(context=4, windows=3, stride=2)
     # Ends at ticks 1, 3, 5 of episode a; 28, 30, 32 of b, of which the last two lie outside.
     batch = store.segments(np.array([0, 1]), np.array([1, 28]), cut)
     windows, labels = cut.unfold(batch.proprio), cut.unfold(batch.action)
     assert windows.shape == (6, 4, 23)
-    expected = [[0, 0, 1, 1], [1, 1, 1, 1], [1, 1, 1, 1], [1, 1, 1, 1], [0] * 4, [0] * 4]
-    assert batch.valid.int().tolist() == expected
+    assert batch.inside.tolist() == [0, 1, 2, 3]
+    assert batch.valid.int().tolist() == [[0, 0, 1, 1], [1] * 4, [1] * 4, [1] * 4]
+    assert batch.padded
+    assert batch.counted.item() == 14
     np.testing.assert_array_equal(windows[0, 2:], one.proprio[:2])
     np.testing.assert_array_equal(windows[2], one.proprio[2:6])
     np.testing.assert_array_equal(windows[3], two.proprio[25:29])
@@ -42,15 +47,15 @@ def test_windows_hold_the_ticks_that_they_should() -> None:
 
 def test_every_window_is_equally_likely() -> None:
     lengths = (5, 12)
-    store = EpisodeStore([episode("a", 5), episode("b", 12)], CLOUD)
+    store = store_episodes([episode("a", 5), episode("b", 12)], CLOUD)
     cut = Segmenting(context=4, windows=3, stride=2)
     sampler = SegmentSampler(store, cut, segments=500, seed=0)
     ends = torch.arange(17)
     seen: Counter[int] = Counter()
     for step in range(20):
         batch = sampler.batch(step)
-        last = cut.unfold(batch.proprio)[batch.valid[:, -1], -1]
-        seen.update(torch.cdist(last, store.proprio).argmin(1).tolist())
+        last = cut.unfold(batch.proprio)[batch.inside, -1]
+        seen.update(torch.cdist(last, store.proprio(torch.arange(17))).argmin(1).tolist())
     counts = np.array([seen[int(i)] for i in ends])
     assert len(counts) == sum(lengths)
     assert counts.min() > 0.85 * counts.mean()
@@ -58,7 +63,7 @@ def test_every_window_is_equally_likely() -> None:
 
 
 def test_a_batch_depends_on_seed_and_step_alone() -> None:
-    store = EpisodeStore([episode("a", 20), episode("b", 20)], CLOUD)
+    store = store_episodes([episode("a", 20), episode("b", 20)], CLOUD)
     cut = Segmenting(8, 4, 2)
     one, again = (SegmentSampler(store, cut, 4, seed=3) for _ in range(2))
     again.batch(0)
@@ -68,10 +73,30 @@ def test_a_batch_depends_on_seed_and_step_alone() -> None:
     assert not torch.equal(one.batch(7).proprio, other.batch(7).proprio)
 
 
+def test_shares_make_up_the_whole_batch() -> None:
+    store = store_episodes([episode("a", 7), episode("b", 20)], CLOUD)
+    sampler = SegmentSampler(store, Segmenting(8, 4, 2), segments=6, seed=3)
+    whole, parts = sampler.batch(7), [sampler.batch(7, Share(i, 3)) for i in range(3)]
+    for name in ("proprio", "vision", "action", "valid"):
+        assert torch.equal(torch.cat([getattr(p, name) for p in parts]), getattr(whole, name))
+    assert whole.counted == whole.valid.sum()
+    assert all(p.counted == pytest.approx(whole.counted.item() / 3) for p in parts)
+
+
+def test_16_bit_rows_are_off_by_half_a_step_at_most() -> None:
+    values = np.random.default_rng(0).uniform(-2, 2, (1000, 23)).astype(np.float32)
+    values[0, :2] = -2, 2
+    rows = Int16Rows(torch.from_numpy(Int16Rows.pack(values, -2, 2)), -2, 2)
+    restored = rows(torch.arange(1000)).numpy()
+    assert np.abs(restored - values).max() < 0.5 * 4 / 65534 + 1e-6
+    with pytest.raises(ValueError, match="-2 to 2"):
+        Int16Rows.pack(values * 1.1, -2, 2)
+
+
 def test_stored_depth_is_within_10_micrometres() -> None:
     source = episode("a", 6, DEPTH)
     source.vision[0, 0] = 1.0
-    store = EpisodeStore([source], DEPTH)
+    store = store_episodes([source], DEPTH)
     restored = store.vision(torch.arange(6)).numpy()
     np.testing.assert_allclose(restored, source.vision, atol=1e-5)
     assert restored.max() <= 1.0
@@ -93,20 +118,20 @@ def test_broken_episodes_are_named() -> None:
     good = episode("good", 5)
     bad = Episode("bad", good.proprio, good.vision[:4], good.action)
     with pytest.raises(BagError, match="bad: vision must be"):
-        EpisodeStore([good, bad], CLOUD)
+        store_episodes([good, bad], CLOUD)
     action = good.action.copy()
     action[2, 3] = np.nan
     with pytest.raises(BagError, match="worse: action holds NaN"):
-        EpisodeStore([Episode("worse", good.proprio, good.vision, action)], CLOUD)
+        store_episodes([Episode("worse", good.proprio, good.vision, action)], CLOUD)
     with pytest.raises(BagError, match="no episode"):
-        EpisodeStore([], CLOUD)
+        store_episodes([], CLOUD)
 
 
 def test_whitening_statistics_have_a_floor() -> None:
     still = episode("still", 50)
     still.proprio[:, 5] = 0.25
     floor = torch.full((23,), 0.01)
-    statistics = EpisodeStore([still], CLOUD).statistics(floor)
+    statistics = store_episodes([still], CLOUD).statistics(floor)
     assert statistics["proprio_std"][5] == pytest.approx(0.01)
     assert statistics["proprio_mean"][5] == pytest.approx(0.25)
     np.testing.assert_allclose(
@@ -122,7 +147,7 @@ def test_foresight_brings_later_labels_and_stops_at_the_episodes_end():
         np.zeros((6, 60, 60), np.float32),
         np.repeat(np.arange(6, dtype=np.float32)[:, None], 23, axis=1),
     )
-    store = EpisodeStore([episode], PolicyContract())
+    store = store_episodes([episode], PolicyContract())
     batch = store.segments(np.array([0]), np.array([3]), Segmenting(2, 1, 1, (1, 10)))
     assert batch.action[0, :, 0].tolist() == [2.0, 3.0]
     assert batch.future[0, :, :, 0].tolist() == [[2.5, 4.5], [3.5, 4.5]]
