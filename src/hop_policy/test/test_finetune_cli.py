@@ -16,8 +16,9 @@ from hop_policy import messages
 from hop_policy.bag_writer import EpisodeWriter
 from hop_policy.contract import load_contract
 from hop_policy.episode_info import EpisodeInfo
-from hop_policy.finetune_cli import Arguments, main, resolve
+from hop_policy.finetune_cli import CONFIG, Arguments, main
 from hop_policy.inference import Policy
+from hop_policy.train_options import resolve
 
 MS = 1_000_000
 T0 = 1_700_000_000_000_000_000
@@ -97,7 +98,8 @@ def test_options_override_the_file(tmp_path: Path) -> None:
             max_minutes=3.0,
             vision="point_cloud",
             set=("augment.proprio_noise=0.02", "model.context=8"),
-        )
+        ),
+        CONFIG,
     )
     assert contract.vision == "point_cloud"
     assert (config.seed, config.max_minutes, config.max_steps) == (7, 3.0, None)
@@ -132,7 +134,7 @@ def test_shipped_configurations_are_valid(name: str) -> None:
 )
 def test_bad_values_are_named(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        resolve(Arguments(demos=tmp_path, out=tmp_path, set=(text,)))
+        resolve(Arguments(demos=tmp_path, out=tmp_path, set=(text,)), CONFIG)
 
 
 def test_bad_input_is_refused_before_anything_is_written(tmp_path: Path) -> None:

@@ -1,0 +1,130 @@
+"""What the commands that train share: their options, the resolved configuration, the summary."""
+
+from __future__ import annotations
+
+import platform
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import tyro
+import yaml
+
+from hop_core.config import config_path, load_config, validate
+from hop_core.errors import CheckpointError, ConfigError
+from hop_policy import checkpoint as ck
+from hop_policy.contract import PolicyContract, VisionKind, load_contract
+from hop_policy.episode_info import software_version
+from hop_policy.train import require_free
+from hop_policy.train_config import TrainConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """Options of a run, whatever it learns from."""
+
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """Checkpoint directory to write."""
+    config: Path | None = None
+    """Training configuration; default: the command's own."""
+    init: Path | None = None
+    """Checkpoint to start from; its network is used. Default: random weights."""
+    max_minutes: float | None = None
+    """Time budget of training [min], instead of the configuration's."""
+    max_steps: int | None = None
+    """Budget in steps, instead of the configuration's."""
+    seed: int | None = None
+    """Seed of weights, split, batches and augmentation, instead of the configuration's."""
+    vision: VisionKind | None = None
+    """What the policy sees, instead of policy.yaml's."""
+    config_dir: Path | None = None
+    """Folder of policy.yaml and of the training configurations. Default: the installed one."""
+    resume: bool = False
+    """Continue the run in OUT, with its configuration."""
+    set: tuple[str, ...] = ()
+    """Other values of the configuration, such as augment.proprio_noise=0.02."""
+
+
+def resolve(
+    options: TrainOptions, default: str, vision: VisionKind | None = None
+) -> tuple[PolicyContract, TrainConfig]:
+    """Returns contract and configuration of the run that `options` ask for.
+
+    A resumed run keeps its own, but for the budget. Else: the file, then the network of `init`,
+    then the options.
+
+    Args:
+        options: what was asked for.
+        default: name of the configuration where none is named.
+        vision: what the policy sees where that is not named; None is as in policy.yaml.
+
+    Raises:
+        ConfigError: a file or value is not usable.
+        CheckpointError: the run to resume, or the one to start from, is not usable.
+    """
+    budget = {"max_minutes": options.max_minutes, "max_steps": options.max_steps}
+    changes: dict[str, Any] = {k: v for k, v in budget.items() if v is not None}
+    if options.resume:
+        if options.set or options.config or options.seed is not None or options.vision:
+            raise CheckpointError(
+                "--resume continues with the run's own configuration; only the budget may change, "
+                "so leave out --config, --seed, --vision and --set"
+            )
+        saved = ck.load_checkpoint_config(options.out)
+        values = {**saved.train, **changes}
+        return saved.contract, validate(values, TrainConfig, str(options.out / ck.CONFIG))
+    require_free(options.out)
+    contract = load_contract(options.config_dir, options.vision or vision)
+    path = options.config or config_path(default, options.config_dir)
+    values = load_config(path, TrainConfig).model_dump(mode="json")
+    if options.init is not None:
+        values["model"] = ck.load_checkpoint_config(options.init).model.model_dump(mode="json")
+    if options.seed is not None:
+        changes["seed"] = options.seed
+    for text in options.set:
+        _set(values, text)
+    return contract, validate({**values, **changes}, TrainConfig, str(path))
+
+
+def provenance(options: TrainOptions, command: list[str]) -> dict[str, Any]:
+    """Returns how a run was made: its whole `command`, start, software."""
+    return {
+        "command": command,
+        "init": str(options.init) if options.init else None,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "software": software_version(),
+    }
+
+
+def summary(out: Path, metrics: dict[str, Any]) -> str:
+    """Returns what the user wants to know at the end."""
+    units, best = metrics["units"], metrics["best"]
+    copying = min(b[units] for b in metrics["baselines"].values())
+    blind = metrics["last_blind"]
+    return (
+        f"{out}: {metrics['step']} steps in {metrics['minutes']:.1f} min "
+        f"({metrics['samples_per_s']:.0f} samples/s, {metrics['data_wait_share']:.0%} "
+        f"waiting for data)\n"
+        f"best validation L1 {best[units]:.4f} {units} at step {best['step']} "
+        f"(arm {best['arm_rad']:.4f} rad, hand {best['hand_rad']:.4f} rad); "
+        f"copying gives {copying:.4f}, another episode's vision "
+        + (f"{blind[units]:.4f}" if blind else "was not to be had from one validation episode")
+    )
+
+
+def _set(values: dict[str, Any], text: str) -> None:
+    """Changes `values` as "a.b=value" says, value being YAML; `validate` refuses unknown keys."""
+    key, equals, value = text.partition("=")
+    *sections, last = key.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise ConfigError(f"--set {text}: '{section}' is no section of the configuration")
+    if not equals:
+        raise ConfigError(f"--set {text}: write key=value, such as augment.proprio_noise=0.02")
+    values[last] = yaml.safe_load(value)
