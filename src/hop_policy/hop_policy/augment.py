@@ -10,21 +10,30 @@ from torch.nn import functional as F
 
 from hop_core.embodiment import ARM
 from hop_policy.contract import PolicyContract
-from hop_policy.segments import SegmentBatch
+from hop_policy.segments import WHOLE, SegmentBatch, Share
 from hop_policy.train_config import AugmentConfig
 
 
 class Augmenter:
-    """Changes the inputs of a batch, never its labels; a function of seed and step."""
+    """Changes the inputs of a batch, never its labels; a function of seed and step.
+
+    Where batches are shared out, the changes are drawn for the whole of them, so that they do not
+    depend on the number of shares.
+    """
 
     def __init__(
-        self, config: AugmentConfig, contract: PolicyContract, proprio_std: Tensor, seed: int
+        self,
+        config: AugmentConfig,
+        contract: PolicyContract,
+        proprio_std: Tensor,
+        seed: int,
+        share: Share = WHOLE,
     ) -> None:
         """Keeps what it needs; `proprio_std` (23,) is the training set's, policy units."""
-        self.config, self.contract, self.seed = config, contract, seed
-        share = torch.full_like(proprio_std, config.hand_noise_std)
-        share[ARM] = config.arm_noise_std
-        self.proprio_sigma = (config.proprio_noise**2 + (share * proprio_std) ** 2).sqrt()
+        self.config, self.contract, self.seed, self.share = config, contract, seed, share
+        factor = torch.full_like(proprio_std, config.hand_noise_std)
+        factor[ARM] = config.arm_noise_std
+        self.proprio_sigma = (config.proprio_noise**2 + (factor * proprio_std) ** 2).sqrt()
         self._generator = torch.Generator(proprio_std.device)
 
     def __call__(self, batch: SegmentBatch, step: int) -> SegmentBatch:
@@ -65,7 +74,14 @@ class Augmenter:
         )
 
     def _normal(self, like: Tensor) -> Tensor:
-        return torch.empty_like(like).normal_(generator=self._generator)
+        return self._mine(self._whole(like).normal_(generator=self._generator))
 
     def _uniform(self, like: Tensor) -> Tensor:
-        return torch.empty_like(like).uniform_(-1, 1, generator=self._generator)
+        return self._mine(self._whole(like).uniform_(-1, 1, generator=self._generator))
+
+    def _whole(self, like: Tensor) -> Tensor:
+        """Room for the whole batch of which `like` (S, ...) is a share."""
+        return like.new_empty(len(like) * self.share.of, *like.shape[1:])
+
+    def _mine(self, whole: Tensor) -> Tensor:
+        return whole[self.share.rows(len(whole))]

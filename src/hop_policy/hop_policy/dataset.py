@@ -93,6 +93,13 @@ def held_out_groups(groups: Sequence[str], val_fraction: float, seed: int) -> se
     return {names[i] for i in np.random.default_rng(seed).permutation(len(names))[:count]}
 
 
+def drawn(count: int, most: int | None, seed: int) -> np.ndarray:
+    """Returns `most` of the numbers below `count`, drawn by `seed`, rising; None is all."""
+    if most is None or count <= most:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).permutation(count)[:most])
+
+
 def store_episodes(
     episodes: Sequence[Episode], contract: PolicyContract, device: torch.device | str = "cpu"
 ) -> FrameStore:

@@ -90,11 +90,12 @@ class Validation:
     def _errors(self, model: PolicyModel, foreign_vision: bool) -> Metrics:
         was_training = model.training
         model.eval()
-        errors = []
-        for i in range(len(self.store.lengths)):
+        errors, count = [], len(self.store.lengths)
+        for i in range(count):
             batch, cut = self._whole(i)
             if foreign_vision:
-                batch = self._with_vision_of((i + 1) % len(self.store.lengths), batch)
+                # Neighbours may follow the same track: the episode half way round rarely does.
+                batch = self._with_vision_of((i + count // 2) % count, batch)
             predicted, action = predict(model, batch, cut)
             errors.append((predicted[:, -1] - action[:, -1]).abs())
         model.train(was_training)
@@ -121,7 +122,8 @@ class Validation:
 
     def _with_vision_of(self, other: int, batch: SegmentBatch) -> SegmentBatch:
         vision = self._whole(other)[0].vision
-        frame = torch.arange(batch.vision.shape[1]).clamp_max(vision.shape[1] - 1)
+        last = vision.shape[1] - 1
+        frame = torch.arange(batch.vision.shape[1], device=vision.device).clamp_max(last)
         return replace(batch, vision=vision[:, frame])
 
     def _summary(self, error: Tensor) -> Metrics:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import os
 
 import torch
 
@@ -15,12 +16,16 @@ from hop_policy.train_config import TrainConfig
 def resolve_device(device: str) -> torch.device:
     """Returns the device named; "auto" is a GPU if there is one.
 
+    Of several GPUs, that of this process by torchrun's number of it, else the first.
+
     Raises:
         ConfigError: a GPU is asked for where there is none.
     """
     if device == "cuda" and not torch.cuda.is_available():
         raise ConfigError("device: cuda was asked for, but torch sees no GPU; use auto or cpu")
-    return torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+    if device == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 
 def learning_rate(config: TrainConfig, step: int, fraction: float) -> float:

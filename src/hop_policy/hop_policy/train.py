@@ -14,6 +14,7 @@ from typing import Any
 from hop_core.errors import CheckpointError
 from hop_policy import checkpoint as ck
 from hop_policy.contract import PolicyContract
+from hop_policy.ranks import Ranks
 from hop_policy.train_config import TrainConfig
 from hop_policy.train_data import TrainData
 from hop_policy.train_progress import TrainProgress
@@ -29,6 +30,7 @@ def train(
     init: Path | None = None,
     resume: bool = False,
     progress: TrainProgress | None = None,
+    ranks: Ranks | None = None,
 ) -> dict[str, Any]:
     """Trains a policy into the directory `out`; returns its metrics.
 
@@ -40,19 +42,25 @@ def train(
         init: checkpoint whose weights are the start; None starts anew.
         resume: continue the run in `out`.
         progress: where to show progress; None makes one.
+        ranks: this process among those that train together; None is alone. The first of them
+            validates and writes.
 
     Raises:
+        ConfigError: the run cannot be shared out among `ranks`, or asks for what is not installed.
         CheckpointError: `out` holds a run already, or none to resume; `init` is not usable.
         ModelError: training diverged.
     """
+    ranks = ranks or Ranks()
+    ranks.require_divisible(config)
     if not resume:
         require_free(out)
-    trainer = Trainer(config, contract, data, out)
+    ranks.wait()  # or the first would write before the others have looked
+    trainer = Trainer(config, contract, data, out, ranks)
     if resume:
         trainer.resume()
     elif init is not None:
         trainer.initialise(init)
-    with progress or TrainProgress() as shown:
+    with progress or TrainProgress(ranks.console()) as shown:
         return trainer.run(shown)
 
 

@@ -11,6 +11,7 @@ from hop_policy.model import PolicyConfig
 from hop_policy.segments import Segmenting
 
 LossUnits = Literal["scaled", "whitened"]
+LogName = Literal["tensorboard", "wandb"]
 
 
 class AugmentConfig(Config):
@@ -50,7 +51,9 @@ class TrainConfig(Config):
         augment: random changes of the batches.
         seed: of weights, split, batches and augmentation.
         val_fraction: share of groups of episodes held out.
-        segments: segments of a batch.
+        max_val_episodes: held-out episodes that are judged at each validation, drawn once; null is
+            all.
+        segments: segments of a batch, over all processes.
         windows: windows of a segment; a batch trains on segments * windows of them.
         stride: ticks from one window of a segment to the next.
         whiten: give the network each joint in deviations of the training set; off is the paper.
@@ -67,6 +70,10 @@ class TrainConfig(Config):
         max_steps: budget in steps; null is none.
         max_minutes: budget in minutes of training, over all resumes; null is none.
         validate_every: steps between validations, each of which also saves.
+        precision: of the network while it trains; bfloat16 (autocast) where the hardware has it.
+        compile: have torch compile the loss; pays on GPUs, after a minute or two.
+        logs: other programs that are given the curves.
+        log_every: steps between the training losses that they are given.
         device: auto takes a GPU if there is one.
     """
 
@@ -74,6 +81,7 @@ class TrainConfig(Config):
     augment: AugmentConfig = AugmentConfig()
     seed: int = Field(default=0, ge=0)
     val_fraction: float = Field(default=0.1, gt=0, lt=1)
+    max_val_episodes: int | None = Field(default=None, ge=1)
     segments: int = Field(default=16, ge=1)
     windows: int = Field(default=16, ge=1)
     stride: int = Field(default=1, ge=1)
@@ -90,6 +98,10 @@ class TrainConfig(Config):
     max_steps: int | None = Field(default=None, ge=1)
     max_minutes: float | None = Field(default=None, gt=0)
     validate_every: int = Field(default=500, ge=1)
+    precision: Literal["float32", "bfloat16"] = "float32"
+    compile: bool = False
+    logs: tuple[LogName, ...] = ()
+    log_every: int = Field(default=50, ge=1)
     device: Literal["auto", "cpu", "cuda"] = "auto"
 
     @property

@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from hop_policy.contract import PolicyContract
-from hop_policy.dataset import Episode, split_episodes, store_episodes
+from hop_policy.dataset import Episode, drawn, split_episodes, store_episodes
 from hop_policy.frame_store import FrameStore, SegmentSampler
 from hop_policy.optimise import resolve_device
 from hop_policy.segments import WHOLE, SegmentBatch, Share
@@ -34,7 +34,7 @@ class TrainData:
 
     Attributes:
         train: source of batches, cut as the run's configuration says.
-        val: held-out episodes.
+        val: held-out episodes, at most as many as the configuration allows.
         provenance: where the data came from, kept beside the weights. Its "fingerprint" must be the
             same for a run to be resumed.
     """
@@ -54,6 +54,7 @@ def data_of_episodes(
     """
     episodes = sorted(episodes, key=lambda e: e.name)
     train, val = split_episodes(episodes, config.val_fraction, config.seed)
+    val = [val[i] for i in drawn(len(val), config.max_val_episodes, config.seed)]
     device = resolve_device(config.device)
     store = store_episodes(train, contract, device)
     provenance = {

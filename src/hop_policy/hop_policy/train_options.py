@@ -104,15 +104,17 @@ def provenance(options: TrainOptions, command: list[str]) -> dict[str, Any]:
 def summary(out: Path, metrics: dict[str, Any]) -> str:
     """Returns what the user wants to know at the end."""
     units, best = metrics["units"], metrics["best"]
-    copying = min(b[units] for b in metrics["baselines"].values())
+    copied = {name: errors[units] for name, errors in metrics["baselines"].items()}
+    memory = ", ".join(f"{mb:.0f} MB ({k[:-3]})" for k, mb in metrics["peak_memory_mb"].items())
     blind = metrics["last_blind"]
     return (
         f"{out}: {metrics['step']} steps in {metrics['minutes']:.1f} min "
         f"({metrics['samples_per_s']:.0f} samples/s, {metrics['data_wait_share']:.0%} "
-        f"waiting for data)\n"
+        f"waiting for data; peak memory {memory})\n"
         f"best validation L1 {best[units]:.4f} {units} at step {best['step']} "
         f"(arm {best['arm_rad']:.4f} rad, hand {best['hand_rad']:.4f} rad); "
-        f"copying gives {copying:.4f}, another episode's vision "
+        f"copying the posture gives {copied['copy_proprio']:.4f}, the previous label "
+        f"{copied['previous_label']:.4f}, another episode's vision "
         + (f"{blind[units]:.4f}" if blind else "was not to be had from one validation episode")
     )
 

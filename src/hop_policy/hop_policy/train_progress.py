@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+_SHOW_EVERY_S = 0.2
 
 
 class TrainProgress:
@@ -23,6 +26,7 @@ class TrainProgress:
             disable=not self._console.is_terminal,
             transient=True,
         )
+        self._next_s = 0.0
         self._task = self._bar.add_task("training", total=1.0, status="")
 
     def __enter__(self) -> TrainProgress:
@@ -38,6 +42,14 @@ class TrainProgress:
     ) -> None:
         """Ends the display."""
         self._bar.stop()
+
+    def due(self) -> bool:
+        """Returns whether the bar wants another step: now and then, and on a terminal only."""
+        now = time.monotonic()
+        if self._bar.disable or now < self._next_s:
+            return False
+        self._next_s = now + _SHOW_EVERY_S
+        return True
 
     def step(
         self, step: int, fraction: float, loss: float, rate: float, wait: float, left_s: float

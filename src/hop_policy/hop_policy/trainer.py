@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from hop_core.config import config_hash
 from hop_core.errors import CheckpointError, ModelError
@@ -17,19 +18,29 @@ from hop_policy.contract import PolicyContract
 from hop_policy.model import PolicyModel, parameter_count
 from hop_policy.objective import Validation, training_loss
 from hop_policy.optimise import WeightAverage, learning_rate, resolve_device
+from hop_policy.peak_memory import peak_memory
+from hop_policy.ranks import Ranks
+from hop_policy.run_logs import RunLog, open_logs
+from hop_policy.run_report import RunReport
 from hop_policy.train_config import TrainConfig
 from hop_policy.train_data import TrainData
-from hop_policy.train_progress import TrainProgress, clock
+from hop_policy.train_progress import TrainProgress
 
 
 class Trainer:
     """One training run in the directory `out`."""
 
     def __init__(
-        self, config: TrainConfig, contract: PolicyContract, data: TrainData, out: Path
+        self,
+        config: TrainConfig,
+        contract: PolicyContract,
+        data: TrainData,
+        out: Path,
+        ranks: Ranks | None = None,
     ) -> None:
         """Builds the network, optimiser and validation; loads and writes nothing."""
         self.config, self.contract, self.data, self.out = config, contract, data, out
+        self.ranks = ranks or Ranks()
         self.device = resolve_device(config.device)
         self.cut = config.cut
         torch.manual_seed(config.seed)
@@ -44,14 +55,17 @@ class Trainer:
             weight_decay=config.weight_decay,
             fused=True,
         )
-        self.augment = Augmenter(config.augment, contract, statistics["proprio_std"], config.seed)
+        self.augment = Augmenter(
+            config.augment, contract, statistics["proprio_std"], config.seed, self.ranks.share
+        )
+        self._loss = torch.compile(training_loss) if config.compile else training_loss
         context, action_std = config.model.context, statistics["action_std"]
         self.validation = Validation(data.val, contract, context, action_std)
         self.average = WeightAverage(self.model, config.ema_decay)
-        self.baselines = self.validation.baselines()
+        self.report = RunReport(config.loss_units, self.validation.baselines())
         self.step, self.elapsed_s, self.wait_s = 0, 0.0, 0.0
-        self.losses: list[float] = []  # since the last validation
-        self.history: list[dict[str, Any]] = []
+        self.losses: list[Tensor] = []  # since the last validation; read now and then, not awaited
+        self.logs: list[RunLog] = []
 
     def initialise(self, path: Path) -> None:
         """Takes the weights of the checkpoint `path`, and its whitening, as the start.
@@ -85,52 +99,64 @@ class Trainer:
         self.optimiser.load_state_dict(state["optimiser"])
         self.average.model.load_state_dict(state["average"])
         self.step, self.elapsed_s, self.wait_s = state["step"], state["elapsed_s"], state["wait_s"]
-        self.history = state["history"]
+        self.report.history = state["history"]
 
     def run(self, progress: TrainProgress) -> dict[str, Any]:
-        """Trains until the budget is used; returns what `metrics.json` then holds."""
-        config = ck.CheckpointConfig(
-            contract=self.contract,
-            model=self.config.model,
-            train=self.config.model_dump(mode="json"),
-        )
-        ck.save_config(self.out, config)
-        ck.save_json(self.out, ck.PROVENANCE, self.data.provenance)
-        if not self.history:
-            self._validate_and_save(progress)
-        started = time.monotonic() - self.elapsed_s
-        while self.fraction() < 1:
-            self.train_step()
-            self.elapsed_s = time.monotonic() - started
-            self._show(progress)
-            if self.step % self.config.validate_every == 0 or self.fraction() >= 1:
+        """Trains until the budget is used; returns what `metrics.json` then holds.
+
+        Raises:
+            ConfigError: a log that was asked for is not installed.
+            ModelError: training diverged.
+        """
+        if self.ranks.first:
+            self.logs = open_logs(self.config.logs, self.out, self.config, self.step)
+            self._write_header()
+        try:
+            if not self.report.history:
                 self._validate_and_save(progress)
-        metrics = self._metrics() | {
-            "finished": True,
-            "last_blind": self.validation.blind(self.average.model),
-        }
+            started = time.monotonic() - self.elapsed_s
+            while self.fraction() < 1:
+                self.train_step()
+                self.elapsed_s = time.monotonic() - started
+                self._show(progress)
+                if self.step % self.config.validate_every == 0 or self.fraction() >= 1:
+                    self._validate_and_save(progress)
+        finally:
+            for log in self.logs:
+                log.close()
+        if not self.ranks.first:
+            return {}
+        blind = self.validation.blind(self.average.model)
+        final = {"finished": True, "last_blind": blind}
+        metrics = self.report.metrics(self._figures()) | final
         ck.save_json(self.out, ck.METRICS, metrics)
         return metrics
 
     def train_step(self) -> None:
         """Makes one step of the optimiser and appends its loss to `losses`."""
         start = time.monotonic()
-        batch = self.augment(self.data.train.batch(self.step), self.step)
+        batch = self.augment(self.data.train.batch(self.step, self.ranks.share), self.step)
         self.wait_s += time.monotonic() - start
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.config, self.step, self.fraction())
         self.model.train()
         config = self.config
-        loss = training_loss(
-            self.model, batch, self.cut, config.loss_units, config.foresight_weight
-        )
+        with torch.autocast(
+            self.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"
+        ):
+            loss = self._loss(
+                self.model, batch, self.cut, config.loss_units, config.foresight_weight
+            )
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
+        self.ranks.average_gradients(self.model.parameters())
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
         self.optimiser.step()
         self.average.update(self.step)
         self.step += 1
-        self.losses.append(loss.item())
+        self.losses.append(loss.detach())
+        if config.logs and self.step % config.log_every == 0:
+            self._log({"loss/train": self._mean_loss(self.losses[-config.log_every :])})
 
     def fraction(self) -> float:
         """Returns the share of the budget used, by steps or minutes, whichever is further."""
@@ -138,18 +164,29 @@ class Trainer:
         limit_s = 60 * (self.config.max_minutes or math.inf)
         return max(steps, self.elapsed_s / limit_s)
 
+    def _write_header(self) -> None:
+        config = ck.CheckpointConfig(
+            contract=self.contract,
+            model=self.config.model,
+            train=self.config.model_dump(mode="json"),
+        )
+        ck.save_config(self.out, config)
+        ck.save_json(self.out, ck.PROVENANCE, self.data.provenance)
+
     def _validate_and_save(self, progress: TrainProgress) -> None:
+        train_loss = self._mean_loss(self.losses) if self.losses else None
+        self.losses = []
+        if not self.ranks.first:
+            return
         judged = self.average.model
         entry: dict[str, Any] = {
             "step": self.step,
             "minutes": self.elapsed_s / 60,
-            "train_loss": sum(self.losses) / len(self.losses) if self.losses else None,
+            "train_loss": train_loss,
             **self.validation(judged),
         }
-        self.losses = []
-        units = self.config.loss_units
-        best = min((e[units] for e in self.history), default=math.inf)
-        self.history.append(entry)
+        units, best, figures = self.config.loss_units, self.report.best(), self._figures()
+        self.report.history.append(entry)
         if not math.isfinite(entry[units]):
             raise ModelError(
                 f"training diverged at step {self.step}: the validation loss is {entry[units]}; "
@@ -158,14 +195,18 @@ class Trainer:
         if entry[units] < best:
             ck.save_weights(self.out, judged.state_dict())
         ck.save_weights(self.out, judged.state_dict(), ck.LAST_WEIGHTS)
-        ck.save_json(self.out, ck.METRICS, self._metrics())
+        ck.save_json(self.out, ck.METRICS, self.report.metrics(figures))
         ck.save_training_state(self.out, self._state())
-        copy = min(b[units] for b in self.baselines.values())
-        progress.line(
-            f"step {self.step:6d}  {clock(self.elapsed_s)}  validation L1 {entry[units]:.4f} "
-            f"{units} (best {min(best, entry[units]):.4f}, copying {copy:.4f}); "
-            f"arm {entry['arm_rad']:.4f} rad, hand {entry['hand_rad']:.4f} rad"
-        )
+        progress.line(self.report.line())
+        self._log(self.report.curves(figures))
+
+    def _log(self, values: dict[str, float]) -> None:
+        for log in self.logs:
+            log.write(self.step, values)
+
+    def _mean_loss(self, losses: list[Tensor]) -> float:
+        """The mean over steps and processes, which all come here."""
+        return self.ranks.mean(torch.stack(losses).double().mean()).item()
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -173,44 +214,46 @@ class Trainer:
             "step": self.step,
             "elapsed_s": self.elapsed_s,
             "wait_s": self.wait_s,
-            "history": self.history,
+            "history": self.report.history,
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "average": self.average.model.state_dict(),
         }
 
     def _identity(self) -> str:
-        """Returns what must not change between a run and its resumption; the budget may."""
-        config = self.config.model_copy(update={"max_steps": None, "max_minutes": None})
+        """Returns what must not change between a run and its resumption; budget and logs may."""
+        free = {"max_steps": None, "max_minutes": None, "logs": (), "log_every": 1}
+        config = self.config.model_copy(update=free)
         return f"{config_hash(config)} {self.contract.hash} {self.data.provenance['fingerprint']}"
 
-    def _metrics(self) -> dict[str, Any]:
-        units = self.config.loss_units
+    def _figures(self) -> dict[str, Any]:
+        """Returns how far and how fast the run is, and what it takes."""
         return {
-            "finished": False,
             "step": self.step,
             "minutes": self.elapsed_s / 60,
             "samples_per_s": self._rate(),
-            "data_wait_share": self.wait_s / max(self.elapsed_s, 1e-9),
+            "data_wait_share": self._wait_share(),
+            "peak_memory_mb": peak_memory(self.device),
+            "processes": self.ranks.share.of,
             "parameters": parameter_count(self.model),
-            "units": units,
-            "best": min(self.history, key=lambda entry: entry[units]),
-            "last": self.history[-1],
-            "baselines": self.baselines,
-            "history": self.history,
         }
 
     def _rate(self) -> float:
         """Returns windows trained on per second of the whole run."""
         return self.step * self.config.segments * self.config.windows / max(self.elapsed_s, 1e-9)
 
+    def _wait_share(self) -> float:
+        return self.wait_s / max(self.elapsed_s, 1e-9)
+
     def _show(self, progress: TrainProgress) -> None:
+        if not progress.due():
+            return
         done = self.fraction()
         progress.step(
             self.step,
             done,
-            self.losses[-1],
+            self.losses[-1].item() if self.losses else math.nan,
             self._rate(),
-            self.wait_s / max(self.elapsed_s, 1e-9),
+            self._wait_share(),
             self.elapsed_s * (1 - done) / done,
         )

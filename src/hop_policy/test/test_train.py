@@ -158,7 +158,7 @@ def test_blindness_needs_another_episode(whole: Run) -> None:
 def test_copy_baselines_are_those_of_a_known_lag() -> None:
     episodes = toy_episodes(lag=1)
     data = data_of_episodes(episodes, CONTRACT, TOY)
-    baselines = Trainer(TOY, CONTRACT, data, Path("unused")).baselines
+    baselines = Trainer(TOY, CONTRACT, data, Path("unused")).report.baselines
     held_out = [e for e in episodes if e.name in data.provenance["validation_episodes"]]
     moved = np.concatenate([np.abs(e.proprio - e.action) for e in held_out])
     assert baselines["copy_proprio"]["scaled"] == pytest.approx(moved.mean(), rel=1e-5)

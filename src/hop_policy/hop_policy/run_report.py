@@ -1,0 +1,62 @@
+"""What a run reports of itself: validations beside copying, in a line, as curves, as metrics."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from hop_policy.objective import Metrics
+from hop_policy.train_config import LossUnits
+from hop_policy.train_progress import clock
+
+
+class RunReport:
+    """The validations of a run, beside the errors of copying.
+
+    Attributes:
+        history: an entry per validation: step, minutes, training loss since the last, errors.
+        baselines: errors of copying the present posture, and the previous label.
+    """
+
+    def __init__(self, units: LossUnits, baselines: dict[str, Metrics]) -> None:
+        """Starts empty; `units` are those in which the best is told."""
+        self.units, self.baselines = units, baselines
+        self.history: list[dict[str, Any]] = []
+
+    def best(self) -> float:
+        """Returns the smallest validation loss so far, infinity before the first."""
+        return min((entry[self.units] for entry in self.history), default=math.inf)
+
+    def line(self) -> str:
+        """Returns the last validation as a line of text."""
+        entry, units = self.history[-1], self.units
+        return (
+            f"step {entry['step']:6d}  {clock(60 * entry['minutes'])}  "
+            f"validation L1 {entry[units]:.4f} {units} (best {self.best():.4f}, "
+            f"copying the posture {self.baselines['copy_proprio'][units]:.4f}, "
+            f"the previous label {self.baselines['previous_label'][units]:.4f}); "
+            f"arm {entry['arm_rad']:.4f} rad, hand {entry['hand_rad']:.4f} rad"
+        )
+
+    def curves(self, figures: dict[str, Any]) -> dict[str, float]:
+        """Returns the last validation and the `figures` of the run, by the names of curves."""
+        entry = self.history[-1]
+        keys = ("scaled", "whitened", "arm_rad", "hand_rad")
+        return {
+            **{f"validation/{key}": entry[key] for key in keys},
+            **{f"validation/{k}": errors[self.units] for k, errors in self.baselines.items()},
+            **{f"run/{key}": figures[key] for key in ("samples_per_s", "data_wait_share")},
+            **{f"run/peak_{key}": mb for key, mb in figures["peak_memory_mb"].items()},
+        }
+
+    def metrics(self, figures: dict[str, Any]) -> dict[str, Any]:
+        """Returns what `metrics.json` holds: the `figures` of the run and all validations."""
+        return {
+            "finished": False,
+            **figures,
+            "units": self.units,
+            "best": min(self.history, key=lambda entry: entry[self.units]),
+            "last": self.history[-1],
+            "baselines": self.baselines,
+            "history": self.history,
+        }
