@@ -9,6 +9,7 @@ from pathlib import Path
 import tyro
 
 from hop_policy.bag_dataset import load_episodes
+from hop_policy.ranks import Ranks, torchrun_ranks
 from hop_policy.train import train
 from hop_policy.train_data import data_of_episodes
 from hop_policy.train_options import TrainOptions, provenance, resolve, summary
@@ -38,8 +39,13 @@ class Arguments(TrainOptions):
 def main(argv: list[str]) -> int:
     """Train a policy on recorded demonstrations; returns the exit code."""
     args = tyro.cli(Arguments, prog="hop finetune", args=argv)
+    with torchrun_ranks() as ranks:
+        return _run(args, argv, ranks)
+
+
+def _run(args: Arguments, argv: list[str], ranks: Ranks) -> int:
     contract, config = resolve(args, CONFIG)
-    progress = TrainProgress()
+    progress = TrainProgress(ranks.console())
 
     def loaded(done: int, total: int, name: str) -> None:
         if done == total or done % 25 == 0:
@@ -60,8 +66,10 @@ def main(argv: list[str]) -> int:
         init=None if args.resume else args.init,
         resume=args.resume,
         progress=progress,
+        ranks=ranks,
     )
-    print(summary(args.out, metrics))
+    if ranks.first:
+        print(summary(args.out, metrics))
     return 0
 
 

@@ -1,0 +1,1 @@
+"""Pretraining: a trajectory store as the data set of the one trainer."""

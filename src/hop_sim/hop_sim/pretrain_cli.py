@@ -1,0 +1,80 @@
+"""`hop pretrain`: trains the base policy on stores of robot trajectories."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from hop_policy.contract import VisionKind
+from hop_policy.ranks import Ranks, torchrun_ranks
+from hop_policy.train import train
+from hop_policy.train_options import TrainOptions, provenance, resolve, summary
+from hop_policy.train_progress import TrainProgress
+from hop_sim.pretrain.selection import Kept
+from hop_sim.pretrain.store_data import data_of_stores
+from hop_sim.trajectories.store import TrajectoryStore
+
+CONFIG = "train_pretrain.yaml"
+_TOLD_EVERY = 25
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments(TrainOptions):
+    """Train the base policy on robot trajectories, by the trainer of hop finetune.
+
+    OUT becomes a checkpoint directory, which hop finetune takes by --init. A run that was stopped
+    continues with --resume. With torchrun, several processes share each batch:
+    torchrun --standalone --nproc-per-node 4 --no-python hop pretrain STORE -o OUT.
+    """
+
+    stores: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="STORE...")]
+    """Stores of trajectories: folders, or URLs"""
+    config: Path | None = None
+    """Training configuration; default: train_pretrain.yaml (small; train_paper.yaml is the
+    paper's)."""
+    vision: VisionKind | None = None
+    """What the policy sees; default: point_cloud."""
+    kept: Kept = "contact"
+    """Trajectories to learn from: keypoint error below 3 cm in 80 % of the contact frames, or in
+    any frame (the paper's words)."""
+
+
+def main(argv: list[str]) -> int:
+    """Train the base policy on stores of robot trajectories; returns the exit code."""
+    args = tyro.cli(Arguments, prog="hop pretrain", args=argv)
+    with torchrun_ranks() as ranks:
+        return _run(args, argv, ranks)
+
+
+def _run(args: Arguments, argv: list[str], ranks: Ranks) -> int:
+    contract, config = resolve(args, CONFIG, "point_cloud")
+    progress = TrainProgress(ranks.console())
+
+    def loaded(done: int, total: int, name: str) -> None:
+        if done == total or done % _TOLD_EVERY == 0:
+            progress.line(f"read {done} of {total} tracks ({name})")
+
+    stores = [TrajectoryStore.open(store) for store in args.stores]
+    data = data_of_stores(stores, args.kept, contract, config, loaded)
+    about = {**data.provenance, **provenance(args, ["hop", "pretrain", *argv])}
+    metrics = train(
+        config,
+        contract,
+        replace(data, provenance=about),
+        args.out,
+        init=None if args.resume else args.init,
+        resume=args.resume,
+        progress=progress,
+        ranks=ranks,
+    )
+    if ranks.first:
+        print(summary(args.out, metrics))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
