@@ -1,0 +1,116 @@
+"""Facts about how a run is computed, shared out and logged."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from hop_core.errors import ConfigError
+from hop_policy.augment import Augmenter
+from hop_policy.contract import PolicyContract
+from hop_policy.dataset import Episode
+from hop_policy.encoders import EncoderConfig
+from hop_policy.model import PolicyConfig
+from hop_policy.ranks import Ranks
+from hop_policy.segments import Share
+from hop_policy.train import train
+from hop_policy.train_config import AugmentConfig, TrainConfig
+from hop_policy.train_data import TrainData, data_of_episodes
+from hop_policy.train_progress import TrainProgress
+from hop_policy.trainer import Trainer
+
+CONTRACT = PolicyContract()
+TOY = TrainConfig(
+    model=PolicyConfig(
+        layers=1, width=32, heads=2, context=4, encoder=EncoderConfig(channels=(4, 4, 8, 8))
+    ),
+    augment=AugmentConfig(
+        depth_shift_px=1, depth_offset_m=0.02, depth_noise_m=0.01, depth_dropout=0.1
+    ),
+    segments=4,
+    windows=3,
+    stride=2,
+    max_steps=4,
+    validate_every=2,
+    device="cpu",
+)
+
+
+def toy_data(config: TrainConfig = TOY) -> TrainData:
+    rng = np.random.default_rng(0)
+    episodes = []
+    for i in range(4):
+        path = np.cumsum(rng.normal(0, 0.02, (13, 23)), 0).astype(np.float32)
+        vision = rng.uniform(0.05, 1, (12, 60, 60)).astype(np.float32)
+        episodes.append(Episode(f"e{i}", path[:12], vision, path[1:]))
+    return data_of_episodes(episodes, CONTRACT, config)
+
+
+def losses(config: TrainConfig) -> list[float]:
+    trainer = Trainer(config, CONTRACT, toy_data(config), Path("unused"))
+    for _ in range(4):
+        trainer.train_step()
+    return [loss.item() for loss in trainer.losses]
+
+
+def test_augmentation_does_not_depend_on_the_number_of_shares() -> None:
+    source, std = toy_data().train, torch.full((23,), 0.1)
+    whole = Augmenter(TOY.augment, CONTRACT, std, seed=5)(source.batch(3), 3)
+    for i in range(2):
+        share = Share(i, 2)
+        part = Augmenter(TOY.augment, CONTRACT, std, 5, share)(source.batch(3, share), 3)
+        rows = share.rows(4)
+        assert torch.equal(part.proprio, whole.proprio[rows])
+        assert torch.equal(part.vision, whole.vision[rows])
+
+
+def test_bfloat16_trains_nearly_alike() -> None:
+    half = losses(TOY.model_copy(update={"precision": "bfloat16"}))
+    full = losses(TOY)
+    assert half != full
+    assert half == pytest.approx(full, rel=0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)  # compiles for both kinds of batch
+def test_a_compiled_loss_is_the_same() -> None:
+    assert losses(TOY.model_copy(update={"compile": True})) == pytest.approx(losses(TOY), rel=1e-4)
+
+
+def test_tensorboard_is_given_the_curves_and_a_missing_log_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event_accumulator = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator"
+    )
+    logged = TOY.model_copy(update={"logs": ("tensorboard",), "log_every": 2})
+    progress = TrainProgress(Console(file=io.StringIO()))
+    metrics = train(logged, CONTRACT, toy_data(), tmp_path / "run", progress=progress)
+    events = event_accumulator.EventAccumulator(str(tmp_path / "run" / "tensorboard"))
+    events.Reload()
+    assert {
+        "loss/train", "validation/scaled", "validation/copy_proprio", "validation/previous_label",
+        "run/samples_per_s", "run/data_wait_share", "run/peak_rss_mb",
+    } <= set(events.Tags()["scalars"])  # fmt: skip
+    assert [each.step for each in events.Scalars("loss/train")] == [2, 4]
+    assert events.Scalars("validation/scaled")[-1].value == pytest.approx(metrics["last"]["scaled"])
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    asked = TOY.model_copy(update={"logs": ("wandb",)})
+    with pytest.raises(ConfigError, match=r"wandb is not installed; install it \(pip install"):
+        train(asked, CONTRACT, toy_data(), tmp_path / "other", progress=progress)
+    assert not (tmp_path / "other").exists()
+
+
+def test_what_cannot_be_shared_out_is_refused() -> None:
+    three = Ranks(Share(0, 3))
+    with pytest.raises(ConfigError, match="segments: 4 cannot be shared by 3"):
+        three.require_divisible(TOY)
+    clocked = TOY.model_copy(update={"segments": 6, "max_minutes": 1.0})
+    with pytest.raises(ConfigError, match="cannot follow one clock"):
+        three.require_divisible(clocked)
