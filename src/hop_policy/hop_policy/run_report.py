@@ -3,11 +3,39 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from hop_policy.objective import Metrics
 from hop_policy.train_config import LossUnits
 from hop_policy.train_progress import clock
+
+
+@dataclass
+class Pace:
+    """How long a run has trained, over all its resumptions, and on how much.
+
+    Attributes:
+        elapsed_s: time of training and validation.
+        wait_s: of that, time spent on preparing batches.
+        windows: windows trained on; those that would end outside their episode are none.
+    """
+
+    elapsed_s: float = 0.0
+    wait_s: float = 0.0
+    windows: int = 0
+
+    def figures(self) -> dict[str, float]:
+        """Returns minutes, windows per second, and the share of time spent waiting for data."""
+        return {
+            "minutes": self.elapsed_s / 60,
+            "samples_per_s": self.windows / max(self.elapsed_s, 1e-9),
+            "data_wait_share": self.wait_s / max(self.elapsed_s, 1e-9),
+        }
+
+    def state(self) -> dict[str, float]:
+        """Returns what a resumption needs."""
+        return asdict(self)
 
 
 class RunReport:

@@ -21,7 +21,7 @@ from hop_policy.optimise import WeightAverage, learning_rate, resolve_device
 from hop_policy.peak_memory import peak_memory
 from hop_policy.ranks import Ranks
 from hop_policy.run_logs import RunLog, open_logs
-from hop_policy.run_report import RunReport
+from hop_policy.run_report import Pace, RunReport
 from hop_policy.train_config import TrainConfig
 from hop_policy.train_data import TrainData
 from hop_policy.train_progress import TrainProgress
@@ -63,7 +63,7 @@ class Trainer:
         self.validation = Validation(data.val, contract, context, action_std)
         self.average = WeightAverage(self.model, config.ema_decay)
         self.report = RunReport(config.loss_units, self.validation.baselines())
-        self.step, self.elapsed_s, self.wait_s = 0, 0.0, 0.0
+        self.step, self.pace = 0, Pace()
         self.losses: list[Tensor] = []  # since the last validation; read now and then, not awaited
         self.logs: list[RunLog] = []
 
@@ -98,7 +98,7 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.average.model.load_state_dict(state["average"])
-        self.step, self.elapsed_s, self.wait_s = state["step"], state["elapsed_s"], state["wait_s"]
+        self.step, self.pace = state["step"], Pace(**state["pace"])
         self.report.history = state["history"]
 
     def run(self, progress: TrainProgress) -> dict[str, Any]:
@@ -114,10 +114,10 @@ class Trainer:
         try:
             if not self.report.history:
                 self._validate_and_save(progress)
-            started = time.monotonic() - self.elapsed_s
+            started = time.monotonic() - self.pace.elapsed_s
             while self.fraction() < 1:
                 self.train_step()
-                self.elapsed_s = time.monotonic() - started
+                self.pace.elapsed_s = time.monotonic() - started
                 self._show(progress)
                 if self.step % self.config.validate_every == 0 or self.fraction() >= 1:
                     self._validate_and_save(progress)
@@ -136,7 +136,8 @@ class Trainer:
         """Makes one step of the optimiser and appends its loss to `losses`."""
         start = time.monotonic()
         batch = self.augment(self.data.train.batch(self.step, self.ranks.share), self.step)
-        self.wait_s += time.monotonic() - start
+        self.pace.wait_s += time.monotonic() - start
+        self.pace.windows += len(batch.inside) * self.ranks.share.of
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.config, self.step, self.fraction())
         self.model.train()
@@ -162,7 +163,7 @@ class Trainer:
         """Returns the share of the budget used, by steps or minutes, whichever is further."""
         steps = self.step / self.config.max_steps if self.config.max_steps else 0.0
         limit_s = 60 * (self.config.max_minutes or math.inf)
-        return max(steps, self.elapsed_s / limit_s)
+        return max(steps, self.pace.elapsed_s / limit_s)
 
     def _write_header(self) -> None:
         config = ck.CheckpointConfig(
@@ -181,7 +182,7 @@ class Trainer:
         judged = self.average.model
         entry: dict[str, Any] = {
             "step": self.step,
-            "minutes": self.elapsed_s / 60,
+            "minutes": self.pace.elapsed_s / 60,
             "train_loss": train_loss,
             **self.validation(judged),
         }
@@ -212,8 +213,7 @@ class Trainer:
         return {
             "identity": self._identity(),
             "step": self.step,
-            "elapsed_s": self.elapsed_s,
-            "wait_s": self.wait_s,
+            "pace": self.pace.state(),
             "history": self.report.history,
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -230,30 +230,20 @@ class Trainer:
         """Returns how far and how fast the run is, and what it takes."""
         return {
             "step": self.step,
-            "minutes": self.elapsed_s / 60,
-            "samples_per_s": self._rate(),
-            "data_wait_share": self._wait_share(),
+            **self.pace.figures(),
             "peak_memory_mb": peak_memory(self.device),
             "processes": self.ranks.share.of,
             "parameters": parameter_count(self.model),
         }
 
-    def _rate(self) -> float:
-        """Returns windows trained on per second of the whole run."""
-        return self.step * self.config.segments * self.config.windows / max(self.elapsed_s, 1e-9)
-
-    def _wait_share(self) -> float:
-        return self.wait_s / max(self.elapsed_s, 1e-9)
-
     def _show(self, progress: TrainProgress) -> None:
-        if not progress.due():
-            return
-        done = self.fraction()
-        progress.step(
-            self.step,
-            done,
-            self.losses[-1].item() if self.losses else math.nan,
-            self._rate(),
-            self._wait_share(),
-            self.elapsed_s * (1 - done) / done,
-        )
+        if progress.due():
+            done, pace = self.fraction(), self.pace.figures()
+            progress.step(
+                self.step,
+                done,
+                self.losses[-1].item(),
+                pace["samples_per_s"],
+                pace["data_wait_share"],
+                self.pace.elapsed_s * (1 - done) / done,
+            )

@@ -1,0 +1,1 @@
+"""Stores that benchmarks make for themselves."""
