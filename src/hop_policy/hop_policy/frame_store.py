@@ -17,7 +17,7 @@ from hop_policy.frame_rows import FrameRows
 from hop_policy.segments import WHOLE, SegmentBatch, Segmenting, Share
 
 _STATISTICS_FRAMES = 2000  # of vision; means of joints are over all
-_BLOCK = 1 << 18
+_BLOCK = 1 << 16
 
 
 class FrameStore:

@@ -106,13 +106,15 @@ def test_options_override_the_file(tmp_path: Path) -> None:
     assert (config.augment.proprio_noise, config.model.context) == (0.02, 8)
 
 
-@pytest.mark.parametrize("name", ["train.yaml", "train_paper.yaml"])
+@pytest.mark.parametrize("name", ["train.yaml", "train_paper.yaml", "train_pretrain.yaml"])
 def test_shipped_configurations_are_valid(name: str) -> None:
     from hop_core.config import config_path, load_config
     from hop_policy.model import PolicyConfig
     from hop_policy.train_config import TrainConfig
 
     config = load_config(config_path(name), TrainConfig)
+    if name == "train_pretrain.yaml":  # hop finetune --init goes on with it
+        assert config.model == load_config(config_path("train.yaml"), TrainConfig).model
     if name == "train_paper.yaml":
         assert config.model == PolicyConfig()
         assert config.segments * config.windows == 256
