@@ -7,9 +7,11 @@ weights-only loader.
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from hop_core.config import Config, config_hash, load_config
-from hop_core.durable_files import commit_file, partial_of, replace_file
+from hop_core.durable_files import replace_file
 from hop_core.errors import CheckpointError, ConfigError
 from hop_policy.checkpoint_files import CONFIG as CONFIG
 from hop_policy.checkpoint_files import LAST_WEIGHTS as LAST_WEIGHTS
@@ -185,6 +187,22 @@ def save_json(path: Path, name: str, value: Mapping[str, Any]) -> None:
 
 def save_training_state(path: Path, state: Mapping[str, Any]) -> None:
     """Writes what resuming needs; tensors, numbers, strings and containers of them only."""
-    beside = partial_of(path / TRAINING_STATE)
-    torch.save(dict(state), beside)
-    commit_file(beside, path / TRAINING_STATE)
+    content = io.BytesIO()  # torch's own writer would tell a full disk as a damaged archive
+    torch.save(dict(state), content)
+    replace_file(path / TRAINING_STATE, content.getvalue())
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Tells what stops the files of `path` from being written; each stays as it was.
+
+    Raises:
+        CheckpointError: the disk is full, or the directory may not be written to.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise CheckpointError(
+            f"{path} cannot be written: {error.strerror or error}; what was saved before is whole: "
+            "make room and go on with --resume"
+        ) from error

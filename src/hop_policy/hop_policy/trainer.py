@@ -171,8 +171,9 @@ class Trainer:
             model=self.config.model,
             train=self.config.model_dump(mode="json"),
         )
-        ck.save_config(self.out, config)
-        ck.save_json(self.out, ck.PROVENANCE, self.data.provenance)
+        with ck.writing(self.out):
+            ck.save_config(self.out, config)
+            ck.save_json(self.out, ck.PROVENANCE, self.data.provenance)
 
     def _validate_and_save(self, progress: TrainProgress) -> None:
         train_loss = self._mean_loss(self.losses) if self.losses else None
@@ -193,11 +194,12 @@ class Trainer:
                 f"training diverged at step {self.step}: the validation loss is {entry[units]}; "
                 f"lower learning_rate; {self.out} keeps the best weights before"
             )
-        if entry[units] < best:
-            ck.save_weights(self.out, judged.state_dict())
-        ck.save_weights(self.out, judged.state_dict(), ck.LAST_WEIGHTS)
-        ck.save_json(self.out, ck.METRICS, self.report.metrics(figures))
-        ck.save_training_state(self.out, self._state())
+        with ck.writing(self.out):
+            if entry[units] < best:
+                ck.save_weights(self.out, judged.state_dict())
+            ck.save_weights(self.out, judged.state_dict(), ck.LAST_WEIGHTS)
+            ck.save_json(self.out, ck.METRICS, self.report.metrics(figures))
+            ck.save_training_state(self.out, self._state())
         progress.line(self.report.line())
         self._log(self.report.curves(figures))
 

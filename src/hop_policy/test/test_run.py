@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import sys
 from pathlib import Path
 
@@ -11,7 +13,8 @@ import pytest
 import torch
 from rich.console import Console
 
-from hop_core.errors import ConfigError
+from hop_core.errors import CheckpointError, ConfigError
+from hop_policy import checkpoint as ck
 from hop_policy.augment import Augmenter
 from hop_policy.contract import PolicyContract
 from hop_policy.dataset import Episode
@@ -114,3 +117,24 @@ def test_what_cannot_be_shared_out_is_refused() -> None:
     clocked = TOY.model_copy(update={"segments": 6, "max_minutes": 1.0})
     with pytest.raises(ConfigError, match="cannot follow one clock"):
         three.require_divisible(clocked)
+
+
+def test_a_full_disk_is_one_sentence_and_the_last_save_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    progress = TrainProgress(Console(file=io.StringIO()))
+    trainer, write, written = Trainer(TOY, CONTRACT, toy_data(), tmp_path), ck.replace_file, []
+
+    def full_at_the_second_validation(path: Path, content: bytes) -> None:
+        written.append(path.name)
+        if written.count(ck.METRICS) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(path, content)
+
+    monkeypatch.setattr(ck, "replace_file", full_at_the_second_validation)
+    with pytest.raises(CheckpointError, match=r"cannot be written: No space left .* --resume"):
+        trainer.run(progress)
+    monkeypatch.undo()
+    assert ck.load_training_state(tmp_path)["step"] == 0
+    metrics = train(TOY, CONTRACT, toy_data(), tmp_path, resume=True, progress=progress)
+    assert [entry["step"] for entry in metrics["history"]] == [0, 2, 4]
