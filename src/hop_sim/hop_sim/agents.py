@@ -14,7 +14,7 @@ from hop_policy.contract import PolicyContract
 from hop_policy.dataset import Episode
 from hop_policy.inference import Policy
 from hop_policy.observation import JointScaling
-from hop_sim.experts.grasp_lift import LiftExpert
+from hop_sim.experts.registry import expert_class
 from hop_sim.lockstep import LockStep
 from hop_sim.observe import LockStepObserver
 
@@ -119,15 +119,15 @@ class ZeroAgent:
 
 
 class ExpertAgent:
-    """The scripted expert; it alone sees the object's true pose."""
+    """The scripted expert; it alone sees the true poses."""
 
     def __init__(self, tick_s: float) -> None:
         """Give one target every `tick_s` [s]."""
         self._tick_s = tick_s
 
     def reset(self, twin: LockStep, seed: int) -> None:
-        """Draw the style of the episode from its seed."""
-        self._expert = LiftExpert.of_episode(seed, self._tick_s)
+        """Take the task's expert and draw the style of the episode from its seed."""
+        self._expert = expert_class(twin.task.config.task).of_episode(seed, self._tick_s)
         self._expert.reset(twin.joints())
 
     def act(self, twin: LockStep) -> np.ndarray:
@@ -137,4 +137,4 @@ class ExpertAgent:
         """
         if twin.tap is not None:
             twin.observe()
-        return self._expert.act(twin.monitor.object_pose(twin.world.data))
+        return self._expert.act(twin.monitor.view(twin.world.data))

@@ -15,7 +15,7 @@ from hop_policy.episode_info import EpisodeInfo, run_hash
 from hop_policy.recorder_config import RecorderConfig
 from hop_sim.agents import ExpertAgent
 from hop_sim.bag_tap import BagTap
-from hop_sim.experts.grasp_lift_starts import demonstration_start
+from hop_sim.experts.starts import demonstration_start
 from hop_sim.lockstep import ARMING_ID
 from hop_sim.processes import over_processes
 from hop_sim.rollout import CellSpec, Outcome, roll_out

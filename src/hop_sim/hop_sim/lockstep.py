@@ -33,7 +33,8 @@ from hop_policy.streams import stream_rules
 from hop_sim.camera import DepthCamera, episode_pose
 from hop_sim.realism import Realism
 from hop_sim.tap import Tap
-from hop_sim.tasks.grasp_lift import GraspLift, LiftMonitor, LiftStart
+from hop_sim.tasks.start import TaskStart
+from hop_sim.tasks.task import Monitor, Task
 from hop_sim.world import World
 
 MS = 1_000_000
@@ -70,7 +71,7 @@ class LockStep:
 
     def __init__(
         self,
-        task: GraspLift,
+        task: Task,
         robot: RobotConfig,
         safety: SafetyConfig,
         contract: PolicyContract,
@@ -116,7 +117,7 @@ class LockStep:
         self._publish_every = rates.hand_publish_every
         self.tap: Tap | None = None
 
-    def reset(self, start: LiftStart, index: int, seed: int, tap: Tap | None = None) -> None:
+    def reset(self, start: TaskStart, index: int, seed: int, tap: Tap | None = None) -> None:
         """Begin episode `index` of `start`: robot at rest near home and armed, streams running.
 
         `seed` draws the camera's pose and the noise of depth, as it does in the twin.
@@ -131,7 +132,7 @@ class LockStep:
         realism = self.realism
         pose = episode_pose(self._robot.camera, self._twin, seed, realism.jitter, realism.shift_m)
         self.camera.begin(seed, pose, realism.noise * self._twin.depth_noise_scale)
-        self.monitor: LiftMonitor = self.task.monitor(self.world.model, start, index)
+        self.monitor: Monitor = self.task.monitor(self.world.model, start, index)
         self._arm = device_follower(self._embodiment, self._safety, ARM)
         self._hand = device_follower(self._embodiment, self._safety, HAND)
         self._pd = HandPd(self._embodiment.hand)

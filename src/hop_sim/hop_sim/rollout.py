@@ -14,8 +14,9 @@ from hop_sim.agents import Agent
 from hop_sim.lockstep import LockStep
 from hop_sim.realism import Realism
 from hop_sim.tap import Tap
-from hop_sim.tasks.grasp_lift import GraspLift, LiftStart
 from hop_sim.tasks.registry import load_task
+from hop_sim.tasks.start import TaskStart
+from hop_sim.tasks.task import Task
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Outcome:
     start_m: tuple[float, float]
 
 
-DrawStart = Callable[[GraspLift, np.random.Generator], LiftStart]
+DrawStart = Callable[[Task, np.random.Generator], TaskStart]
 
 
 def roll_out(
@@ -82,7 +83,7 @@ def roll_out(
     agent: Agent,
     seed: int,
     tap: Tap | None = None,
-    draw_start: DrawStart = GraspLift.sample,
+    draw_start: DrawStart = Task.sample,
 ) -> Outcome:
     """Run the episode of `seed` to its end.
 
@@ -94,6 +95,6 @@ def roll_out(
     while not twin.done:
         twin.step(agent.act(twin))
     reason = "success" if twin.success else twin.stopped or "time limit"
-    rise_m = float(twin.monitor.read(twin.world.data).rise_m[0])
+    rise_m = twin.monitor.rise_m(twin.world.data)
     x, y = start.position_m[0, :2]
     return Outcome(seed, twin.success, twin.monitor.time_s, rise_m, reason, (float(x), float(y)))

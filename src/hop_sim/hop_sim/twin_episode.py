@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import numpy as np
 
-from hop_core.errors import TwinError
 from hop_core.robot_config import CameraConfig, TwinConfig
 from hop_sim.camera import episode_pose
 from hop_sim.control_schema import Reset
-from hop_sim.tasks.grasp_lift import GraspLift
+from hop_sim.tasks.task import Task
 from hop_sim.world import World
 
 
@@ -27,7 +25,7 @@ class TwinEpisode:
     """
 
     def __init__(
-        self, world: World, task: GraspLift, camera: CameraConfig, twin: TwinConfig, seed: int
+        self, world: World, task: Task, camera: CameraConfig, twin: TwinConfig, seed: int
     ) -> None:
         """Begin the first episode, the robot at its start pose."""
         self._world = world
@@ -45,8 +43,7 @@ class TwinEpisode:
         """
         start = self._task.sample(np.random.default_rng(request.seed))
         if request.object is not None:
-            index = np.array([self._object_index(request.object)])
-            start = dataclasses.replace(start, object_index=index)
+            start = self._task.choose(start, request.object)
         if request.teleport_robot:
             self._world.reset(start.q[0], self._task.arrange(start))
         else:
@@ -66,17 +63,13 @@ class TwinEpisode:
             **self.scene(),
         }
 
-    def _object_index(self, name: str) -> int:
-        names = list(self._task.objects)
-        if name not in names:
-            raise TwinError(f"the task has no object '{name}'; objects: {', '.join(names)}")
-        return names.index(name)
-
     def scene(self) -> dict[str, Any]:
-        """Return which object is in play, and the true poses of object and camera."""
+        """Return which object is in play, and the true poses of all that are, and of the camera."""
+        view = self.monitor.view(self._world.data)
         return {
-            "object": self.monitor.object_name,
-            "T_base_object": self.monitor.object_pose(self._world.data).tolist(),
+            "object": view.object_name,
+            "T_base_object": view.T_base_object.tolist(),
+            "poses": {name: pose.tolist() for name, pose in view.poses.items()},
             "T_base_cam": self.T_base_cam.tolist(),
         }
 
@@ -91,8 +84,8 @@ class TwinEpisode:
             "episode": self.number,
             "seed": self.seed,
             "success": bool(monitor.score.success[0]),
-            "up_s": float(monitor.score.up_s[0]),
-            "rise_m": float(monitor.read(self._world.data).rise_m[0]),
+            "met_s": float(monitor.score.met_s[0]),
+            "rise_m": monitor.rise_m(self._world.data),
             "episode_time_s": monitor.time_s,
             "timed_out": bool(monitor.timed_out),
         }

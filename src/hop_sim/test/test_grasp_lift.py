@@ -11,18 +11,17 @@ from hop_core.embodiment import ARM, HAND, load_embodiment
 from hop_core.errors import ConfigError
 from hop_core.kinematics import Kinematics
 from hop_core.robot_config import load_robot
-from hop_sim.experts.grasp_lift import FIST
-from hop_sim.experts.grasp_lift_starts import demonstration_start
+from hop_sim.experts.grasp import POWER
+from hop_sim.experts.starts import demonstration_start
 from hop_sim.tasks.grasp_lift import (
     GraspLift,
     GraspLiftConfig,
-    LiftScore,
     LiftState,
-    advance_score,
+    is_lifted,
     reward,
-    sample_starts,
 )
 from hop_sim.tasks.registry import load_task
+from hop_sim.tasks.score import Score, advance_score
 
 TABLE = load_robot("twin").table
 TASK = load_task("grasp_lift", TABLE)
@@ -30,7 +29,7 @@ FOUR = GraspLift(
     TASK.config.model_copy(update={"objects_in_use": tuple(TASK.config.objects)}), TABLE
 )
 MODEL = TASK.build_model()
-FIST_OF_HOME = np.concatenate([load_embodiment().home[ARM], FIST])
+FIST_OF_HOME = np.concatenate([load_embodiment().home[ARM], POWER.fist])
 
 
 def state(rise_m: float, held: bool = True) -> LiftState:
@@ -38,9 +37,9 @@ def state(rise_m: float, held: bool = True) -> LiftState:
 
 
 def play(states: list[LiftState], dt_s: float = 0.05) -> bool:
-    score = LiftScore.zero(1)
+    score = Score.zero(1)
     for one in states:
-        score = advance_score(score, one, TASK.config, dt_s)
+        score = advance_score(score, is_lifted(one, TASK.config), TASK.config.hold_s, dt_s)
     return bool(score.success[0])
 
 
@@ -77,7 +76,7 @@ def test_the_monitor_counts_while_it_is_held_up_and_starts_anew_after_a_break(
         monkeypatch.setattr(monitor, "read", lambda _: state(rise_m))
         for _ in range(sets):
             monitor.update(data, 0.003)
-        return float(monitor.score.up_s[0])
+        return float(monitor.score.met_s[0])
 
     assert play_monitor(0.05, 100) == 0.0
     assert play_monitor(0.10, 600) == pytest.approx(1.8)
@@ -91,12 +90,12 @@ def test_the_monitor_counts_while_it_is_held_up_and_starts_anew_after_a_break(
 
 
 def test_scores_of_a_batch_are_independent() -> None:
-    score = LiftScore.zero(2)
+    score = Score.zero(2)
     both = LiftState(
         np.array([0.2, 0.0]), np.array([True, True]), np.zeros((2, 4)), np.zeros((2, 23))
     )
     for _ in range(40):
-        score = advance_score(score, both, TASK.config, 0.05)
+        score = advance_score(score, is_lifted(both, TASK.config), TASK.config.hold_s, 0.05)
     assert score.success.tolist() == [True, False]
 
 
@@ -111,13 +110,13 @@ def test_reward_prefers_nearing_lifting_and_stillness() -> None:
 
 
 def test_starts_cover_the_configured_square_and_repeat_by_seed() -> None:
-    starts = sample_starts(TASK.config, TABLE, 400, np.random.default_rng(0))
-    offset = starts.position_m[:, :2] - TASK.config.center_m
-    half_width = np.array(TASK.config.spread_m)
+    starts = TASK.sample(np.random.default_rng(0), 400)
+    offset = starts.position_m[:, :2] - TASK.config.place.center_m
+    half_width = np.array(TASK.config.place.spread_m)
     assert np.all(np.abs(offset) <= half_width)
     assert np.all(np.abs(offset).max(axis=0) > 0.9 * half_width)
     assert starts.yaw_rad.max() - starts.yaw_rad.min() > 6.0
-    again = sample_starts(TASK.config, TABLE, 400, np.random.default_rng(0))
+    again = TASK.sample(np.random.default_rng(0), 400)
     assert np.array_equal(starts.position_m, again.position_m)
 
 

@@ -15,13 +15,14 @@ from hop_core.errors import TwinError
 from hop_core.nodes.qos import reliable
 from hop_core.nodes.runtime import to_time
 from hop_core.rate import DeadlineLoop
-from hop_sim.experts.grasp_lift import LiftExpert
+from hop_sim.experts.registry import expert_class
 from hop_sim.nodes.graph_client import GraphClient
+from hop_sim.tasks.task import SceneView
 from hop_sim.twin_client import TwinClient
 
 
 class LiveExpert:
-    """Reads the object's pose from the twin and publishes a target every tick."""
+    """Reads the true poses from the twin and publishes a target every tick."""
 
     def __init__(self, graph: GraphClient, twin: TwinClient, tick_s: float) -> None:
         """Act on `graph`, one target every `tick_s` [s]."""
@@ -35,7 +36,8 @@ class LiveExpert:
     def begin(self) -> None:
         """Start from where the robot is, in a new style, and take it."""
         state = self._twin.state()
-        self._expert = LiftExpert.of_episode(state["seed"], self._tick_s)
+        task = self._twin.hello()["task"]
+        self._expert = expert_class(task).of_episode(state["seed"], self._tick_s)
         self._expert.reset(np.array(state["q"]))
         report = self._graph.state("supervisor")
         self._arming_id = "" if report is None else report.arming_id
@@ -54,7 +56,9 @@ class LiveExpert:
 
     def _tick(self, _deadline_ns: int) -> None:
         stamp_ns = time.time_ns()
-        q = self._expert.act(np.array(self._twin.state()["T_base_object"]))
+        state = self._twin.state()
+        poses = {name: np.array(pose) for name, pose in state["poses"].items()}
+        q = self._expert.act(SceneView(state["object"], poses))
         point = JointTrajectoryPoint(positions=q.tolist())
         point.time_from_start.nanosec = round(self._tick_s * 1e9)
         message = JointTrajectory(joint_names=list(JOINT_NAMES), points=[point])

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from hop_core.config import config_path, load_config
 from hop_core.errors import ConfigError
 from hop_core.robot_config import TableConfig
 from hop_sim.tasks.grasp_lift import GraspLift, GraspLiftConfig
+from hop_sim.tasks.task import Task
 
-TASKS = {"grasp_lift": (GraspLift, GraspLiftConfig)}
+TASKS: dict[str, tuple[Any, type[Any]]] = {"grasp_lift": (GraspLift, GraspLiftConfig)}
+"""Class and configuration of each task."""
 
 
-def load_task(name: str, table: TableConfig, config_dir: Path | str | None = None) -> GraspLift:
+def load_task(name: str, table: TableConfig, config_dir: Path | str | None = None) -> Task:
     """Return the task `name` with the numbers of `config/tasks/<name>.yaml`.
 
     Raises:
@@ -21,4 +24,5 @@ def load_task(name: str, table: TableConfig, config_dir: Path | str | None = Non
     if name not in TASKS:
         raise ConfigError(f"unknown task '{name}'; tasks: {', '.join(sorted(TASKS))}")
     task, config = TASKS[name]
-    return task(load_config(config_path(f"tasks/{name}.yaml", config_dir), config), table)
+    loaded: Task = task(load_config(config_path(f"tasks/{name}.yaml", config_dir), config), table)
+    return loaded

@@ -1,4 +1,4 @@
-"""Where demonstrations of Grasp & Lift begin: they show the way from everywhere."""
+"""Where demonstrations begin: they show the way from everywhere."""
 
 from __future__ import annotations
 
@@ -8,31 +8,29 @@ import numpy as np
 
 from hop_core.embodiment import ARM, HAND, load_embodiment
 from hop_core.kinematics import Kinematics
-from hop_sim.experts.grasp_lift import (
-    FIST,
-    GRIP_M,
-    LIFT_M,
-    OPEN,
-    PALM_TILT_RAD,
-    PALM_YAW_RAD,
-    palm_rotation,
-    reach,
-)
-from hop_sim.tasks.grasp_lift import GraspLift, LiftStart, draw_noise, draw_places
+from hop_sim.experts.expert import Expert
+from hop_sim.experts.grasp import Grasp
+from hop_sim.experts.registry import expert_class
+from hop_sim.tasks.start import TaskStart, draw_noise, draw_places
+from hop_sim.tasks.task import Task
 
 NEAR_BEFORE_M = (0.09, 0.18)  # distances before the grasp at which a demonstration may begin,
 NEAR_BESIDE_M = (0.06, 0.03)  # and half-widths beside it, across the fingers and along them
 _FAR_ITERATIONS = 100  # of the solver, from home to anywhere above the table
 
 
-def demonstration_start(task: GraspLift, rng: np.random.Generator, batch: int = 1) -> LiftStart:
+def demonstration_start(task: Task, rng: np.random.Generator, batch: int = 1) -> TaskStart:
     """Draw `batch` start states, in the shares of the task's `demo_starts`.
 
     A share begins close to the object and beside the way to it, and shows how to correct; another
     begins with an empty fist above the table, where a missed grasp ends, and shows how to try
     again; the others begin farther from home than evaluation does. Some begin in touch with the
     object and topple it: those are failures, and no demonstrations.
+
+    Raises:
+        ConfigError: the task has no scripted expert.
     """
+    expert = expert_class(task.config.task)
     start = task.sample(rng, batch)
     demo = task.config.demo_starts
     embodiment = load_embodiment()
@@ -41,37 +39,38 @@ def demonstration_start(task: GraspLift, rng: np.random.Generator, batch: int = 
     kind = rng.random(batch)
     is_near, is_miss = kind < demo.near, kind >= 1.0 - demo.after_miss
     for i in np.flatnonzero(is_near):
-        q[i] = near_grasp(start.position_m[i], rng)
-    elsewhere_m = draw_places(task.config, task.table, int(is_miss.sum()), rng)
+        q[i] = near_grasp(expert.grasp, start.position_m[i], rng)
+    elsewhere_m = draw_places(task.config.place, task.table, int(is_miss.sum()), rng)
     for i, foot_m in zip(np.flatnonzero(is_miss), elsewhere_m, strict=True):
-        q[i] = missed_grasp(foot_m, rng)
+        q[i] = missed_grasp(expert, foot_m, rng)
     placed = is_near | is_miss
     q[placed, HAND] += noise[placed, HAND]
     return replace(start, q=embodiment.clip(q))
 
 
-def near_grasp(foot_m: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def near_grasp(grasp: Grasp, foot_m: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return joint angles (23,) [rad] of an open hand before an object, and beside the way to it.
 
     `foot_m` (3,) [m] is where the object stands.
     """
-    rotation = palm_rotation(PALM_YAW_RAD, PALM_TILT_RAD)
     before_m = rng.uniform(NEAR_BEFORE_M[0], NEAR_BEFORE_M[1])
     offset = np.array([-before_m, *rng.uniform(-1.0, 1.0, 2) * NEAR_BESIDE_M])
-    return _posture(foot_m + GRIP_M + rotation @ offset, rotation, OPEN * rng.uniform(0.3, 1.0))
+    point_m = foot_m + grasp.grip_m + grasp.rotation() @ offset
+    return _posture(grasp, point_m, grasp.open * rng.uniform(0.3, 1.0))
 
 
-def missed_grasp(foot_m: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def missed_grasp(expert: type[Expert], foot_m: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return joint angles (23,) [rad] after grasp and lift where no object stood.
 
     `foot_m` (3,) [m] is where the object was thought to stand.
     """
-    rotation = palm_rotation(PALM_YAW_RAD, PALM_TILT_RAD)
-    return _posture(foot_m + GRIP_M + LIFT_M * rng.uniform(0.8, 1.0), rotation, FIST)
+    grasp = expert.grasp
+    up = np.array([0.0, 0.0, expert.lift_m])
+    return _posture(grasp, foot_m + grasp.grip_m + up * rng.uniform(0.8, 1.0), grasp.fist)
 
 
-def _posture(point_m: np.ndarray, rotation: np.ndarray, hand: np.ndarray) -> np.ndarray:
+def _posture(grasp: Grasp, point_m: np.ndarray, hand: np.ndarray) -> np.ndarray:
     q = load_embodiment().home.copy()
-    q[ARM] = reach(point_m, rotation, q, Kinematics(), iterations=_FAR_ITERATIONS)
+    q[ARM] = grasp.reach(point_m, grasp.rotation(), q, Kinematics(), iterations=_FAR_ITERATIONS)
     q[HAND] = hand
     return q

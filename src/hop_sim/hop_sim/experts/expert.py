@@ -1,0 +1,178 @@
+"""What the scripted experts share: come in along the palm's normal, close, lift, try again.
+
+An expert sees the true poses of what is in play, which a policy never does, and gives one 23-joint
+target a tick, as a policy does. Episodes vary in approach, speed and pauses. A phase of its motion
+is a method that is called once a tick; it ends by `_begin` of the next.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+
+from hop_core.embodiment import ARM, HAND
+from hop_core.kinematics import Kinematics
+from hop_sim.experts.grasp import Grasp
+from hop_sim.experts.motion import between, smooth, trapezoid
+from hop_sim.tasks.task import SceneView
+
+LOST_M = 0.08  # an object so far from the grip has slipped out of the hand
+_RELEASE_S = 0.8
+_FIST_RAD = 0.3
+_STYLE_STREAM = 3  # of an episode's seed; other numbers draw the camera's pose and noise
+
+
+@dataclass(frozen=True)
+class Style:
+    """How one episode is done.
+
+    Attributes:
+        speed_m_s: mean speed of the approach.
+        close_s: time to close the fingers.
+        settle_s: pause between closing and lifting.
+        lift_s: time to lift.
+        start_s: pause before the approach.
+        yaw_rad, tilt_rad: added to the palm's yaw and tilt.
+        wander_m: amplitude of a slow wobble of the approach.
+    """
+
+    speed_m_s: float
+    close_s: float
+    settle_s: float
+    lift_s: float
+    start_s: float
+    yaw_rad: float
+    tilt_rad: float
+    wander_m: float
+
+    @classmethod
+    def sample(cls, rng: np.random.Generator) -> Style:
+        """Draw a style."""
+        return cls(
+            speed_m_s=rng.uniform(0.20, 0.30),
+            close_s=rng.uniform(0.5, 0.7),
+            settle_s=rng.uniform(0.1, 0.2),
+            lift_s=rng.uniform(0.8, 1.2),
+            start_s=rng.uniform(0.0, 0.2),
+            yaw_rad=rng.uniform(-0.05, 0.05),
+            tilt_rad=rng.uniform(-0.05, 0.05),
+            wander_m=rng.uniform(0.0, 0.006),
+        )
+
+
+class Expert(ABC):
+    """Gives one target a tick; `reset` it at the start of an episode.
+
+    Attributes:
+        grasp: how it takes the object.
+        lift_m: height to which it lifts.
+        style: of the episode under way.
+    """
+
+    grasp: ClassVar[Grasp]
+    lift_m: ClassVar[float] = 0.18
+
+    def __init__(self, rng: np.random.Generator, tick_s: float) -> None:
+        """Draw this expert's episodes from `rng`; `tick_s` is the time between targets [s]."""
+        self._rng = rng
+        self._tick_s = tick_s
+        self._kinematics = Kinematics()
+        self.style = Style.sample(rng)
+
+    @classmethod
+    def of_episode(cls, seed: int, tick_s: float) -> Self:
+        """Return the expert whose style is that of the episode `seed`, live and in lock-step."""
+        return cls(np.random.default_rng([seed, _STYLE_STREAM]), tick_s)
+
+    def reset(self, q: np.ndarray) -> None:
+        """Start an episode at joint angles `q` (23,) [rad], in a new style; a fist opens first."""
+        self.style = Style.sample(self._rng)
+        self._q = np.array(q, dtype=np.float64)
+        self._time_s = 0.0
+        self._wobble = self._rng.uniform(0.0, 2.0 * np.pi, (2, 3))
+        self._draw_more(self._rng)
+        is_fist = np.allclose(self._q[HAND], self.grasp.fist, atol=_FIST_RAD)
+        self._begin(self._release if is_fist else self._approach, delay_s=self.style.start_s)
+
+    def act(self, view: SceneView) -> np.ndarray:
+        """Return the next target (23,) [rad] for what is in play."""
+        self._time_s += self._tick_s
+        self._phase_s += self._tick_s
+        if self._phase_s > 0.0:
+            self._phase(view)
+        return self._q.copy()
+
+    def _draw_more(self, rng: np.random.Generator) -> None:  # noqa: B027
+        """Draw what this expert's episodes vary beside the style; by default nothing."""
+
+    @abstractmethod
+    def _after_lift(self, view: SceneView) -> None:
+        """The first phase with the object up."""
+
+    def _begin(self, phase: Callable[[SceneView], None], delay_s: float = 0.0) -> None:
+        """Let `phase` act from the next tick on, or `delay_s` later."""
+        self._phase = phase
+        self._phase_s = -delay_s
+        self._start = self.grasp.point(self._q, self._kinematics)
+        self._start_rotation = self._kinematics.site_pose(self._q, "palm")[:3, :3]
+        self._start_hand = self._q[HAND].copy()
+
+    def _grip(self, view: SceneView) -> np.ndarray:
+        """Return where the object is gripped (3,) [m]; it is upright unless said otherwise."""
+        return np.asarray(view.T_base_object[:3, 3] + self.grasp.grip_m)
+
+    def _palm(self, view: SceneView) -> np.ndarray:
+        """Return R_base_palm (3, 3) of the grasp."""
+        return self.grasp.rotation(self.style.yaw_rad, self.style.tilt_rad)
+
+    def _is_lost(self, view: SceneView) -> bool:
+        """Return whether the object is not in the hand, which stays where it was when it began."""
+        return bool(np.linalg.norm(self._grip(view) - self._start) > LOST_M)
+
+    def _approach(self, view: SceneView) -> None:
+        """Follow a curve that turns in along the palm's normal, with a rounded speed profile."""
+        style, grasp = self.style, self.grasp
+        rotation, grip = self._palm(view), self._grip(view)
+        before_m = float(np.clip((grip - self._start) @ rotation[:, 0], 0.0, grasp.before_m))
+        turn = grip - before_m * rotation[:, 0]
+        length = float(np.linalg.norm(turn - self._start)) + before_m
+        share = min(1.0, self._phase_s * style.speed_m_s / length)
+        s = trapezoid(share)
+        point = (1 - s) ** 2 * self._start + 2 * s * (1 - s) * turn + s**2 * grip
+        wobble = np.sin(2.0 * self._time_s * (1.0 + self._wobble[0]) + self._wobble[1])
+        point = point + style.wander_m * (1.0 - s) * min(1.0, 4.0 * s) * wobble
+        self._move(point, between(self._start_rotation, rotation, s))
+        self._shape(grasp.open, min(1.0, 2.0 * s))
+        if share >= 1.0:
+            self._begin(self._close)
+
+    def _close(self, _view: SceneView) -> None:
+        self._shape(self.grasp.closed, min(1.0, self._phase_s / self.style.close_s))
+        if self._phase_s >= self.style.close_s + self.style.settle_s:
+            self._begin(self._lift)
+
+    def _lift(self, _view: SceneView) -> None:
+        share = min(1.0, self._phase_s / self.style.lift_s)
+        up = np.array([0.0, 0.0, self.lift_m])
+        self._move(self._start + up * smooth(share), self._start_rotation)
+        if share >= 1.0:
+            self._begin(self._after_lift)
+
+    def _release(self, _view: SceneView) -> None:
+        """Open above the table, then approach anew."""
+        share = min(1.0, self._phase_s / _RELEASE_S)
+        self._shape(self.grasp.open, share)
+        if share >= 1.0:
+            self._begin(self._approach)
+
+    def _shape(self, hand: np.ndarray, share: float) -> None:
+        """Bring the fingers `share` of the way from the phase's start to `hand` (16,) [rad]."""
+        self._q[HAND] = self._start_hand + share * (hand - self._start_hand)
+
+    def _move(self, point_m: np.ndarray, rotation: np.ndarray) -> None:
+        """Bring the gripping point to `point_m` (3,) and the palm to `rotation` (3, 3)."""
+        self._q[ARM] = self.grasp.reach(point_m, rotation, self._q, self._kinematics)

@@ -1,0 +1,50 @@
+"""Pieces of a scripted motion: speed profiles, rotations between two, the palm's orientation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+RAMP = 0.15  # share of a `trapezoid` in which it speeds up, and again slows down
+
+
+def smooth(share: float) -> float:
+    """Minimum-jerk profile of 0..1."""
+    return float(share**3 * (10.0 - 15.0 * share + 6.0 * share**2))
+
+
+def trapezoid(share: float) -> float:
+    """Profile of 0..1 at constant speed between two short ramps: little time is spent creeping."""
+    top = 1.0 / (1.0 - RAMP)
+    if share < RAMP:
+        return 0.5 * top * share**2 / RAMP
+    if share > 1.0 - RAMP:
+        return 1.0 - 0.5 * top * (1.0 - share) ** 2 / RAMP
+    return top * (share - 0.5 * RAMP)
+
+
+def turn_about(axis: np.ndarray, angle_rad: float) -> np.ndarray:
+    """Return the rotation (3, 3) by `angle_rad` about the unit vector `axis` (3,)."""
+    skew = np.array([[0.0, -axis[2], axis[1]], [axis[2], 0.0, -axis[0]], [-axis[1], axis[0], 0.0]])
+    return np.asarray(
+        np.eye(3) + np.sin(angle_rad) * skew + (1.0 - np.cos(angle_rad)) * skew @ skew
+    )
+
+
+def between(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:
+    """Return the rotation (3, 3) on the shortest way from `a` to `b`."""
+    turn = a.T @ b
+    angle = np.arccos(np.clip(0.5 * (np.trace(turn) - 1.0), -1.0, 1.0))
+    if angle < 1e-9:
+        return b
+    axis = np.array([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]]) / (
+        2.0 * np.sin(angle)
+    )
+    return np.asarray(a @ turn_about(axis, share * angle))
+
+
+def palm_rotation(yaw_rad: float, tilt_rad: float) -> np.ndarray:
+    """Return R_base_palm (3, 3) with fingers along `yaw_rad`, `tilt_rad` below the horizontal."""
+    cy, sy, ct, st = np.cos(yaw_rad), np.sin(yaw_rad), np.cos(tilt_rad), np.sin(tilt_rad)
+    fingers = np.array([cy * ct, sy * ct, -st])
+    normal = np.array([-cy * st, -sy * st, -ct])
+    return np.stack([normal, np.cross(fingers, normal), fingers], axis=1)

@@ -1,0 +1,23 @@
+"""Which task has which scripted expert."""
+
+from __future__ import annotations
+
+from hop_core.errors import ConfigError
+from hop_sim.experts.expert import Expert
+from hop_sim.experts.grasp_lift import LiftExpert
+
+EXPERTS: dict[str, type[Expert]] = {"grasp_lift": LiftExpert}
+
+
+def expert_class(task: str) -> type[Expert]:
+    """Return the scripted expert of `task`.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    if task not in EXPERTS:
+        raise ConfigError(
+            f"the task '{task}' has no scripted expert; those that have: "
+            f"{', '.join(sorted(EXPERTS))}"
+        )
+    return EXPERTS[task]
