@@ -12,9 +12,9 @@ _SEED = 0  # every object has one canonical cloud. Source: HOP release, seed 0
 def canonical_cloud(config: ObjectConfig, points: int) -> np.ndarray:
     """Return the cloud (points, 3) [m] in the object's frame: spread by area, always the same."""
     rng = np.random.default_rng(_SEED)
-    areas = np.array([_area(shape) for shape in config.shapes])
+    areas = np.array([_area(shape) for shape in config.pieces])
     counts = rng.multinomial(points, areas / areas.sum())
-    parts = [_sample(shape, count, rng) for shape, count in zip(config.shapes, counts, strict=True)]
+    parts = [_sample(shape, count, rng) for shape, count in zip(config.pieces, counts, strict=True)]
     return np.concatenate(parts)
 
 

@@ -57,12 +57,69 @@ class ShapeConfig(Config):
         return self
 
 
+class WallConfig(Config):
+    """A round wall of upright staves: hollow, which one convex piece cannot be.
+
+    Attributes:
+        inner_radius_m: of the largest cylinder inside.
+        thickness_m: of the staves.
+        from_m, to_m: heights of the lower and the upper rim, in the object's frame.
+        staves: how many.
+    """
+
+    inner_radius_m: float = Field(gt=0.0)
+    thickness_m: float = Field(gt=0.0)
+    from_m: float = Field(ge=0.0)
+    to_m: float = Field(gt=0.0)
+    staves: int = Field(ge=6, le=64)
+
+    @model_validator(mode="after")
+    def _upright(self) -> WallConfig:
+        if self.to_m <= self.from_m:
+            raise ValueError(f"a wall needs from_m < to_m, got {self.from_m} and {self.to_m}")
+        return self
+
+    @property
+    def shapes(self) -> tuple[ShapeConfig, ...]:
+        """The staves; neighbours meet at their outer edges."""
+        middle_m = self.inner_radius_m + self.thickness_m / 2
+        half_width_m = (self.inner_radius_m + self.thickness_m) * np.tan(np.pi / self.staves)
+        size_m = (self.thickness_m / 2, half_width_m, (self.to_m - self.from_m) / 2)
+        turns = 2.0 * np.pi * np.arange(self.staves) / self.staves
+        return tuple(
+            ShapeConfig(
+                type="box",
+                size_m=size_m,
+                position_m=(
+                    middle_m * np.cos(turn),
+                    middle_m * np.sin(turn),
+                    (self.from_m + self.to_m) / 2,
+                ),
+                yaw_rad=turn,
+            )
+            for turn in turns
+        )
+
+
 class ObjectConfig(Config):
-    """A free object: mass [kg], sliding friction (at most 1.0) and its pieces."""
+    """A free object.
+
+    Attributes:
+        mass_kg: spread over its pieces by volume.
+        friction: sliding friction, at most 1.0.
+        shapes: its convex pieces.
+        wall: makes it hollow.
+    """
 
     mass_kg: float = Field(gt=0.0, le=2.0)
     friction: float = Field(0.8, gt=0.0, le=1.0)
     shapes: tuple[ShapeConfig, ...] = Field(min_length=1)
+    wall: WallConfig | None = None
+
+    @property
+    def pieces(self) -> tuple[ShapeConfig, ...]:
+        """All convex pieces, those of the wall last."""
+        return self.shapes if self.wall is None else (*self.shapes, *self.wall.shapes)
 
 
 def build_scene(
@@ -114,8 +171,8 @@ def _add_static(spec: mujoco.MjSpec, table: TableConfig) -> None:
 def _add_object(spec: mujoco.MjSpec, name: str, config: ObjectConfig) -> None:
     body = spec.worldbody.add_body(name=name, pos=PARKING_M)
     body.add_freejoint(name=name)
-    volume = sum(_volume(shape) for shape in config.shapes)
-    for i, shape in enumerate(config.shapes):
+    volume = sum(_volume(shape) for shape in config.pieces)
+    for i, shape in enumerate(config.pieces):
         body.add_geom(
             name=f"{name}_{i}",
             type=_TYPES[shape.type],
