@@ -188,5 +188,5 @@ def test_an_unknown_object_in_use_is_named() -> None:
 
 
 def test_an_unknown_task_is_named() -> None:
-    with pytest.raises(ConfigError, match="unknown task 'juggle'; tasks: grasp_lift"):
+    with pytest.raises(ConfigError, match="unknown task 'juggle'; tasks: grasp_drop, grasp_lift"):
         load_task("juggle", TABLE)

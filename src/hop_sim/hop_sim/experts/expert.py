@@ -17,11 +17,12 @@ import numpy as np
 from hop_core.embodiment import ARM, HAND
 from hop_core.kinematics import Kinematics
 from hop_sim.experts.grasp import Grasp
-from hop_sim.experts.motion import between, smooth, trapezoid
+from hop_sim.experts.motion import angle_between, between, smooth, trapezoid
 from hop_sim.tasks.task import SceneView
 
 LOST_M = 0.08  # an object so far from the grip has slipped out of the hand
 _RELEASE_S = 0.8
+_RADIAN_M = 0.15  # the palm is so far from the wrist's axes
 _FIST_RAD = 0.3
 _STYLE_STREAM = 3  # of an episode's seed; other numbers draw the camera's pose and noise
 
@@ -122,7 +123,7 @@ class Expert(ABC):
         self._start_hand = self._q[HAND].copy()
 
     def _grip(self, view: SceneView) -> np.ndarray:
-        """Return where the object is gripped (3,) [m]; it is upright unless said otherwise."""
+        """Return where the object is gripped (3,) [m], taken to be upright."""
         return np.asarray(view.T_base_object[:3, 3] + self.grasp.grip_m)
 
     def _palm(self, view: SceneView) -> np.ndarray:
@@ -130,25 +131,34 @@ class Expert(ABC):
         return self.grasp.rotation(self.style.yaw_rad, self.style.tilt_rad)
 
     def _is_lost(self, view: SceneView) -> bool:
-        """Return whether the object is not in the hand, which stays where it was when it began."""
-        return bool(np.linalg.norm(self._grip(view) - self._start) > LOST_M)
+        """Return whether the object has slipped out of the hand."""
+        hand_m = self.grasp.point(self._q, self._kinematics)
+        return bool(np.linalg.norm(self._grip(view) - hand_m) > LOST_M)
 
     def _approach(self, view: SceneView) -> None:
-        """Follow a curve that turns in along the palm's normal, with a rounded speed profile."""
-        style, grasp = self.style, self.grasp
+        """Turn in along the palm's normal, opening the hand, and close at the grip."""
         rotation, grip = self._palm(view), self._grip(view)
-        before_m = float(np.clip((grip - self._start) @ rotation[:, 0], 0.0, grasp.before_m))
+        before_m = float(np.clip((grip - self._start) @ rotation[:, 0], 0.0, self.grasp.before_m))
         turn = grip - before_m * rotation[:, 0]
         length = float(np.linalg.norm(turn - self._start)) + before_m
-        share = min(1.0, self._phase_s * style.speed_m_s / length)
-        s = trapezoid(share)
-        point = (1 - s) ** 2 * self._start + 2 * s * (1 - s) * turn + s**2 * grip
-        wobble = np.sin(2.0 * self._time_s * (1.0 + self._wobble[0]) + self._wobble[1])
-        point = point + style.wander_m * (1.0 - s) * min(1.0, 4.0 * s) * wobble
-        self._move(point, between(self._start_rotation, rotation, s))
-        self._shape(grasp.open, min(1.0, 2.0 * s))
-        if share >= 1.0:
+        if self._curve(turn, grip, rotation, length):
             self._begin(self._close)
+
+    def _curve(
+        self, turn_m: np.ndarray, goal_m: np.ndarray, rotation: np.ndarray, length_m: float
+    ) -> bool:
+        """Follow a parabola toward `turn_m` (3,), then `goal_m` (3,), with a rounded speed profile.
+
+        It wobbles, and the hand opens on the way. Returns whether the hand is told to be there.
+        """
+        share = min(1.0, self._phase_s * self.style.speed_m_s / length_m)
+        s = trapezoid(share)
+        point = (1 - s) ** 2 * self._start + 2 * s * (1 - s) * turn_m + s**2 * goal_m
+        wobble = np.sin(2.0 * self._time_s * (1.0 + self._wobble[0]) + self._wobble[1])
+        point = point + self.style.wander_m * (1.0 - s) * min(1.0, 4.0 * s) * wobble
+        self._move(point, between(self._start_rotation, rotation, s))
+        self._shape(self.grasp.open, min(1.0, 2.0 * s))
+        return share >= 1.0
 
     def _close(self, _view: SceneView) -> None:
         self._shape(self.grasp.closed, min(1.0, self._phase_s / self.style.close_s))
@@ -168,6 +178,20 @@ class Expert(ABC):
         self._shape(self.grasp.open, share)
         if share >= 1.0:
             self._begin(self._approach)
+
+    def _carry(self, goal_m: np.ndarray, rotation: np.ndarray, speed_m_s: float) -> bool:
+        """Go straight to `goal_m` (3,) and `rotation`; return whether the hand is told to be there.
+
+        A turn takes its time too: a radian counts as `_RADIAN_M`.
+        """
+        way_m = float(np.linalg.norm(goal_m - self._start))
+        turn_rad = angle_between(self._start_rotation, rotation)
+        length = max(way_m, _RADIAN_M * turn_rad, 1e-6)
+        share = min(1.0, self._phase_s * speed_m_s / length)
+        s = trapezoid(share)
+        point_m = self._start + s * (goal_m - self._start)
+        self._move(point_m, between(self._start_rotation, rotation, s))
+        return share >= 1.0
 
     def _shape(self, hand: np.ndarray, share: float) -> None:
         """Bring the fingers `share` of the way from the phase's start to `hand` (16,) [rad]."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hop_core.embodiment import ARM, load_embodiment
 from hop_core.ik import solve_palm
 from hop_core.kinematics import Kinematics
-from hop_sim.experts.motion import palm_rotation
+from hop_sim.experts.motion import palm_rotation, turn_about
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Grasp:
         point_m: (3,) of the palm frame; the object's grip comes here.
         grip_m: (3,) from the object's origin to where it is gripped, in the object's frame.
         before_m: at most so far before the grip, along the palm's normal, an approach turns in.
+        roll_rad: of the palm about the fingers; at pi/2 its normal is horizontal.
     """
 
     open: np.ndarray
@@ -33,10 +34,12 @@ class Grasp:
     point_m: np.ndarray
     grip_m: np.ndarray
     before_m: float
+    roll_rad: float = 0.0
 
     def rotation(self, yaw_rad: float = 0.0, tilt_rad: float = 0.0) -> np.ndarray:
         """Return R_base_palm (3, 3), with these angles added to the palm's."""
-        return palm_rotation(self.yaw_rad + yaw_rad, self.tilt_rad + tilt_rad)
+        rotation = palm_rotation(self.yaw_rad + yaw_rad, self.tilt_rad + tilt_rad)
+        return rotation @ turn_about(np.array([0.0, 0.0, 1.0]), self.roll_rad)
 
     def point(self, q: np.ndarray, kinematics: Kinematics) -> np.ndarray:
         """Return where the gripping point is at joint angles `q` (23,) [rad], (3,) [m]."""
@@ -80,3 +83,16 @@ POWER = Grasp(
     before_m=0.13,
 )
 """All fingers around something upright, from above and the side."""
+
+UNSTACK = replace(POWER, grip_m=np.array([0.0, 0.0, 0.025]))
+"""The same around a cube."""
+
+SIDE = replace(
+    POWER,
+    tilt_rad=np.radians(30.0),
+    roll_rad=np.radians(80.0),
+    point_m=np.array([0.066, -0.006, 0.022]),
+    grip_m=np.array([0.0, 0.0, 0.065]),
+    before_m=0.16,
+)
+"""All fingers around something tall and upright, from behind it: nothing is above the palm."""

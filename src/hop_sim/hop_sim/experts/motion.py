@@ -30,16 +30,30 @@ def turn_about(axis: np.ndarray, angle_rad: float) -> np.ndarray:
     )
 
 
+def angle_between(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the angle of the rotation from `a` (3, 3) to `b` [rad]."""
+    return float(np.arccos(np.clip(0.5 * (np.trace(a.T @ b) - 1.0), -1.0, 1.0)))
+
+
 def between(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:
     """Return the rotation (3, 3) on the shortest way from `a` to `b`."""
     turn = a.T @ b
-    angle = np.arccos(np.clip(0.5 * (np.trace(turn) - 1.0), -1.0, 1.0))
+    angle = angle_between(a, b)
     if angle < 1e-9:
         return b
     axis = np.array([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]]) / (
         2.0 * np.sin(angle)
     )
     return np.asarray(a @ turn_about(axis, share * angle))
+
+
+def shortest_turn(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return the least rotation (3, 3) that takes the unit vector `a` (3,) to `b` (3,)."""
+    axis = np.cross(a, b)
+    sine = float(np.linalg.norm(axis))
+    if sine < 1e-9:
+        return np.eye(3)
+    return turn_about(axis / sine, float(np.arctan2(sine, a @ b)))
 
 
 def palm_rotation(yaw_rad: float, tilt_rad: float) -> np.ndarray:

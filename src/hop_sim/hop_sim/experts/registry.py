@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from hop_core.errors import ConfigError
 from hop_sim.experts.expert import Expert
+from hop_sim.experts.grasp_drop import DropExpert
 from hop_sim.experts.grasp_lift import LiftExpert
+from hop_sim.experts.grasp_pour import PourExpert
 
-EXPERTS: dict[str, type[Expert]] = {"grasp_lift": LiftExpert}
+EXPERTS: dict[str, type[Expert]] = {
+    "grasp_lift": LiftExpert,
+    "grasp_drop": DropExpert,
+    "grasp_pour": PourExpert,
+}
 
 
 def expert_class(task: str) -> type[Expert]:

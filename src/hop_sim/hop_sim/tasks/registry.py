@@ -8,10 +8,16 @@ from typing import Any
 from hop_core.config import config_path, load_config
 from hop_core.errors import ConfigError
 from hop_core.robot_config import TableConfig
+from hop_sim.tasks.grasp_drop import GraspDrop, GraspDropConfig
 from hop_sim.tasks.grasp_lift import GraspLift, GraspLiftConfig
+from hop_sim.tasks.grasp_pour import GraspPour, GraspPourConfig
 from hop_sim.tasks.task import Task
 
-TASKS: dict[str, tuple[Any, type[Any]]] = {"grasp_lift": (GraspLift, GraspLiftConfig)}
+TASKS: dict[str, tuple[Any, type[Any]]] = {
+    "grasp_lift": (GraspLift, GraspLiftConfig),
+    "grasp_drop": (GraspDrop, GraspDropConfig),
+    "grasp_pour": (GraspPour, GraspPourConfig),
+}
 """Class and configuration of each task."""
 
 

@@ -82,6 +82,14 @@ def draw_places(
     return np.concatenate([place.center_m + offset, height], axis=1)
 
 
+def draw_placement(
+    place: PlaceConfig, table: TableConfig, batch: int, rng: np.random.Generator
+) -> Placement:
+    """Draw `batch` places and yaws of a thing on the table."""
+    position_m = draw_places(place, table, batch, rng)
+    return Placement(position_m, rng.uniform(-place.yaw_rad, place.yaw_rad, batch))
+
+
 def draw_noise(batch: int, arm_rad: float, hand_rad: float, rng: np.random.Generator) -> np.ndarray:
     """Draw (batch, 23) joint angles about zero [rad], uniform in half-widths."""
     half_width = np.empty(23)

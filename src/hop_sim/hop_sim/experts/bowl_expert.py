@@ -1,0 +1,31 @@
+"""What the experts share that bring an object to a bowl."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hop_sim.experts.expert import Expert
+from hop_sim.tasks.task import SceneView
+
+_ASIDE_M = 0.02  # half-width of how far beside the bowl's axis the first way ends
+
+
+class BowlExpert(Expert):
+    """Carries at its own pace, ends a little aside, pauses and corrects; it tries again."""
+
+    def _draw_more(self, rng: np.random.Generator) -> None:
+        self._carry_m_s = rng.uniform(0.15, 0.25)
+        self._pause_s = rng.uniform(0.0, 0.3)
+        self._aside_m = np.array([*rng.uniform(-_ASIDE_M, _ASIDE_M, 2), 0.0])
+
+    def _grip(self, view: SceneView) -> np.ndarray:
+        """Return where the object is gripped (3,) [m], however it lies."""
+        pose = view.T_base_object
+        return np.asarray(pose[:3, 3] + pose[:3, :3] @ self.grasp.grip_m)
+
+    def _lost(self, view: SceneView) -> bool:
+        """Return whether the object has slipped out of the hand; if so, begin anew."""
+        lost = self._is_lost(view)
+        if lost:
+            self._begin(self._release)
+        return lost

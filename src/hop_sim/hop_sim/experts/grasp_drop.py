@@ -1,0 +1,64 @@
+"""The scripted expert of Grasp & Drop: take the upper cube, carry it over the bowl, let go."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from hop_sim.experts.bowl_expert import BowlExpert
+from hop_sim.experts.grasp import UNSTACK
+from hop_sim.tasks.bowl import BOWL
+from hop_sim.tasks.task import SceneView
+
+OVER_M = 0.17  # height of the cube's centre above the bowl's foot while it is carried,
+DROP_M = 0.12  # and where it is let go: the fingers stay above the rim
+CLEAR_M = 0.10  # the hand withdraws so far upward
+_IN_BOWL_M = 0.07  # a cube so near the bowl's axis is in it
+_WATCH_S = 1.6  # success takes a second; a cube that is not in the bowl by then has missed it
+_OPEN_S = 0.5
+
+
+class DropExpert(BowlExpert):
+    """Unstacks; it tries again when the cube slipped or missed the bowl."""
+
+    grasp = UNSTACK
+    lift_m = 0.14
+
+    def _palm(self, view: SceneView) -> np.ndarray:
+        """Turn with the cube: a quarter turn makes no difference to it."""
+        x_axis = view.T_base_object[:2, 0]
+        yaw = np.arctan2(x_axis[1], x_axis[0])
+        quarter = np.pi / 2
+        yaw -= quarter * np.round(yaw / quarter)
+        return self.grasp.rotation(yaw + self.style.yaw_rad, self.style.tilt_rad)
+
+    def _after_lift(self, view: SceneView) -> None:
+        """Carry the cube over the bowl, a little aside; a cube that is not in the hand was lost."""
+        if self._lost(view):
+            return
+        over = view.poses[BOWL][:3, 3] + np.array([0.0, 0.0, OVER_M]) + self._aside_m
+        if self._carry(over, self._start_rotation, self._carry_m_s):
+            self._begin(self._lower, delay_s=self._pause_s)
+
+    def _lower(self, view: SceneView) -> None:
+        if self._lost(view):
+            return
+        goal = view.poses[BOWL][:3, 3] + np.array([0.0, 0.0, DROP_M])
+        if self._carry(goal, self._start_rotation, 0.5 * self._carry_m_s):
+            self._begin(self._let_go)
+
+    def _let_go(self, _view: SceneView) -> None:
+        share = min(1.0, self._phase_s / _OPEN_S)
+        self._shape(self.grasp.open, share)
+        if share >= 1.0:
+            self._begin(self._withdraw)
+
+    def _withdraw(self, _view: SceneView) -> None:
+        goal = self._start + np.array([0.0, 0.0, CLEAR_M])
+        if self._carry(goal, self._start_rotation, self._carry_m_s):
+            self._begin(self._watch)
+
+    def _watch(self, view: SceneView) -> None:
+        """Stay; a cube beside the bowl is taken again."""
+        apart = (self._grip(view) - view.poses[BOWL][:3, 3])[:2]
+        if self._phase_s > _WATCH_S and np.linalg.norm(apart) > _IN_BOWL_M:
+            self._begin(self._approach)

@@ -1,0 +1,113 @@
+"""The scripted expert of Grasp & Pour: take the bottle from behind, tilt it over the bowl."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from hop_sim.experts.bowl_expert import BowlExpert
+from hop_sim.experts.grasp import SIDE
+from hop_sim.experts.motion import shortest_turn
+from hop_sim.tasks.bowl import BOWL
+from hop_sim.tasks.task import SceneView
+
+MOUTH_M = np.array([0.0, 0.0, 0.210])  # of the bottle
+OVER_M = (0.17, 0.21)  # height of the mouth above the bowl's foot, from and to
+TILT_RAD = (np.radians(70.0), np.radians(85.0))  # success asks for 60 degrees
+BESIDE_M = np.array([0.0, 0.06, 0.05])  # the way to the bowl ends above that and to the left
+CARRY_SHARE = 0.6  # of the tilt is done on the way to the bowl
+_AIM_M = 0.02  # a mouth farther from where it is wanted is aimed anew; success allows 0.04,
+_AIM_RAD = np.radians(4.0)  # and so is an axis
+_HOLD_S = 0.3
+
+
+@dataclass(frozen=True)
+class _Lie:
+    """How the bottle lies in the hand, and where the bowl is.
+
+    Attributes:
+        axis: (3,) of the bottle, in base_link.
+        mouth_to_grip_m: (3,) from its mouth to the point that grips, in base_link.
+        bowl_m: (3,) the bowl's foot.
+    """
+
+    axis: np.ndarray
+    mouth_to_grip_m: np.ndarray
+    bowl_m: np.ndarray
+
+    @classmethod
+    def of(cls, view: SceneView, grip_m: np.ndarray) -> _Lie:
+        """Look; `grip_m` (3,) is where the point that grips is told to be."""
+        return cls(view.T_base_object[:3, 2], grip_m - _mouth(view), view.poses[BOWL][:3, 3])
+
+
+def _mouth(view: SceneView) -> np.ndarray:
+    bottle = view.T_base_object
+    return np.asarray(bottle[:3, :3] @ MOUTH_M + bottle[:3, 3])
+
+
+class PourExpert(BowlExpert):
+    """Takes the bottle, carries it to the bowl and tilts; aims again until the mouth is right."""
+
+    grasp = SIDE
+    lift_m = 0.08
+
+    def _draw_more(self, rng: np.random.Generator) -> None:
+        super()._draw_more(rng)
+        self._tilt_rad = rng.uniform(*TILT_RAD)
+        self._heading_rad = -np.pi / 2 + rng.uniform(-0.25, 0.25)  # the bottle tilts to the right
+        self._over_m = np.array([0.0, 0.0, rng.uniform(*OVER_M)])
+
+    def _begin(self, phase: Callable[[SceneView], None], delay_s: float = 0.0) -> None:
+        super()._begin(phase, delay_s)
+        self._lie: _Lie | None = None
+
+    def _approach(self, view: SceneView) -> None:
+        """Go down behind the bottle, the palm turned already: the thumb must not sweep its neck."""
+        rotation, grip = self._palm(view), self._grip(view)
+        before = grip - self.grasp.before_m * rotation[:, 0]
+        turn = np.array([before[0], before[1], max(self._start[2], before[2])])
+        length = float(np.linalg.norm(turn - self._start) + np.linalg.norm(turn - before))
+        if self._curve(turn, before, rotation, length):
+            self._begin(self._come_in)
+
+    def _come_in(self, view: SceneView) -> None:
+        if self._carry(self._grip(view), self._palm(view), self._carry_m_s):
+            self._begin(self._close)
+
+    def _after_lift(self, view: SceneView) -> None:
+        """Carry the bottle to the bowl, a little aside; one that is not in the hand was lost."""
+        if self._lost(view):
+            return
+        if self._point_bottle(view, CARRY_SHARE * self._tilt_rad, self._aside_m + BESIDE_M):
+            self._begin(self._tilt, delay_s=self._pause_s)
+
+    def _tilt(self, view: SceneView) -> None:
+        if not self._lost(view) and self._point_bottle(view, self._tilt_rad):
+            self._begin(self._hold)
+
+    def _hold(self, view: SceneView) -> None:
+        """Stay; a mouth that is not where it is wanted is aimed anew."""
+        if self._lost(view):
+            return
+        off_m = np.linalg.norm(_mouth(view) - view.poses[BOWL][:3, 3] - self._over_m)
+        tilt_rad = np.arccos(np.clip(view.T_base_object[2, 2], -1.0, 1.0))
+        off_rad = abs(tilt_rad - self._tilt_rad)
+        if self._phase_s > _HOLD_S and (off_m > _AIM_M or off_rad > _AIM_RAD):
+            self._begin(self._tilt)
+
+    def _point_bottle(
+        self, view: SceneView, tilt_rad: float, aside_m: np.ndarray | float = 0.0
+    ) -> bool:
+        """Bring axis and mouth of the bottle, as it lies in the hand, to where they are wanted.
+
+        How it lies in the hand is looked at once a phase.
+        """
+        lie = self._lie = self._lie or _Lie.of(view, self._start)
+        heading = np.array([np.cos(self._heading_rad), np.sin(self._heading_rad), 0.0])
+        axis = np.sin(tilt_rad) * heading + np.cos(tilt_rad) * np.array([0.0, 0.0, 1.0])
+        turn = shortest_turn(lie.axis, axis)
+        goal = lie.bowl_m + self._over_m + aside_m + turn @ lie.mouth_to_grip_m
+        return self._carry(goal, turn @ self._start_rotation, self._carry_m_s)
