@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hop_core.errors import ConfigError
-from hop_policy.shipped import shipped_policy
+from hop_policy.shipped import has_shipped_policy, shipped_policy
 from hop_sim.episode_progress import watched
 from hop_sim.evaluate import AgentName, AgentSpec, ControlName, evaluate
 from hop_sim.live_eval import LiveOptions, evaluate_live
@@ -35,7 +35,8 @@ class Arguments:
     task: str = "grasp_lift"
     """Task."""
     policy: Path | None = None
-    """Checkpoint; default: the one that is shipped for the task."""
+    """Checkpoint; default: the one that is shipped for the task. Where none is, controls that need
+    none (nearest, zero, expert) run alone."""
     rollouts: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 100
     """Episodes."""
     first: int = 0
@@ -77,16 +78,29 @@ def main(argv: list[str]) -> int:
     if (args.paired or args.record) and not args.live:
         raise ConfigError("--paired and --record go with --live")
     seeds = evaluation_seeds(args.rollouts, args.first)
-    checkpoint = args.policy or shipped_policy(args.task)
+    checkpoint = _checkpoint(args)
     config_dir = None if args.config_dir is None else str(args.config_dir)
     cell = CellSpec(args.task, args.realism, config_dir)
-    report = (
-        _live(args, cell, checkpoint, seeds)
-        if args.live
-        else _lock_step(args, cell, checkpoint, seeds)
-    )
+    if args.live:
+        report = _live(args, cell, checkpoint or shipped_policy(args.task), seeds)
+    else:
+        report = _lock_step(args, cell, checkpoint, seeds)
     print(json.dumps(report.as_dict())) if args.json else report.show(Console())
     return report.exit_code(args.require)
+
+
+def _checkpoint(args: Arguments) -> Path | None:
+    """Return the policy to evaluate; None where controls alone are asked for and none is shipped.
+
+    Raises:
+        CheckpointError: none is shipped for the task, and something needs one.
+    """
+    if args.policy is not None:
+        return args.policy
+    controls = args.controls or ("blind",)
+    if "blind" not in controls and args.require == 0 and not has_shipped_policy(args.task):
+        return None
+    return shipped_policy(args.task)
 
 
 @dataclass(frozen=True)
@@ -95,7 +109,7 @@ class Report:
 
     Attributes:
         about: what was evaluated, flat.
-        outcomes: of each agent, in the order of the table; the policy first.
+        outcomes: of each agent, in the order of the table; the policy first, where there is one.
         cadence: of a live run; None in lock-step.
         cadence_problem: why the cadence does not do; empty if it does.
     """
@@ -106,9 +120,9 @@ class Report:
     cadence_problem: str = ""
 
     def as_dict(self) -> dict[str, object]:
-        """Return the figures for JSON; `success` and its interval are the policy's."""
+        """Return the figures for JSON; `success` and its interval are the policy's, if any."""
         agents = {name: _figures(outcomes) for name, outcomes in self.outcomes.items()}
-        out = {**self.about, **_figures(next(iter(self.outcomes.values()))), "agents": agents}
+        out = {**self.about, **agents.get("policy", {}), "agents": agents}
         if self.cadence is not None:
             out |= {"cadence": self.cadence, "cadence_problem": self.cadence_problem}
         if len(self.outcomes) == 2 and "lock-step" in self.outcomes:
@@ -148,7 +162,7 @@ class Report:
 
     def exit_code(self, require: int) -> int:
         """Return 1, and say so on stderr, when the policy or the cadence falls short."""
-        successes = sum(outcome.success for outcome in next(iter(self.outcomes.values())))
+        successes = sum(outcome.success for outcome in self.outcomes.get("policy", ()))
         if successes < require:
             print(f"hop eval: {successes} successes, {require} are required", file=sys.stderr)
         if self.cadence_problem:
@@ -166,16 +180,19 @@ def _figures(outcomes: Sequence[Outcome]) -> dict[str, object]:
     }
 
 
-def _lock_step(args: Arguments, cell: CellSpec, checkpoint: Path, seeds: list[int]) -> Report:
+def _lock_step(
+    args: Arguments, cell: CellSpec, checkpoint: Path | None, seeds: list[int]
+) -> Report:
     about = {
         "task": args.task,
         "mode": "lock-step",
-        "policy": checkpoint.name,
+        "policy": "none" if checkpoint is None else checkpoint.name,
         **_realism(args.realism),
     }
     controls: tuple[AgentName, ...] = ("blind",) if args.controls is None else args.controls
     outcomes: dict[str, list[Outcome]] = {}
-    for name in ("policy", *controls):
+    policy: tuple[AgentName, ...] = () if checkpoint is None else ("policy",)
+    for name in (*policy, *controls):
         agent = AgentSpec(name, checkpoint, args.demos)
         outcomes[name] = watched(evaluate(cell, agent, seeds, args.workers), name, len(seeds))
     return Report(about, outcomes)

@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from hop_core.errors import CheckpointError, ConfigError
+from hop_policy import shipped
 from hop_sim import eval_cli
 from hop_sim.agents import BlindAgent, NearestDemonstrationAgent
 from hop_sim.episode_progress import watched
@@ -74,6 +75,21 @@ def test_wrong_options_get_one_sentence(
 ) -> None:
     with pytest.raises(error, match=sentence):
         eval_cli.main(argv)
+
+
+def test_controls_that_need_no_policy_run_without_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(shipped, "FOLDER", "none")
+    command = ["--task", "grasp_pour", "-n", "1", "--workers", "1", "--json"]
+    assert eval_cli.main([*command, "--controls", "expert"]) == 0
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert figures["policy"] == "none"
+    assert figures["agents"]["expert"]["successes"] == 1
+    assert "success" not in figures  # that would be a policy's
+    for needy in ([], ["--controls", "zero", "blind"], ["--controls", "zero", "--require", "1"]):
+        with pytest.raises(CheckpointError, match="no checkpoint is shipped for the task 'grasp_p"):
+            eval_cli.main([*command, *needy])
 
 
 def test_controls_say_what_they_need() -> None:
