@@ -159,6 +159,16 @@ def check_robot(context: LaunchContext) -> None:
         )
 
 
+def check_policy(context: LaunchContext) -> None:
+    """Refuse to take the shipped policy of a task that has none."""
+    shipped = SHIPPED_POLICY.perform(context)
+    if LaunchConfiguration("policy").perform(context) == shipped and not Path(shipped).is_dir():
+        task = LaunchConfiguration("task").perform(context)
+        raise RuntimeError(
+            f"no policy is shipped for the task '{task}'; pass policy:=CHECKPOINT, or policy:=none"
+        )
+
+
 def policy(context: LaunchContext) -> list[Node]:
     """Return the policy's node, unless there is to be none."""
     if LaunchConfiguration("policy").perform(context) == "none":
@@ -192,6 +202,7 @@ def generate_launch_description() -> LaunchDescription:
         [
             *ARGUMENTS,
             OpaqueFunction(function=check_robot),
+            OpaqueFunction(function=check_policy),
             # A driver must not outlive a launch that was killed (hop_core.nodes.runtime).
             SetEnvironmentVariable("HOP_EXIT_WITH_PARENT", "1"),
             # All matrices are small: a pool of threads in each process would only fight for cores.

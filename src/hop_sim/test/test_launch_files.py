@@ -114,6 +114,12 @@ def test_a_real_robot_without_a_description_is_refused(monkeypatch: pytest.Monke
     assert "Pass lab:=NAME or set HOP_LAB" in result.stdout + result.stderr
 
 
+def test_a_task_without_a_shipped_policy_needs_one() -> None:
+    result = ros2_launch("deploy.launch.py", "robot:=twin", "task:=juggle")
+    assert result.returncode != 0
+    assert "no policy is shipped for the task 'juggle'" in result.stdout + result.stderr
+
+
 def test_random_weights_move_no_real_robot() -> None:
     result = ros2_launch("deploy.launch.py", "robot:=real", "lab:=example", "policy:=untrained")
     assert result.returncode != 0

@@ -39,7 +39,7 @@ class Grasp:
     def rotation(self, yaw_rad: float = 0.0, tilt_rad: float = 0.0) -> np.ndarray:
         """Return R_base_palm (3, 3), with these angles added to the palm's."""
         rotation = palm_rotation(self.yaw_rad + yaw_rad, self.tilt_rad + tilt_rad)
-        return rotation @ turn_about(np.array([0.0, 0.0, 1.0]), self.roll_rad)
+        return np.asarray(rotation @ turn_about(np.array([0.0, 0.0, 1.0]), self.roll_rad))
 
     def point(self, q: np.ndarray, kinematics: Kinematics) -> np.ndarray:
         """Return where the gripping point is at joint angles `q` (23,) [rad], (3,) [m]."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ from hop_core.robot_config import TableConfig
 from hop_sim.tasks.grasp_drop import GraspDrop, GraspDropConfig
 from hop_sim.tasks.grasp_lift import GraspLift, GraspLiftConfig
 from hop_sim.tasks.grasp_pour import GraspPour, GraspPourConfig
-from hop_sim.tasks.task import Task
+from hop_sim.tasks.task import Task, TaskConfig
 
-TASKS: dict[str, tuple[Any, type[Any]]] = {
+TASKS: dict[str, tuple[Callable[[Any, TableConfig], Task], type[TaskConfig]]] = {
     "grasp_lift": (GraspLift, GraspLiftConfig),
     "grasp_drop": (GraspDrop, GraspDropConfig),
     "grasp_pour": (GraspPour, GraspPourConfig),
@@ -30,5 +31,4 @@ def load_task(name: str, table: TableConfig, config_dir: Path | str | None = Non
     if name not in TASKS:
         raise ConfigError(f"unknown task '{name}'; tasks: {', '.join(sorted(TASKS))}")
     task, config = TASKS[name]
-    loaded: Task = task(load_config(config_path(f"tasks/{name}.yaml", config_dir), config), table)
-    return loaded
+    return task(load_config(config_path(f"tasks/{name}.yaml", config_dir), config), table)
