@@ -83,7 +83,8 @@ def limit_motion(
     There is always room to brake to the goal's own speed: see `stoppable_speed`. So a goal that
     stays is never passed, and goals that keep the bounds themselves are met exactly if `goal_qd`
     tells how they move. A goal that moves and stops at once is passed by the way of braking, but
-    never a position limit.
+    never a position limit. All this holds for steps of equal length: shorter ones need more room
+    to brake. The tool's speed comes before the acceleration: where it acts, joints brake harder.
 
     Args:
         q: (..., n) last target [rad].

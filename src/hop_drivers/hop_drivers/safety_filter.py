@@ -130,10 +130,16 @@ class SafetyFilter:
             q_goal: (K, 23) wanted joint angles [rad].
 
         Raises:
-            RefusedTarget: see `step`; nothing of the target is taken then.
+            RefusedTarget: see `step`, or more points than are remembered, from among which the next
+                chunk could not go on; nothing of the target is taken then.
         """
-        if not np.isfinite(q_goal).all():
-            raise RefusedTarget("not_finite", "target refused: a position is NaN or infinite")
+        if len(due_ns) >= _PLAN_POINTS:
+            raise RefusedTarget(
+                "too_long",
+                f"target refused: {len(due_ns)} points, at most {_PLAN_POINTS - 1} are planned",
+            )
+        for goal in q_goal:
+            _require_goal(goal)
         last_ns = self._rewind(due_ns[0])
         safe, acted = np.empty(q_goal.shape), set[str]()
         for row, (due, goal) in enumerate(zip(due_ns, q_goal, strict=True)):
@@ -172,12 +178,7 @@ class SafetyFilter:
         Raises:
             RefusedTarget: the goal has another size or a value that is not finite.
         """
-        if q_goal.shape != (len(JOINT_NAMES),):
-            raise RefusedTarget(
-                "size", f"target refused: shape {q_goal.shape} instead of ({len(JOINT_NAMES)},)"
-            )
-        if not np.isfinite(q_goal).all():
-            raise RefusedTarget("not_finite", "target refused: a position is NaN or infinite")
+        _require_goal(q_goal)
         before = self._limiter.q
         dt_s = min(max(dt_s, _SHORTEST_STEP_S), _LONGEST_STEP_S)
         inside = np.minimum(np.maximum(q_goal, self._lower), self._upper)
@@ -249,3 +250,17 @@ class SafetyFilter:
             "self_collision": self._self_m - clearance.self_m,
             "workspace": float(max((self._box_lower - palm).max(), (palm - self._box_upper).max())),
         }
+
+
+def _require_goal(q_goal: np.ndarray) -> None:
+    """Pass if `q_goal` holds a finite angle for each joint.
+
+    Raises:
+        RefusedTarget: it does not.
+    """
+    if q_goal.shape != (len(JOINT_NAMES),):
+        raise RefusedTarget(
+            "size", f"target refused: shape {q_goal.shape} instead of ({len(JOINT_NAMES)},)"
+        )
+    if not np.isfinite(q_goal).all():
+        raise RefusedTarget("not_finite", "target refused: a position is NaN or infinite")

@@ -189,3 +189,36 @@ def test_a_new_chunk_replaces_the_rest_of_the_old_one():
     back, _ = chunked.follow(first[1:3], np.tile(E.home, (2, 1)))
     expected, _ = single.follow(first[1:3], np.tile(E.home, (2, 1)))
     np.testing.assert_allclose(back, expected, atol=1e-12)
+
+
+def test_a_chunk_of_the_wrong_size_leaves_the_plan_as_it_was():
+    ms = 1_000_000
+    refusing, undisturbed = make(), make()
+    first = [50 * ms * (k + 1) for k in range(4)]
+    goals = np.tile(E.home, (4, 1))
+    goals[:, 0] += [0.02, 0.05, 0.08, 0.10]
+    for safety_filter in (refusing, undisturbed):
+        safety_filter.follow(first, goals)
+    with pytest.raises(RefusedTarget, match=r"shape \(22,\)"):
+        refusing.follow(first[1:], goals[1:, :22])
+    np.testing.assert_array_equal(refusing.q, undisturbed.q)
+    again, expected = (each.follow([250 * ms], goals[:1]) for each in (refusing, undisturbed))
+    np.testing.assert_array_equal(again[0], expected[0])
+
+
+@pytest.mark.parametrize("points", [63, 64, 100])
+def test_a_new_chunk_never_jumps_however_long_the_old_one_was(points):
+    """Of a longer chunk the point from which the next one goes on would be forgotten."""
+    safety_filter, step_ns = make(), 20_000_000
+    due = [step_ns * (k + 1) for k in range(points)]
+    goals = np.tile(E.home, (points, 1))
+    goals[:, 0] += np.cumsum(np.minimum(np.arange(points) * 0.05, 0.8)) * 0.02
+    if points > 63:
+        with pytest.raises(RefusedTarget, match=f"{points} points, at most 63"):
+            safety_filter.follow(due, goals)
+        np.testing.assert_array_equal(safety_filter.q, E.home)
+        return
+    old, _ = safety_filter.follow(due, goals)
+    new, _ = safety_filter.follow(due[1:3], goals[1:3])
+    velocity = SAFETY.motion_limits(E).velocity
+    assert (np.abs(new[0] - old[0]) <= velocity * step_ns * 1e-9 + 1e-9).all()
