@@ -17,8 +17,14 @@ UP = "-y"  # of the clip's world: minus the y axis of the object, which stands i
 
 
 def clip_file(path: Path | None) -> Path | None:
-    """Returns `path`, or where else the clip is; None if it is nowhere."""
+    """Returns `path`, or where else the clip is; None if it is nowhere.
+
+    Raises:
+        SystemExit: there is no such file as `path`: synthetic motions are no stand-in for it.
+    """
     file = path or Path(os.environ.get(CLIP_VARIABLE, DEFAULT_CLIP))
+    if path and not file.is_file():
+        raise SystemExit(f"--clip {path}: there is no such file")
     return file if file.is_file() else None
 
 

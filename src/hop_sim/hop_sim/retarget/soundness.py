@@ -27,7 +27,9 @@ class Soundness:
         """Bind limits for attempts of so many steps."""
         self._penetration_m = config.penetration_m
         self._most_limited = config.limited_share * steps
-        self.steps, self.limited, self.unsolved = (np.zeros(batch, dtype=np.int64) for _ in "123")
+        self.steps, self.limited, self.unsolved = (
+            np.zeros(batch, dtype=np.int64) for _ in range(3)
+        )
         self.reason = np.full(batch, -1, dtype=np.int64)
         self.penetration_m, self.saturated = np.zeros(batch), np.zeros(batch)
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from hop_sim.retarget.scene import TABLE_HALF_M
 from hop_sim.scene import FLOOR_M, TABLE_THICKNESS_M
 from hop_sim.view.drawing import Layer, Solid
 from hop_sim.view.shapes import PointSet, Primitive, PrimitiveKind, convex_hull
 
-# Tracks and stores know the plane of the table, not its edges: so much of it is drawn.
-TABLE_DRAWN_M = (0.80, 1.20)
 _FLOOR_DRAWN_M = 3.0
 _STANDING = np.array([[0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]])
 
@@ -31,11 +30,14 @@ def object_solids(surface_m: np.ndarray, poses: np.ndarray) -> tuple[Solid, Soli
 
 
 def table_solid(table_xyz_yaw: np.ndarray | None = None) -> Solid:
-    """Return the table, its top's plane through x, y, z; default: the origin."""
+    """Return the table, its top's plane through x, y, z; default: the origin.
+
+    Tracks and stores know its plane, not its edges: those that it has in physics are drawn.
+    """
     pose = _STANDING if table_xyz_yaw is None else upright_pose(table_xyz_yaw)[None]
-    half = (TABLE_DRAWN_M[0] / 2, TABLE_DRAWN_M[1] / 2, TABLE_THICKNESS_M / 2)
+    half = np.array([*TABLE_HALF_M, TABLE_THICKNESS_M / 2])
     below = pose - np.array([0.0, 0.0, half[2], 0.0, 0.0, 0.0, 0.0])
-    shape = Primitive(PrimitiveKind.BOX, half)
+    shape = Primitive(PrimitiveKind.BOX, tuple(half.tolist()))
     return Solid("table/top", Layer.TABLE, shape, (0.66, 0.55, 0.44, 1.0), below)
 
 
