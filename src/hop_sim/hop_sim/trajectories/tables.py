@@ -35,7 +35,7 @@ def track_table(tracks: Sequence[dict[str, Any]], title: str) -> Table:
             str(each["kept_contact"]),
             str(each["frames"]),
             "-" if error_m is None else f"{1000 * error_m:.1f}",
-            f"{most} ({rejections[most]})" if most else "-",
+            f"{most} ({rejections[most]})" if rejections.get(most) else "-",
         )
     return table
 

@@ -131,7 +131,7 @@ def _track_table(tracks: Sequence[TrackRate]) -> str:
                 f"{track.kept_any.trials:,}",
                 _percent(track.kept_any.value),
                 _rate(track.kept_contact).translate(_UNBROKEN),
-                f"{most} ({track.rejections[most]:,})" if most else "-",
+                f"{most} ({track.rejections[most]:,})" if track.rejections.get(most) else "-",
             )
         )
     return table(head, rows)
