@@ -296,7 +296,12 @@ def test_what_does_not_belong_together_is_refused(rendered: Rendered, tmp_path: 
     for arguments, told in ((["--noise", "2"], "with noise 1.0"), (["--seed", "3"], "with seed 0")):
         with pytest.raises(TrajectoryError, match=told):
             render_cli.render_main([str(path), *arguments])
-    for arguments in (["--workers", "0"], ["--noise", "-1"]):
+    for arguments in (
+        ["--workers", "0"],
+        ["--noise", "-1"],
+        ["--noise", "inf"],
+        ["--jitter", "nan"],
+    ):
         with pytest.raises(ConfigError, match="must be"):
             render_cli.render_main([str(path), *arguments])
     coarse = REAL.model_copy(

@@ -329,6 +329,7 @@ def test_snapshots_are_written(folder: Path, tmp_path: Path, capsys) -> None:
         (["track", "tracks/known", "--frames", "2"], ConfigError, "--frames goes with --snapshot"),
         (["track", "tracks/known", "--frame", "64"], ConfigError, "64 frames, from 0 to 63"),
         (["track", "tracks/known", "--snapshot", "x.png", "--frames", "0"], ViewError, "1 to as"),
+        (["track", "tracks/known", "--snapshot", "."], ViewError, "is a folder; name the PNG"),
         (["track", "tracks/known", "--host", "192.0.2.1"], ViewError, "cannot listen on 192.0.2.1"),
         (["trajectory", "nowhere"], TrajectoryError, "is no trajectory store"),
         (["trajectory", "store", "--track", "other"], TrajectoryError, "has no track 'other'"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from dataclasses import dataclass
@@ -52,8 +53,8 @@ def render_main(argv: list[str]) -> int:
     """
     options = tyro.cli(RenderOptions, args=argv, prog="hop trajectories render-depth")
     for name in ("noise", "jitter", "seed"):
-        if not getattr(options, name) >= 0:
-            raise ConfigError(f"--{name} must be 0 or more, got {getattr(options, name)}")
+        if not 0 <= getattr(options, name) < math.inf:
+            raise ConfigError(f"--{name} must be a number from 0 on, got {getattr(options, name)}")
     realism = Realism(jitter=options.jitter, noise=options.noise)
     recipe = load_recipe(realism, options.seed, config_dir=options.config_dir)
     done = render_store(options.store, recipe, options.workers)

@@ -50,6 +50,8 @@ def save_snapshot(
         TwinError: no off-screen OpenGL on this machine.
         ViewError: the file cannot be written.
     """
+    if path.is_dir():
+        raise ViewError(f"{path}: is a folder; name the PNG file that shall be written")
     renderer = StillRenderer(drawing, _WIDTH, _HEIGHT, shown)
     try:
         images = [renderer.render(k) for k in frames]
