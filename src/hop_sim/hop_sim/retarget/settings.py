@@ -15,7 +15,9 @@ from hop_core.safety_config import SafetyConfig, load_safety
 from hop_sim.retarget.config import EngineConfig, load_engine
 from hop_sim.tracks.config import TracksConfig, load_tracks_config
 
-_DRAWS = 2  # counted up when the code makes other attempts of the same settings: 2, obstacles
+# Counted up when the code makes other attempts of the same settings: 2, obstacles stand on the
+# table; 3, the object is set to its pose before every substep.
+_DRAWS = 3
 
 
 @dataclass(frozen=True)
