@@ -73,6 +73,24 @@ def test_goals_that_run_into_a_position_limit_do_not_pull_the_target_beyond(dt: 
     assert step.q == pytest.approx(end, abs=1e-6)
 
 
+@given(st.lists(st.tuples(st.floats(-1, 1), st.floats(-1, 1)), min_size=2, max_size=60))
+@settings(max_examples=100, deadline=None)
+def test_bounds_hold_however_goals_jump_stop_and_turn(path: list[tuple[float, float]]) -> None:
+    end = np.array([0.6, 0.9])
+    limits = replace(LIMITS, lower=-end, upper=end)
+    limiter = MotionLimiter(limits)
+    limiter.reset(np.zeros(2))
+    goal, q, qd = np.zeros(2), np.zeros(2), np.zeros(2)
+    for place in path:
+        before, goal = goal, np.array(place) * end
+        step = limiter.step(goal, DT, (goal - before) / DT)
+        speed = (step.q - q) / DT
+        assert np.all(np.abs(speed) <= limits.velocity * (1 + 1e-6))
+        assert np.all(np.abs(speed - qd) <= limits.acceleration * DT * (1 + 1e-6) + 1e-9)
+        assert np.all(np.abs(step.q) <= end + 1e-9)
+        q, qd = step.q, speed
+
+
 def test_a_slow_goal_passes_unchanged_and_says_so() -> None:
     limiter = MotionLimiter(LIMITS)
     limiter.reset(np.zeros(2))
