@@ -1,7 +1,8 @@
 """The retargeting engine on one clip: how fast, beside the physics it cannot do without.
 
-The bare physics steps the same scenes with the targets that the engine found, for as long as each
-attempt lasted: no solver, no limiter, no accounting. Both run in turn in one process.
+The bare physics steps the same scenes with what the engine gave them, as long as each attempt
+lasted: no draws, no solver, no limiter, no accounting, no figures. Both run in turn in one process,
+on as many threads, by the hundred attempts.
 """
 
 from __future__ import annotations
@@ -12,21 +13,23 @@ import os
 import resource
 import statistics
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from retarget_support.clip import clip_track
 
-from hop_core.embodiment import JOINT_NAMES
 from hop_sim.retarget.attempts import draw_attempts
-from hop_sim.retarget.engine import Engine, Rollouts
-from hop_sim.retarget.motion import ObjectMotion, object_motion
+from hop_sim.retarget.engine import Engine
 from hop_sim.retarget.physics import BatchPhysics
+from hop_sim.retarget.runner import LocalRunner, divided
 from hop_sim.retarget.settings import load_settings
 from hop_sim.tracks.resample import Track20
 
-PAPER_FRAMES = 450 * 700 * 100  # videos, attempts, frames. Source: HOP paper, section IV
+PAPER_TRACK_FRAMES = 100
+PAPER_FRAMES = 450 * 700 * PAPER_TRACK_FRAMES  # videos, attempts. Source: HOP paper, section IV
 CLUSTER_CORES, CLUSTER_EFFICIENCY = 64, 0.85
 ACCURACY_ATTEMPTS = 100
 FINER = 4
@@ -68,34 +71,32 @@ def first_frames(track: Track20, frames: int) -> Track20:
 
 
 def speed(track: Track20, attempts: int, threads: int, repeats: int) -> Figures:
-    """Returns frames per second of the engine and of its physics alone, and what they mean."""
+    """Returns frames per second of retargeting and of its physics alone, and what they mean."""
     settings = load_settings(attempts, 0, "lm")
-    engine = Engine(settings.engine, settings.eq1, settings.safety, "lm", threads)
-    drawn = draw_attempts(track, range(attempts), settings.engine, engine.embodiment, 0)
-    lead_in, step_s = settings.engine.start.lead_in_steps, settings.engine.physics.step_s
-    motion = object_motion(track.T_table_object, drawn, lead_in, step_s)
-    engine.run(track, range(8), 0)  # compiles
+    engine = Engine(settings.engine, settings.eq1, settings.safety)
+    recordings = [record(engine, track, numbers) for numbers in divided(attempts)]
     whole, bare, share = [], [], []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        rollouts = engine.run(track, range(attempts), 0)
-        whole.append(time.perf_counter() - began)
-        physics = BatchPhysics(
-            track.object_points_m, drawn, engine.embodiment, settings.engine.physics, threads
-        )
-        physics.reset(drawn.q)
-        began = time.perf_counter()
-        replay(physics, motion, rollouts, settings.engine.physics.substeps)
-        bare.append(time.perf_counter() - began)
-        share.append(whole[-1] / bare[-1])
-    frames = int(rollouts.steps.sum())
+    with LocalRunner(settings, threads) as runner, ThreadPoolExecutor(threads) as pool:
+        for _ in range(repeats):
+            began = time.perf_counter()
+            (answer,) = runner.run([track])
+            whole.append(time.perf_counter() - began)
+            for recording in recordings:
+                recording.physics.reset(recording.q)
+            began = time.perf_counter()
+            list(pool.map(replay, recordings))
+            bare.append(time.perf_counter() - began)
+            share.append(whole[-1] / bare[-1])
+    frames = sum(part.steps for part in answer.parts)
     per_s = frames / statistics.median(whole)
-    hours = PAPER_FRAMES / per_s / 3600.0
+    # What the paper calls a frame is one of the track: each trajectory has its lead-in beside them.
+    steps_a_frame = 1.0 + settings.engine.start.lead_in_steps / PAPER_TRACK_FRAMES
+    hours = PAPER_FRAMES * steps_a_frame / per_s / 3600.0
     cluster = hours * threads / (CLUSTER_CORES * CLUSTER_EFFICIENCY)
+    kept = sum(len(part.trajectories) for part in answer.parts)
     return {
-        "steps": rollouts.q.shape[1],
         "frames": frames,
-        "ended_early_share": float((rollouts.reason >= 0).mean()),
+        "kept_share": kept / attempts,
         "frames_per_s": round(per_s),
         "physics_only_frames_per_s": round(frames / statistics.median(bare)),
         "overhead_ratio": statistics.median(share),
@@ -104,16 +105,42 @@ def speed(track: Track20, attempts: int, threads: int, repeats: int) -> Figures:
     }
 
 
-def replay(physics: BatchPhysics, motion: ObjectMotion, rollouts: Rollouts, substeps: int) -> None:
-    """Steps the scenes of `physics` with the targets of `rollouts`, and does nothing else."""
-    batch, joints = physics.batch, len(JOINT_NAMES)
-    control, q, qd = batch.bind("ctrl"), batch.bind("qpos"), batch.bind("qvel")
-    for k in range(rollouts.q.shape[1]):
-        rows = np.flatnonzero(rollouts.steps > k)
-        q[rows, joints:], qd[rows, joints:] = motion.pose[rows, k], motion.velocity[rows, k]
-        control[rows] = rollouts.q_target[rows, k]
-        for _ in range(substeps):
-            batch.step(ids=rows)
+class RecordingPhysics(BatchPhysics):
+    """Remembers what each substep was given."""
+
+    def __init__(self, *arguments: Any) -> None:
+        """Begins with nothing."""
+        super().__init__(*arguments)
+        self.substeps: list[tuple[np.ndarray, ...]] = []
+
+    def substep(self, *given: np.ndarray) -> None:
+        """See `BatchPhysics.substep`."""
+        self.substeps.append(given)
+        super().substep(*given)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Scenes, where their robots start (B, 23), and what each substep was given."""
+
+    physics: BatchPhysics
+    q: np.ndarray
+    substeps: list[tuple[np.ndarray, ...]]
+
+
+def record(engine: Engine, track: Track20, numbers: range) -> Recording:
+    """Returns the physics of the attempts `numbers`, ready to be played again."""
+    drawn = draw_attempts(track, numbers, engine.config, engine.embodiment, 0)
+    built = (track.object_points_m, drawn, engine.embodiment, engine.config.physics, 1)
+    recorder = RecordingPhysics(*built)
+    engine.follow(track, drawn, recorder)
+    return Recording(BatchPhysics(*built), drawn.q, recorder.substeps)
+
+
+def replay(recording: Recording) -> None:
+    """Steps the scenes with what they were given, and does nothing else."""
+    for given in recording.substeps:
+        recording.physics.substep(*given)
 
 
 def accuracy(track: Track20, threads: int) -> Figures:

@@ -138,12 +138,8 @@ class BatchPhysics:
         for i in range(1, n + 1):
             control = start + speed * (i * self._config.period_s)
             control[:, ARM] += self._lead_s * speed[:, ARM]
-            self._ctrl[rows] = control
-            self._qpos[rows, self._pose] = carried(
-                object_pose, object_velocity, (i - 1) * self._config.period_s
-            )
-            self._qvel[rows, self._velocity] = object_velocity
-            self.batch.step(ids=rows)
+            pose = carried(object_pose, object_velocity, (i - 1) * self._config.period_s)
+            self.substep(rows, control, pose, object_velocity)
             sensors = self._sensors[rows]
             touched |= sensors[:, self._found].max(axis=1) > 0.0
             np.maximum(depth_m, -sensors[:, self._depth].min(axis=1), out=depth_m)
@@ -151,3 +147,23 @@ class BatchPhysics:
             saturated += (force >= _AT_CAP * self._cap).mean(axis=1) / n
         self._q_target[rows] = q_target
         return StepResult(self._qpos[rows, : len(JOINT_NAMES)], touched, depth_m, saturated)
+
+    def substep(
+        self,
+        rows: np.ndarray,
+        control: np.ndarray,
+        object_pose: np.ndarray,
+        object_velocity: np.ndarray,
+    ) -> None:
+        """Step the physics of `rows` once.
+
+        Args:
+            rows: (A,) int, which of the B robots.
+            control: (A, 23) targets of the servos [rad].
+            object_pose: (A, 7) the object before it; see `ObjectMotion`.
+            object_velocity: (A, 6) and how it moves.
+        """
+        self._ctrl[rows] = control
+        self._qpos[rows, self._pose] = object_pose
+        self._qvel[rows, self._velocity] = object_velocity
+        self.batch.step(ids=rows)
