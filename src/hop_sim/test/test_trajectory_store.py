@@ -370,6 +370,18 @@ def test_damage_is_named(make_store: MakeStore, tmp_path: Path) -> None:
     assert "object 'object_0'" in problems(TrajectoryStore.open(path))
 
 
+def test_rows_behind_a_damaged_chunk_are_refused(make_store: MakeStore, tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    make_store(path, range(1))
+    before = (path / "commit.json").read_bytes()
+    chunk = path / "frames" / "q_target" / "c.0.0"
+    chunk.write_bytes(chunk.read_bytes()[:100])
+    wanted = r"frames/q_target: the rows before row \d+ cannot be read"
+    with TrajectoryWriter(path) as writer, pytest.raises(TrajectoryError, match=wanted):
+        writer.append_track(result(1))
+    assert (path / "commit.json").read_bytes() == before
+
+
 def test_wrong_numbers_in_the_index_are_named(make_store: MakeStore, tmp_path: Path) -> None:
     import zarr
 

@@ -97,12 +97,24 @@ class Arrays:
             ) from error
 
     def write(self, column: Column, at: int, rows: np.ndarray) -> None:
-        """Put `rows` at row `at`; the array ends with them."""
+        """Put `rows` at row `at`; the array ends with them.
+
+        Raises:
+            OSError: the disk refuses.
+            TrajectoryError: the chunk that they share with earlier rows cannot be decompressed.
+        """
         array = self._array(column)
         if array.shape[0] != at + len(rows):
             array.resize((at + len(rows), *column.shape))
-        if len(rows):
+        if not len(rows):
+            return
+        try:
             array[at:] = rows
+        except (RuntimeError, ValueError) as error:  # codecs raise both
+            raise TrajectoryError(
+                f"{self._address}/{column.path}: the rows before row {at} cannot be read: {error}; "
+                "copy the store again"
+            ) from error
 
     def cut(self, column: Column, rows: int) -> None:
         """Let the array end after `rows` rows.
