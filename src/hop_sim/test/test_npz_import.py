@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -86,9 +87,11 @@ def test_up_may_be_given_beside_the_file(known_scene, tmp_path, up) -> None:
 
 def test_frames_with_nan_are_frames_in_which_nothing_was_seen(known_scene, tmp_path) -> None:
     arrays = recording(known_scene)
-    arrays["keypoints"][20:22] = np.nan
+    arrays["keypoints"][20] = np.nan
+    arrays["keypoints"][21] = np.inf
     arrays["object_poses"][60:] = np.nan
-    track = import_npz(saved(tmp_path / "a.npz", arrays), SETTINGS)
+    with warnings.catch_warnings(action="error"):
+        track = import_npz(saved(tmp_path / "a.npz", arrays), SETTINGS)
     assert track.valid.tolist() == [i < 60 for i in range(66)]
     assert track.meta.quality.filled_frames == 2
 

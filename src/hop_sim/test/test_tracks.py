@@ -166,6 +166,12 @@ def test_what_cannot_be_is_told_in_one_sentence(track, change, sentence) -> None
     assert all(s.startswith("a.npz: ") for s in told)
 
 
+def test_of_a_hand_of_another_size_or_side_only_that_is_told(track) -> None:
+    for factor in (100.0, [1.0, -1.0, 1.0]):
+        wrong = replace(track, keypoints_m=track.keypoints_m * factor)
+        assert len(check_track(wrong, CONFIG)) == 1
+
+
 def shifted(track: Track, by: list[float]) -> np.ndarray:
     out = track.T_table_object.copy()
     out[:, :3, 3] += by

@@ -29,21 +29,34 @@ def check_track(track: Track, config: TracksConfig, where: str = "") -> list[Tra
         quality = measure(track, config)
     except TrackError as error:
         return [error]
-    doubts = [*_hand(quality, config), *_object(quality, config), *_scene(quality, config)]
+    doubts = _nature(quality, config) or [
+        *_hand(quality, config),
+        *_object(quality, config),
+        *_scene(quality, config),
+    ]
     return [TrackError(f"{where}: {doubt}") for doubt in doubts]
 
 
-def _hand(quality: Quality, config: TracksConfig) -> list[str]:
-    limits, out = config.limits, []
-    palm = _size("keypoints_m", "wrist to middle knuckle", quality.palm_length_m,
-                 limits.palm_length_m)  # fmt: skip
-    if palm:
-        return [palm]  # of another size every other figure is wrong too
-    if quality.right_handedness <= 0.0:
+def _nature(quality: Quality, config: TracksConfig) -> list[str]:
+    """Doubts about size and side. Where there is one, every other figure is wrong too."""
+    limits = config.limits
+    sizes = (
+        _size("keypoints_m", "wrist to middle knuckle", quality.palm_length_m,
+              limits.palm_length_m),
+        _size("object_points_m", "the object's diagonal", quality.object_size_m,
+              limits.object_size_m),
+    )  # fmt: skip
+    out = [size for size in sizes if size]
+    if not out and quality.right_handedness <= 0.0:
         out.append(
             "keypoints_m: the fingers bend to the back of a right hand: a left hand, or a mirrored "
             "image; only right hands are used"
         )
+    return out
+
+
+def _hand(quality: Quality, config: TracksConfig) -> list[str]:
+    limits, out = config.limits, []
     if quality.bone_variation > limits.bone_variation:
         out.append(
             f"keypoints_m: a bone's length varies by {quality.bone_variation:.0%}, at most "
@@ -68,12 +81,7 @@ def _hand(quality: Quality, config: TracksConfig) -> list[str]:
 
 
 def _object(quality: Quality, config: TracksConfig) -> list[str]:
-    limits = config.limits
-    size = _size("object_points_m", "the object's diagonal", quality.object_size_m,
-                 limits.object_size_m)  # fmt: skip
-    if size:
-        return [size]
-    out = []
+    limits, out = config.limits, []
     if quality.closest_m > limits.touch_m:
         out.append(
             f"keypoints_m: the hand comes no nearer than {quality.closest_m * 100:.1f} cm to the "

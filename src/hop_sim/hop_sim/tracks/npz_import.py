@@ -75,9 +75,9 @@ def import_npz(path: Path, settings: NpzSettings) -> Track:
     camera = arrays.get("camera_poses")
     sighting = Sighting(
         stamps_ns=stamps_ns,
-        keypoints_m=transform(T_table_world, arrays["keypoints"].astype(np.float64)),
+        keypoints_m=transform(T_table_world, _or_nan(arrays["keypoints"])),
         hand_seen=hand_seen,
-        T_table_object=T_table_world @ arrays["object_poses"].astype(np.float64),
+        T_table_object=T_table_world @ _or_nan(arrays["object_poses"]),
         object_seen=object_seen,
         object_points_m=points,
         intrinsics=intrinsics(arrays, where),
@@ -138,6 +138,11 @@ def _table(
 def _finite(array: np.ndarray) -> np.ndarray:
     """(T,) whether all of a frame of `array` (T, ., .) are numbers."""
     return np.asarray(np.isfinite(array).all(axis=(1, 2)))
+
+
+def _or_nan(array: np.ndarray) -> np.ndarray:
+    """`array` as float64, with NaN for infinity, which arithmetic would warn of."""
+    return np.where(np.isfinite(array), array, np.nan).astype(np.float64)
 
 
 def _name(text: str) -> str:

@@ -102,8 +102,8 @@ def require_structure(track: Track, where: str) -> None:
     for field, text in (("name", track.name), ("object_name", track.object_name)):
         if not re.fullmatch(NAME_PATTERN, text):
             raise TrackError(
-                f"{where}: {field}: must be letters, digits, '_', '.', '-', at most 120, "
-                f"got {text!r}"
+                f"{where}: {field}: must be letters, digits, '_', '.', '-', at most 120, the first "
+                f"a letter or a digit, got {text!r}"
             )
     frames = len(track.stamps_ns)
     require_array(track.stamps_ns, (None,), "iu", where, "stamps_ns")
