@@ -90,7 +90,8 @@ def _files(places: tuple[Path, ...]) -> list[Path]:
         for file in (list_tracks(place) if place.is_dir() else [about_path(place)])
     ]
     if not found:
-        raise TrackError(f"{', '.join(map(str, places))}: there is no track; see hop tracks --help")
+        where = ", ".join(map(str, places)) or "no PATH given"
+        raise TrackError(f"{where}: there is no track; see hop tracks --help")
     return list({file.resolve(): file for file in found}.values())
 
 

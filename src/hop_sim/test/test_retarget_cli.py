@@ -241,7 +241,7 @@ def test_both_files_of_a_track_are_one_track_but_a_name_belongs_to_one(
     ("changed", "sentence"),
     [
         (("--seed", "5"), r"store: settings: 'draws' is .*\"seed\": 4.* different stores"),
-        (("--attempts", "4"), r"store: settings: 'retarget_engine' is .* different stores"),
+        (("--attempts", "4"), r"'retarget_engine' \(of --attempts and .* different stores"),
         (("--solver", "nlopt"), r"store: settings: 'draws' is .*lm.* this run has .*nlopt"),
     ],
 )

@@ -15,6 +15,12 @@ from hop_core.errors import ConfigError, TrajectoryError
 
 ATTRIBUTE = "hop_trajectories"
 _SOFTWARE = ("hop_sim", "mujoco", "numpy", "zarr")
+_DECIDED_BY = {  # in a store that retargeting made, where a hash tells a person nothing
+    "retarget_engine": " (of --attempts and retarget_engine.yaml)",
+    "retarget": " (of retarget.yaml)",
+    "safety": " (of safety.yaml)",
+    "track_filters": " (of tracks.yaml)",
+}
 _PAIRING = "the label of the observation in frame k - 1 is the target in frame k"
 
 
@@ -99,8 +105,8 @@ def require_same(header: StoreHeader, other: StoreHeader, where: str, other_wher
         mine, its = header.settings.get(name, "none"), other.settings.get(name, "none")
         if mine != its:
             raise TrajectoryError(
-                f"{where}: settings: '{name}' is {mine}, {other_where} has {its}; what was made by "
-                "different settings goes into different stores"
+                f"{where}: settings: '{name}'{_DECIDED_BY.get(name, '')} is {mine}, {other_where} "
+                f"has {its}; what was made by different settings goes into different stores"
             )
 
 
