@@ -157,3 +157,14 @@ def test_points_without_volume_are_refused(engine) -> None:
     sentence = "^object_points_m: no solid can be made of the points: .* coplanar [^\n]*hull$"
     with pytest.raises(TrackError, match=sentence):
         build_track_scene(flat, np.zeros((0, 3)), engine.embodiment, 0.01)
+
+
+def test_joints_end_where_the_robots_do_though_the_object_presses(
+    engine, track20, attempts, physics
+) -> None:
+    rollouts = engine.follow(track20, attempts, physics)
+    assert (rollouts.penetration_m > 0.0).all()  # each hand did push
+    lower, upper = engine.embodiment.lower, engine.embodiment.upper
+    beyond = np.maximum(lower - rollouts.q, rollouts.q - upper).max(axis=2)
+    assert (beyond > 0.02).mean() < 0.01
+    assert beyond.max() < 0.06

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 
-from hop_core.embodiment import HAND_JOINTS, Embodiment
+from hop_core.embodiment import HAND_JOINTS, JOINT_NAMES, Embodiment
 from hop_core.errors import TrackError
 from hop_core.robot_model import ARM_BIT, HAND_BIT, STATIC_BIT, add_actuators, robot_spec
 from hop_sim.scene import FLOOR_M, TABLE_THICKNESS_M
@@ -19,6 +19,8 @@ SENSORS = (*ARM_LINKS, f"hand_{OBJECT}", f"hand_{TABLE}")
 """Contact sensors: of each arm link with anything (found), of the hand (found, distance)."""
 _HEAVY_KG = 200.0  # the object follows its track whatever pushes it
 _HEAVY_INERTIA = 5.0
+_STIFFEST = 2.0  # time steps that a stop takes to push back: with less it is not stable
+_STOP_IMPEDANCE = [0.95, 0.9999, 0.0005, 0.5, 2.0]
 _UNSORTED, _DEEPEST = 0, 1  # how a contact sensor picks the one that it reports
 
 
@@ -50,6 +52,7 @@ def build_track_scene(
     spec = robot_spec(embodiment)
     add_actuators(spec, embodiment)
     _servo_the_hand(spec, embodiment)
+    _stiffen_the_stops(spec, period_s)
     spec.modelname = "hop_track"
     spec.option.timestep = period_s
     _add_box(spec, TABLE, np.array([*TABLE_HALF_M, TABLE_THICKNESS_M / 2]))
@@ -79,6 +82,14 @@ def _servo_the_hand(spec: mujoco.MjSpec, embodiment: Embodiment) -> None:
     for i, name in enumerate(HAND_JOINTS):
         unit_nm = hand.torque_per_unit_nm
         spec.actuator(name).set_to_position(kp=hand.kp[i] * unit_nm, kv=hand.kd[i] * unit_nm)
+
+
+def _stiffen_the_stops(spec: mujoco.MjSpec, period_s: float) -> None:
+    """Joints end where the real ones do: softer stops give way when the object presses."""
+    for name in JOINT_NAMES:
+        joint = spec.joint(name)
+        joint.solref_limit = [_STIFFEST * period_s, 1.0]
+        joint.solimp_limit = _STOP_IMPEDANCE
 
 
 def _add_box(spec: mujoco.MjSpec, name: str, half_m: np.ndarray) -> None:

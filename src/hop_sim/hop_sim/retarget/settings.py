@@ -16,8 +16,8 @@ from hop_sim.retarget.config import EngineConfig, load_engine
 from hop_sim.tracks.config import TracksConfig, load_tracks_config
 
 # Counted up when the code makes other attempts of the same settings: 2, obstacles stand on the
-# table; 3, the object is set to its pose before every substep.
-_DRAWS = 3
+# table; 3, the object is set to its pose before every substep; 4, joints have stiff stops.
+_DRAWS = 4
 
 
 @dataclass(frozen=True)
