@@ -423,7 +423,9 @@ def test_ray_listens_on_this_machine_alone_and_ends_at_a_signal(longer, tmp_path
     assert {ip.removeprefix("::ffff:") for ip in listening} == {"127.0.0.1"}
     process.send_signal(signal.SIGTERM)
     out, err = process.communicate(timeout=60)
-    assert (process.returncode, out, err) == (130, "", "hop retarget: interrupted\n")
+    assert (process.returncode, out) == (130, "")
+    assert err.endswith("hop retarget: interrupted\n")  # Ray's core may tell of tasks that waited
+    assert "Traceback" not in err
     assert names(sound(store))[:1] == ["a"]
     time.sleep(1.0)
     assert rays_own() <= before
