@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import socket
 import time
-from types import TracebackType
 from typing import Any
 
+from hop_core.closing import Closing
 from hop_core.errors import TwinError
 from hop_sim.control_schema import (
     Clear,
@@ -23,7 +23,7 @@ from hop_sim.control_schema import (
 _RETRY_S = 0.05
 
 
-class TwinClient:
+class TwinClient(Closing):
     """Talks to one running twin. Use as a context manager, or call `close`."""
 
     def __init__(
@@ -54,19 +54,6 @@ class TwinClient:
                     ) from error
                 time.sleep(_RETRY_S)
         self._file = self._sock.makefile("rb")
-
-    def __enter__(self) -> TwinClient:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close the connection."""
-        self.close()
 
     def close(self) -> None:
         """Close the connection."""

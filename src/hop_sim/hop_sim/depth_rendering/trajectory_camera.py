@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from functools import cached_property
-from types import TracebackType
 
 import numpy as np
 
+from hop_core.closing import Closing
 from hop_core.errors import HopError, TrajectoryError
 from hop_drivers.depth import depth_to_mm
 from hop_policy.observation import DepthPooling
@@ -27,7 +27,7 @@ def trajectory_seed(seed: int, track: str, attempt: int) -> int:
     return int.from_bytes(digest[:8], "little")
 
 
-class TrajectoryCamera:
+class TrajectoryCamera(Closing):
     """The twin's depth camera before trajectories; belongs to the thread that created it.
 
     The way of an image is that of lock-step and robot: rendering, stereo noise, whole millimetres
@@ -95,19 +95,6 @@ class TrajectoryCamera:
         if self._camera is not None:
             self._camera.close()
         self._camera, self._object = None, -1
-
-    def __enter__(self) -> TrajectoryCamera:
-        """Return this."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Free the renderer."""
-        self.close()
 
     @cached_property
     def _column(self) -> dict[str, np.ndarray]:

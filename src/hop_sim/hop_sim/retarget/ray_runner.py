@@ -9,9 +9,9 @@ import socket
 from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import cycle
-from types import TracebackType
 from typing import Any
 
+from hop_core.closing import Closing
 from hop_core.ending_signals import interrupt_on_ending_signal
 from hop_core.errors import ConfigError, HopError
 from hop_sim.retarget.part import Part, Worker
@@ -30,7 +30,7 @@ _LOCAL = {
 }
 
 
-class RayRunner:
+class RayRunner(Closing):
     """Attempts by the hundred, on one worker per core of a Ray cluster.
 
     The cluster is the one that RAY_ADDRESS names, or a local one that ends with this runner.
@@ -72,16 +72,7 @@ class RayRunner:
             raise HopError(f"a Ray worker is lost ({why}); run the same command again") from error
         return part
 
-    def __enter__(self) -> RayRunner:
-        """Return this."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Leave the cluster; a local one ends."""
         self._ray.shutdown()
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
-from types import TracebackType
 from typing import Protocol
 
+from hop_core.closing import Closing
 from hop_core.errors import HopError
 from hop_sim.retarget.part import Part, Worker
 from hop_sim.retarget.settings import RetargetSettings
@@ -62,7 +62,7 @@ def answers(
         yield _answer(ahead.popleft())
 
 
-class LocalRunner:
+class LocalRunner(Closing):
     """Attempts by the hundred, on one worker for each thread of this process."""
 
     def __init__(self, settings: RetargetSettings, threads: int) -> None:
@@ -92,16 +92,7 @@ class LocalRunner:
         finally:
             self._idle.put(worker)
 
-    def __enter__(self) -> LocalRunner:
-        """Return this."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """End after the tasks under way; those that wait are dropped."""
         self._pool.shutdown(cancel_futures=True)
 

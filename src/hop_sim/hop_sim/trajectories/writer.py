@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 
+from hop_core.closing import Closing
 from hop_core.errors import TrackRefusedError, TrajectoryError
 from hop_sim.trajectories.arrays import Arrays
 from hop_sim.trajectories.assembly import object_rows, trajectory_rows
@@ -23,7 +23,7 @@ from hop_sim.trajectories.store import TrajectoryStore
 from hop_sim.trajectories.track_result import TrackResult, require_sound
 
 
-class TrajectoryWriter:
+class TrajectoryWriter(Closing):
     """Adds tracks to a store; one process at a time, and tracks in the order of the calls.
 
     Rows go into the arrays first, behind those that are known; the track exists when the new commit
@@ -130,19 +130,6 @@ class TrajectoryWriter:
     def close(self) -> None:
         """Let other processes write."""
         self._lock.close()
-
-    def __enter__(self) -> TrajectoryWriter:
-        """Return this."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Let other processes write."""
-        self.close()
 
     def _new_objects(self, result: TrackResult) -> list[ObjectRow]:
         """The rows of those objects that the store does not have yet."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 
 import numpy as np
 import zarr
 
+from hop_core.closing import Closing
 from hop_core.durable_files import sync_path
 from hop_core.errors import TrajectoryError
 from hop_sim.trajectories.arrays import Arrays, create_array
@@ -34,7 +34,7 @@ from hop_sim.trajectories.place import DurableStore
 from hop_sim.trajectories.store import TrajectoryStore
 
 
-class DepthWriter:
+class DepthWriter(Closing):
     """Adds images behind those that are there; nobody else writes the store meanwhile.
 
     As in `TrajectoryWriter`, rows go into the arrays first and exist when the new record is renamed
@@ -121,19 +121,6 @@ class DepthWriter:
     def close(self) -> None:
         """Let other processes write."""
         self._lock.close()
-
-    def __enter__(self) -> DepthWriter:
-        """Return this."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Let other processes write."""
-        self.close()
 
     def _create(self, recipe: DepthRecipe) -> None:
         """Make an empty depth/; one without a record is what a killed creation has left."""
