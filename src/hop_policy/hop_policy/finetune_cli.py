@@ -10,9 +10,8 @@ import tyro
 
 from hop_policy.bag_dataset import load_episodes
 from hop_policy.ranks import Ranks, torchrun_ranks
-from hop_policy.train import train
 from hop_policy.train_data import data_of_episodes
-from hop_policy.train_options import TrainOptions, provenance, resolve, summary
+from hop_policy.train_options import TrainOptions, learn, resolve
 from hop_policy.train_progress import TrainProgress
 
 CONFIG = "train.yaml"
@@ -53,23 +52,10 @@ def _run(args: Arguments, argv: list[str], ranks: Ranks) -> int:
 
     episodes = load_episodes(args.demos, contract, args.labels, task=args.task, progress=loaded)
     data = data_of_episodes(episodes, contract, config)
-    about = {
-        **data.provenance,
-        **provenance(args, ["hop", "finetune", *argv]),
-        "demonstrations": str(args.demos),
-    }
-    metrics = train(
-        config,
-        contract,
-        replace(data, provenance=about),
-        args.out,
-        init=None if args.resume else args.init,
-        resume=args.resume,
-        progress=progress,
-        ranks=ranks,
-    )
+    data = replace(data, provenance={**data.provenance, "demonstrations": str(args.demos)})
+    told = learn(args, contract, config, data, ["hop", "finetune", *argv], ranks, progress)
     if ranks.first:
-        print(summary(args.out, metrics))
+        print(told)
     return 0
 
 

@@ -1,10 +1,10 @@
-"""What the commands that train share: their options, the resolved configuration, the summary."""
+"""What the commands that train share: options, resolved configuration, the run, its summary."""
 
 from __future__ import annotations
 
 import platform
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,8 +17,11 @@ from hop_core.errors import CheckpointError, ConfigError
 from hop_policy import checkpoint as ck
 from hop_policy.contract import PolicyContract, VisionKind, load_contract
 from hop_policy.episode_info import software_version
-from hop_policy.train import require_free
+from hop_policy.ranks import Ranks
+from hop_policy.train import require_free, train
 from hop_policy.train_config import TrainConfig
+from hop_policy.train_data import TrainData
+from hop_policy.train_progress import TrainProgress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +91,46 @@ def resolve(
     return contract, validate({**values, **changes}, TrainConfig, str(path))
 
 
-def provenance(options: TrainOptions, command: list[str]) -> dict[str, Any]:
-    """Returns how a run was made: its whole `command`, start, software."""
+def learn(
+    options: TrainOptions,
+    contract: PolicyContract,
+    config: TrainConfig,
+    data: TrainData,
+    command: list[str],
+    ranks: Ranks,
+    progress: TrainProgress,
+) -> str:
+    """Trains as `options` ask; returns what the user wants to know at the end.
+
+    Args:
+        options: what was asked for.
+        contract: what the policy sees.
+        config: how the run goes.
+        data: what it learns from; how the run was made is added to its provenance.
+        command: the whole command line, kept beside the weights.
+        ranks: the processes that share the run.
+        progress: where to show it.
+
+    Raises:
+        CheckpointError: see `train`.
+        ModelError: training diverged.
+    """
+    about = {**data.provenance, **_provenance(options, command)}
+    metrics = train(
+        config,
+        contract,
+        replace(data, provenance=about),
+        options.out,
+        init=None if options.resume else options.init,
+        resume=options.resume,
+        progress=progress,
+        ranks=ranks,
+    )
+    return summary(options.out, metrics)
+
+
+def _provenance(options: TrainOptions, command: list[str]) -> dict[str, Any]:
+    """How a run was made: its whole `command`, start, software."""
     return {
         "command": command,
         "init": str(options.init) if options.init else None,

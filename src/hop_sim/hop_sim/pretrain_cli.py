@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +11,7 @@ import tyro
 
 from hop_policy.contract import VisionKind
 from hop_policy.ranks import Ranks, torchrun_ranks
-from hop_policy.train import train
-from hop_policy.train_options import TrainOptions, provenance, resolve, summary
+from hop_policy.train_options import TrainOptions, learn, resolve
 from hop_policy.train_progress import TrainProgress
 from hop_sim.pretrain.selection import Kept
 from hop_sim.pretrain.store_data import data_of_stores
@@ -60,19 +59,9 @@ def _run(args: Arguments, argv: list[str], ranks: Ranks) -> int:
 
     stores = [TrajectoryStore.open(store) for store in args.stores]
     data = data_of_stores(stores, args.kept, contract, config, loaded)
-    about = {**data.provenance, **provenance(args, ["hop", "pretrain", *argv])}
-    metrics = train(
-        config,
-        contract,
-        replace(data, provenance=about),
-        args.out,
-        init=None if args.resume else args.init,
-        resume=args.resume,
-        progress=progress,
-        ranks=ranks,
-    )
+    told = learn(args, contract, config, data, ["hop", "pretrain", *argv], ranks, progress)
     if ranks.first:
-        print(summary(args.out, metrics))
+        print(told)
     return 0
 
 
