@@ -35,6 +35,7 @@ def load_episodes(
     labels: Collection[str] = ("success",),
     *,
     task: str | None = None,
+    most: int | None = None,
     progress: Progress | None = None,
 ) -> list[Episode]:
     """Return the episodes under `root` whose label is among `labels`.
@@ -46,10 +47,12 @@ def load_episodes(
         contract: what the policy will see.
         labels: labels to learn from.
         task: only this task; None for all.
+        most: only so many recordings, the first by name; None for all.
         progress: called after each episode.
 
     Raises:
-        BagError: there is no episode of these labels, or one lacks a topic or is damaged.
+        BagError: there is no episode of these labels, there are fewer than `most`, or one lacks a
+            topic or is damaged.
         ConfigError: a camera cannot give the contract's view.
     """
     bags = [open_episode(path) for path in find_episodes(root, task)]
@@ -60,6 +63,12 @@ def load_episodes(
             f"no episode labelled {' or '.join(sorted(labels))} in {root} (labels found: {found}): "
             f"record some or label them (hop demos label)"
         )
+    if most is not None and len(wanted) < most:
+        raise BagError(
+            f"{most} episodes labelled {' or '.join(sorted(labels))} are asked for, {root} has "
+            f"{len(wanted)}: record more, or ask for fewer"
+        )
+    wanted = wanted[:most]
     episodes: list[Episode] = []
     for done, bag in enumerate(wanted, 1):
         episodes.extend(to_episodes(bag, load_decoded(bag, contract)))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import tyro
 
+from hop_core.errors import ConfigError
 from hop_policy.bag_dataset import load_episodes
 from hop_policy.ranks import Ranks, torchrun_ranks
 from hop_policy.train_data import data_of_episodes
@@ -33,6 +34,8 @@ class Arguments(TrainOptions):
     """Only the demonstrations of this task."""
     labels: tuple[str, ...] = ("success",)
     """Labels of the demonstrations to learn from."""
+    most: int | None = None
+    """Learn from so many demonstrations, the first by name; default: all."""
 
 
 def main(argv: list[str]) -> int:
@@ -43,6 +46,8 @@ def main(argv: list[str]) -> int:
 
 
 def _run(args: Arguments, argv: list[str], ranks: Ranks) -> int:
+    if args.most is not None and args.most < 2:
+        raise ConfigError(f"--most must be at least 2 (one to validate on), got {args.most}")
     contract, config = resolve(args, CONFIG)
     progress = TrainProgress(ranks.console())
 
@@ -50,7 +55,9 @@ def _run(args: Arguments, argv: list[str], ranks: Ranks) -> int:
         if done == total or done % 25 == 0:
             progress.line(f"read {done} of {total} demonstrations ({name})")
 
-    episodes = load_episodes(args.demos, contract, args.labels, task=args.task, progress=loaded)
+    episodes = load_episodes(
+        args.demos, contract, args.labels, task=args.task, most=args.most, progress=loaded
+    )
     data = data_of_episodes(episodes, contract, config)
     data = replace(data, provenance={**data.provenance, "demonstrations": str(args.demos)})
     told = learn(args, contract, config, data, ["hop", "finetune", *argv], ranks, progress)

@@ -148,3 +148,24 @@ def test_bad_input_is_refused_before_anything_is_written(tmp_path: Path) -> None
     with pytest.raises(CheckpointError, match="no policy checkpoint"):
         main([str(tmp_path), "-o", str(out), "--init", str(tmp_path / "none")])
     assert not out.exists()
+
+
+def test_few_demonstrations_are_the_first_by_name(demos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "policy"
+    assert main([str(demos), "-o", str(out), "--most", "2", "--max-steps", "2", *SMALL]) == 0
+    about = json.loads((out / ck.PROVENANCE).read_text())
+    used = {*about["training_episodes"], *about["validation_episodes"]}
+    assert used == {"toy/e0", "toy/e1"}
+
+
+@pytest.mark.parametrize(
+    ("most", "error", "message"),
+    [("4", BagError, "4 episodes .* asked for, .* has 3"), ("1", ConfigError, "at least 2")],
+)
+def test_more_demonstrations_than_there_are_is_refused(
+    demos: Path, tmp_path: Path, most: str, error: type[Exception], message: str
+) -> None:
+    out = tmp_path / "policy"
+    with pytest.raises(error, match=message):
+        main([str(demos), "-o", str(out), "--most", most, *SMALL])
+    assert not out.exists()
