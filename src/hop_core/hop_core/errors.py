@@ -57,5 +57,9 @@ class TrackRefusedError(TrajectoryError):
     """What came of a track does not go into a store; the store is as it was, others may go in."""
 
 
+class EvaluationError(HopError):
+    """Outcomes of rollouts are missing, damaged, of another setting, or cannot be compared."""
+
+
 class ViewError(HopError):
     """A picture cannot be drawn, or its page cannot be served."""

@@ -4,39 +4,38 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 from rich.console import Console
-from rich.table import Table
 
 from hop_core.errors import ConfigError
 from hop_policy.shipped import has_shipped_policy, shipped_policy
-from hop_sim.episode_progress import watched
-from hop_sim.evaluate import AgentName, AgentSpec, ControlName, evaluate
-from hop_sim.live_eval import LiveOptions, evaluate_live
+from hop_sim.contenders import Contender, parse_contenders
+from hop_sim.eval_run import EvalRun
+from hop_sim.evaluate import ControlName
 from hop_sim.realism import Realism
-from hop_sim.rollout import CellSpec, Outcome
+from hop_sim.rollout import CellSpec
 from hop_sim.seeds import evaluation_seeds
-from hop_sim.statistics import success_rate
 
 
 @dataclass(frozen=True)
 class Arguments:
-    """Roll out a policy on paired start states and report its success with 95 % Wilson intervals.
+    """Roll out policies on paired start states; report success with intervals, and how they moved.
 
-    In lock-step (the default) the blind policy stands beside it: the same network that sees another
-    episode. With --live the ROS graph of the twin runs, in real time.
+    In lock-step (the default) the blind policy stands beside each: the same network that sees
+    another episode. With --live the ROS graph of the twin runs, in real time. Several policies are
+    compared on the same states: ARM=DIRECTORY makes checkpoints the training seeds of one arm, and
+    the first arm is compared with each other one.
     """
 
     task: str = "grasp_lift"
     """Task."""
-    policy: Path | None = None
-    """Checkpoint; default: the one that is shipped for the task. Where none is, controls that need
-    none (nearest, zero, expert) run alone."""
+    policy: tuple[str, ...] = ()
+    """Checkpoints, DIRECTORY or ARM=DIRECTORY; default: the one that is shipped for the task. Where
+    none is, controls that need none (nearest, zero, expert) run alone."""
     rollouts: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 100
     """Episodes."""
     first: int = 0
@@ -54,8 +53,10 @@ class Arguments:
     """With --live: run the same states in lock-step too, and list those that disagree."""
     record: bool = False
     """With --live: record every episode as a bag."""
+    out: Path | None = None
+    """File to keep the outcomes in, a JSON object a line; what is there is not run again."""
     require: int = 0
-    """Exit with 1 when the policy has fewer successes."""
+    """Exit with 1 when a policy has fewer successes."""
     json: bool = False
     """Print one JSON line on stdout instead of the table."""
     config_dir: Path | None = None
@@ -78,136 +79,36 @@ def main(argv: list[str]) -> int:
     if (args.paired or args.record) and not args.live:
         raise ConfigError("--paired and --record go with --live")
     seeds = evaluation_seeds(args.rollouts, args.first)
-    checkpoint = _checkpoint(args)
     config_dir = None if args.config_dir is None else str(args.config_dir)
     cell = CellSpec(args.task, args.realism, config_dir)
+    run = EvalRun(cell, _contenders(args), seeds, args.workers, args.demos, args.out)
     if args.live:
-        report = _live(args, cell, checkpoint or shipped_policy(args.task), seeds)
+        report = run.live(args.record, args.paired)
     else:
-        report = _lock_step(args, cell, checkpoint, seeds)
-    print(json.dumps(report.as_dict())) if args.json else report.show(Console())
-    return report.exit_code(args.require)
+        report = run.lock_step(("blind",) if args.controls is None else args.controls)
+    print(json.dumps(report.as_dict())) if args.json else report.show(_console())
+    shortfalls = report.shortfalls(args.require)
+    for sentence in shortfalls:
+        print(f"hop eval: {sentence}", file=sys.stderr)
+    return int(bool(shortfalls))
 
 
-def _checkpoint(args: Arguments) -> Path | None:
-    """Return the policy to evaluate; None where controls alone are asked for and none is shipped.
+def _contenders(args: Arguments) -> list[Contender]:
+    """Return the policies to evaluate; none where controls alone are asked for and none is shipped.
 
     Raises:
         CheckpointError: none is shipped for the task, and something needs one.
+        ConfigError: one is named twice.
     """
-    if args.policy is not None:
-        return args.policy
+    if args.policy:
+        return parse_contenders(args.policy)
     controls = args.controls or ("blind",)
-    if "blind" not in controls and args.require == 0 and not has_shipped_policy(args.task):
-        return None
-    return shipped_policy(args.task)
+    needs_none = not args.live and "blind" not in controls and args.require == 0
+    if needs_none and not has_shipped_policy(args.task):
+        return []
+    return parse_contenders([str(shipped_policy(args.task))])
 
 
-@dataclass(frozen=True)
-class Report:
-    """What an evaluation found.
-
-    Attributes:
-        about: what was evaluated, flat.
-        outcomes: of each agent, in the order of the table; the policy first, where there is one.
-        cadence: of a live run; None in lock-step.
-        cadence_problem: why the cadence does not do; empty if it does.
-    """
-
-    about: dict[str, object]
-    outcomes: dict[str, list[Outcome]]
-    cadence: dict[str, float] | None = None
-    cadence_problem: str = ""
-
-    def as_dict(self) -> dict[str, object]:
-        """Return the figures for JSON; `success` and its interval are the policy's, if any."""
-        agents = {name: _figures(outcomes) for name, outcomes in self.outcomes.items()}
-        out = {**self.about, **agents.get("policy", {}), "agents": agents}
-        if self.cadence is not None:
-            out |= {"cadence": self.cadence, "cadence_problem": self.cadence_problem}
-        if len(self.outcomes) == 2 and "lock-step" in self.outcomes:
-            out["disagree"] = self.disagreements()
-        return out
-
-    def disagreements(self) -> list[int]:
-        """Return the seeds whose episodes end differently live and in lock-step."""
-        live, lock = self.outcomes["policy"], self.outcomes["lock-step"]
-        return [a.seed for a, b in zip(live, lock, strict=True) if a.success != b.success]
-
-    def show(self, console: Console) -> None:
-        """Print the success table, and the cadence of a live run."""
-        table = Table(title=", ".join(f"{key} {value}" for key, value in self.about.items()))
-        for column in ("agent", "success", "95 % interval", "time to success [s]", "other ends"):
-            table.add_column(column)
-        for name, outcomes in self.outcomes.items():
-            rate = success_rate([o.success for o in outcomes])
-            times = sorted(o.time_s for o in outcomes if o.success)
-            ends = {o.reason for o in outcomes if not o.success}
-            table.add_row(
-                name,
-                f"{rate.value:.2f} ({rate.successes}/{rate.trials})",
-                f"{rate.low:.2f}-{rate.high:.2f}",
-                f"{times[len(times) // 2]:.1f}" if times else "-",
-                "; ".join(sorted(ends)) or "-",
-            )
-        console.print(table)
-        if "lock-step" in self.outcomes:
-            console.print(f"states that disagree: {self.disagreements() or 'none'}")
-        if self.cadence is not None:
-            rows = Table("cadence", "value")
-            for key, value in self.cadence.items():
-                rows.add_row(key, f"{value:g}")
-            console.print(rows)
-            console.print(self.cadence_problem or "cadence holds")
-
-    def exit_code(self, require: int) -> int:
-        """Return 1, and say so on stderr, when the policy or the cadence falls short."""
-        successes = sum(outcome.success for outcome in self.outcomes.get("policy", ()))
-        if successes < require:
-            print(f"hop eval: {successes} successes, {require} are required", file=sys.stderr)
-        if self.cadence_problem:
-            print(f"hop eval: {self.cadence_problem}", file=sys.stderr)
-        return int(successes < require or bool(self.cadence_problem))
-
-
-def _figures(outcomes: Sequence[Outcome]) -> dict[str, object]:
-    rate = success_rate([o.success for o in outcomes])
-    times = sorted(o.time_s for o in outcomes if o.success)
-    return {
-        **rate.as_dict(),
-        "time_to_success_s": round(times[len(times) // 2], 2) if times else None,
-        "failed_seeds": [o.seed for o in outcomes if not o.success],
-    }
-
-
-def _lock_step(
-    args: Arguments, cell: CellSpec, checkpoint: Path | None, seeds: list[int]
-) -> Report:
-    about = {
-        "task": args.task,
-        "mode": "lock-step",
-        "policy": "none" if checkpoint is None else checkpoint.name,
-        **_realism(args.realism),
-    }
-    controls: tuple[AgentName, ...] = ("blind",) if args.controls is None else args.controls
-    outcomes: dict[str, list[Outcome]] = {}
-    policy: tuple[AgentName, ...] = () if checkpoint is None else ("policy",)
-    for name in (*policy, *controls):
-        agent = AgentSpec(name, checkpoint, args.demos)
-        outcomes[name] = watched(evaluate(cell, agent, seeds, args.workers), name, len(seeds))
-    return Report(about, outcomes)
-
-
-def _live(args: Arguments, cell: CellSpec, checkpoint: Path, seeds: list[int]) -> Report:
-    about = {"task": args.task, "mode": "live", "policy": checkpoint.name, **_realism(args.realism)}
-    options = LiveOptions(cell, checkpoint, record=args.record)
-    run = evaluate_live(options, seeds, lambda episodes: watched(episodes, "live", len(seeds)))
-    outcomes = {"policy": run.outcomes}
-    if args.paired:
-        episodes = evaluate(cell, AgentSpec("policy", checkpoint), seeds, args.workers)
-        outcomes["lock-step"] = watched(episodes, "lock-step", len(seeds))
-    return Report(about, outcomes, run.cadence, run.cadence_problem)
-
-
-def _realism(realism: Realism) -> dict[str, object]:
-    return {key: value for key, value in asdict(realism).items()}
+def _console() -> Console:
+    """Return where the tables go; into a file or a pipe with nothing cut short."""
+    return Console() if sys.stdout.isatty() else Console(width=200)

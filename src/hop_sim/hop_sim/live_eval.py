@@ -64,7 +64,9 @@ def evaluate_live(
     Raises:
         TwinError: the graph does not come up, or stops answering.
     """
-    from hop_sim.nodes.graph_client import GraphClient  # ROS is needed from here on only
+    # ROS is needed from here on only.
+    from hop_sim.nodes.graph_client import GraphClient
+    from hop_sim.nodes.motion_watch import MotionWatch
 
     cell = options.cell
     twin = cell.load_robot().twin
@@ -79,7 +81,8 @@ def evaluate_live(
     )
     recording = Recording("policy") if options.record else None
     with launch, GraphClient("live_eval") as graph:
-        runner = LiveRunner(cell.realism, twin, graph, launch, recording)
+        motion = MotionWatch(graph.node, cell.load_contract().tick_ns)
+        runner = LiveRunner(cell.realism, twin, graph, launch, recording, motion)
         runner.bring_up("policy")
         performer, pace = PolicyPerformer(graph), PolicyPace()
         first = runner.read_counters()

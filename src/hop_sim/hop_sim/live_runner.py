@@ -17,12 +17,14 @@ from hop_core.state import HopState, Source
 from hop_policy.episode_info import Source as EpisodeSource
 from hop_sim.live_figures import FIGURE_SOURCES, Counters, read_counters
 from hop_sim.live_launch import LiveLaunch
+from hop_sim.motion_record import Motion
 from hop_sim.realism import Realism
-from hop_sim.rollout import Outcome
+from hop_sim.rollout import SUCCESS, TIME_LIMIT, Outcome
 from hop_sim.twin_client import TwinClient
 
 if TYPE_CHECKING:
     from hop_sim.nodes.graph_client import GraphClient
+    from hop_sim.nodes.motion_watch import MotionWatch
 
 _READY_S = 60.0
 _HOME_S = 30.0
@@ -86,6 +88,7 @@ class LiveRunner:
         graph: GraphClient,
         launch: LiveLaunch,
         recording: Recording | None = None,
+        motion: MotionWatch | None = None,
     ) -> None:
         """Bind the graph.
 
@@ -95,12 +98,14 @@ class LiveRunner:
             graph: client of the running graph.
             launch: what runs it.
             recording: how episodes are recorded; None: not.
+            motion: listens to the targets; without it outcomes have none.
         """
         self._realism = realism
         self._cell = cell
         self._graph = graph
         self._launch = launch
         self._recording = recording
+        self._motion = motion
         self._twin: TwinClient | None = None
 
     @property
@@ -133,13 +138,17 @@ class LiveRunner:
         """Run the episode of `seed`; its recording is called `name`, or after the time."""
         scene = self.prepare(seed)
         self._start_recording(seed, name)
+        if self._motion is not None:
+            self._motion.begin()
         performer.begin()
         reason, record = self._watch()
         performer.end()
-        self._end_recording(reason == "success")
+        motion = Motion() if self._motion is None else self._motion.motion()
+        success = reason == SUCCESS
+        self._end_recording(success)
         (_, _, _, x), (_, _, _, y), *_ = scene["T_base_object"]
         time_s, rise_m = record["episode_time_s"], record["rise_m"]
-        return Outcome(seed, reason == "success", time_s, rise_m, reason, (x, y))
+        return Outcome(seed, success, time_s, rise_m, reason, (x, y), motion)
 
     def prepare(self, seed: int) -> dict[str, Any]:
         """Arm if need be, go home and lay out the scene of `seed`; return what the twin drew."""
@@ -220,9 +229,9 @@ class LiveRunner:
             self._launch.check()
             record = self.twin.success()
             if record["success"]:
-                return "success", record
+                return SUCCESS, record
             if record["timed_out"]:
-                return "time limit", record
+                return TIME_LIMIT, record
             report = self._graph.state("supervisor")
             if report is not None and report.state not in (HopState.ARMED, HopState.ACTIVE):
                 return f"{report.state}: {report.reason}", record

@@ -31,6 +31,7 @@ from hop_policy.streams import DEPTH as DEPTH_STREAM
 from hop_policy.streams import HAND as HAND_STREAM
 from hop_policy.streams import stream_rules
 from hop_sim.camera import DepthCamera, episode_pose
+from hop_sim.motion_record import MotionRecord
 from hop_sim.realism import Realism
 from hop_sim.tap import Tap
 from hop_sim.tasks.start import TaskStart
@@ -64,6 +65,7 @@ class LockStep:
     Attributes:
         world: the simulated world.
         monitor: the score of the running episode.
+        motion: the accepted targets of the running episode.
         now_ns: simulated ROS time.
         stopped: why the safety filter refused a target, which ends the episode; empty while all is
             well.
@@ -138,6 +140,7 @@ class LockStep:
         self._pd = HandPd(self._embodiment.hand)
         self._pd.reset(self.world.hand_q)
         self._filter.reset(self._q_start)
+        self.motion = MotionRecord(self._tick_ns)
         self._offer(self._q_start, self.now_ns + self.timing.due_ns)
         self._pending: tuple[int, Target] | None = None
         self._torque = np.zeros(16)
@@ -179,10 +182,13 @@ class LockStep:
         """
         tick_ns = self.now_ns
         try:
-            accepted = self._filter.step(q_target, self._tick_ns * 1e-9).q
+            filtered = self._filter.step(q_target, self._tick_ns * 1e-9)
         except HopError as error:
             self.stopped = str(error)
             return np.asarray(q_target)
+        accepted = filtered.q
+        changed = not np.array_equal(accepted, q_target)
+        self.motion.add(tick_ns, accepted, changed, filtered.clamped)
         accepted_ns = tick_ns + self.timing.accept_ns
         if self.tap is not None:
             self.tap.target(tick_ns, accepted_ns, q_target, accepted)

@@ -12,6 +12,7 @@ from hop_core.safety_config import load_safety
 from hop_policy.contract import PolicyContract, VisionKind, load_contract
 from hop_sim.agents import Agent
 from hop_sim.lockstep import LockStep
+from hop_sim.motion_record import Motion
 from hop_sim.realism import Realism
 from hop_sim.tap import Tap
 from hop_sim.tasks.registry import load_task
@@ -54,6 +55,10 @@ class CellSpec:
         )
 
 
+SUCCESS, TIME_LIMIT = "success", "time limit"
+"""Ends of an episode that are no intervention."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How an episode ended.
@@ -63,8 +68,9 @@ class Outcome:
         success: whether the task was done within the limit and nothing stopped the robot.
         time_s: when it ended [s].
         rise_m: height of the object above its rest at the end [m].
-        reason: "success", "time limit", or why the robot stopped.
+        reason: "success", "time limit", or why the robot stopped: a safety HOLD or FAULT.
         start_m: where the object stood, x and y in base_link [m].
+        motion: what the safety filter did with the targets, and how smooth they were.
     """
 
     seed: int
@@ -73,6 +79,12 @@ class Outcome:
     rise_m: float
     reason: str
     start_m: tuple[float, float]
+    motion: Motion
+
+    @property
+    def intervention(self) -> str:
+        """Why the robot's safety ended the episode; empty if it did not."""
+        return "" if self.reason in (SUCCESS, TIME_LIMIT) else self.reason
 
 
 DrawStart = Callable[[Task, np.random.Generator], TaskStart]
@@ -94,7 +106,8 @@ def roll_out(
     agent.reset(twin, seed)
     while not twin.done:
         twin.step(agent.act(twin))
-    reason = "success" if twin.success else twin.stopped or "time limit"
+    reason = SUCCESS if twin.success else twin.stopped or TIME_LIMIT
     rise_m = twin.monitor.rise_m(twin.world.data)
     x, y = start.position_m[0, :2]
-    return Outcome(seed, twin.success, twin.monitor.time_s, rise_m, reason, (float(x), float(y)))
+    place, motion = (float(x), float(y)), twin.motion.motion()
+    return Outcome(seed, twin.success, twin.monitor.time_s, rise_m, reason, place, motion)

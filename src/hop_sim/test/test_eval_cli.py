@@ -2,31 +2,45 @@
 
 import io
 import json
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
 
-from hop_core.errors import CheckpointError, ConfigError
+from hop_core.errors import CheckpointError, ConfigError, EvaluationError
+from hop_policy import checkpoint as ck
 from hop_policy import shipped
-from hop_sim import eval_cli
+from hop_policy.contract import load_contract
+from hop_policy.encoders import EncoderConfig
+from hop_policy.model import PolicyConfig, PolicyModel
+from hop_sim import eval_cli, eval_run
 from hop_sim.agents import BlindAgent, NearestDemonstrationAgent
 from hop_sim.episode_progress import watched
-from hop_sim.eval_cli import Report
+from hop_sim.eval_report import Cadence, Report
+from hop_sim.evaluate import AgentSpec
+from hop_sim.motion_record import Motion
 from hop_sim.rollout import CellSpec, Outcome
+
+ONE = {"policy": ["policy"]}
+"""Arms of a report on a single policy."""
+
+
+def outcome_of(seed: int, ok: bool) -> Outcome:
+    reason, motion = ("success" if ok else "time limit"), Motion(10, 2, {"velocity": 2}, 3.0, 4.0)
+    return Outcome(seed, ok, 6.0 + seed, 0.2 * ok, reason, (0.5, 0.0), motion)
 
 
 def outcomes(*successes: bool) -> list[Outcome]:
-    return [
-        Outcome(seed, ok, 6.0 + seed, 0.2 * ok, "success" if ok else "time limit", (0.5, 0.0))
-        for seed, ok in enumerate(successes)
-    ]
+    return [outcome_of(seed, ok) for seed, ok in enumerate(successes)]
 
 
 def test_json_gives_the_policy_first_and_the_controls_beside_it() -> None:
     report = Report(
         {"task": "t"},
         {"policy": outcomes(True, True, False), "blind": outcomes(False, False, True)},
+        ONE,
     )
     figures = json.loads(json.dumps(report.as_dict()))
     assert figures["success"] == pytest.approx(0.6667)
@@ -37,21 +51,55 @@ def test_json_gives_the_policy_first_and_the_controls_beside_it() -> None:
 
 def test_live_and_lock_step_disagree_on_named_states() -> None:
     report = Report(
-        {}, {"policy": outcomes(True, False, True), "lock-step": outcomes(True, True, False)}
+        {},
+        {"policy": outcomes(True, False, True), "lock-step": outcomes(True, True, False)},
+        ONE,
+        pairs={"policy": "lock-step"},
     )
     assert report.as_dict()["disagree"] == [1, 2]
 
 
-def test_too_few_successes_or_a_broken_cadence_exit_with_one(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    good = Report({}, {"policy": outcomes(True, True)})
-    assert good.exit_code(require=2) == 0
-    assert good.exit_code(require=3) == 1
-    assert "2 successes, 3 are required" in capsys.readouterr().err
-    broken = Report({}, {"policy": outcomes(True)}, {"arm_hz": 90.0}, "the cadence is broken: arm")
-    assert broken.exit_code(require=0) == 1
-    assert "the cadence is broken" in capsys.readouterr().err
+def test_too_few_successes_or_a_broken_cadence_fall_short() -> None:
+    good = Report({}, {"policy": outcomes(True, True)}, ONE)
+    assert good.shortfalls(require=2) == []
+    assert good.shortfalls(require=3) == ["policy: 2 successes, 3 are required"]
+    cadence = {"policy": Cadence({"arm_hz": 90.0}, "the cadence is broken: arm")}
+    broken = Report({}, {"policy": outcomes(True)}, ONE, cadence)
+    assert broken.shortfalls(require=0) == ["the cadence is broken: arm"]
+    assert broken.as_dict()["cadence"] == {"arm_hz": 90.0}
+
+
+def test_the_table_tells_how_the_robot_moved_and_what_ended_it() -> None:
+    stopped = Outcome(2, False, 1.0, 0.0, "HOLD: too fast", (0.5, 0.0), Motion(5, 5, {"table": 5}))
+    report = Report({"task": "t"}, {"policy": [*outcomes(True, False), stopped]}, ONE)
+    figures = report.as_dict()
+    assert figures["interventions"] == {"episodes": 1, "reasons": {"HOLD: too fast": 1}}
+    assert figures["clamps"] == {
+        "targets": 25,
+        "changed": 9,
+        "reasons": {"velocity": 4, "table": 5},
+    }
+    assert (figures["arm_jerk_rad_s3"], figures["hand_jerk_rad_s3"]) == (3.0, 4.0)
+    text = io.StringIO()
+    report.show(Console(file=text, width=200))
+    for words in ("36.0% (table 5, velocity 4)", "3 / 4", "1 x time limit; 1 x HOLD: too fast"):
+        assert words in text.getvalue()
+
+
+def test_arms_are_compared_on_paired_states() -> None:
+    a, b, c = outcomes(*[True] * 9, False), outcomes(*[True] * 10), outcomes(*[False] * 10)
+    arms = {"ours": ["a", "b"], "scratch": ["c"]}
+    report = Report({"task": "t"}, {"a": a, "b": b, "c": c}, arms)
+    figures = report.as_dict()
+    assert figures["arms"] == arms
+    assert figures["means"]["ours"]["value"] == 0.95  # type: ignore[index]
+    difference = figures["differences"]["ours - scratch"]  # type: ignore[index]
+    assert (difference["value"], difference["excludes_zero"]) == (0.95, True)
+    assert difference["training_seeds"] == [2, 1]
+    assert "success" not in figures  # of which one?
+    text = io.StringIO()
+    report.show(Console(file=text, width=200))
+    assert "higher: the interval excludes 0" in text.getvalue()
 
 
 def test_a_log_file_gets_a_line_of_progress_with_the_time_to_go() -> None:
@@ -68,6 +116,8 @@ def test_a_log_file_gets_a_line_of_progress_with_the_time_to_go() -> None:
         (["--live", "--controls", "zero"], ConfigError, "--controls run in lock-step"),
         (["--first", "999999", "-n", "5"], ConfigError, "belong to demonstrations"),
         (["--policy", "/nowhere", "-n", "1"], CheckpointError, "/nowhere"),
+        (["--policy", "/a", "/b", "/a", "-n", "1"], ConfigError, "/a is named 2 times"),
+        (["--policy", "x=/a", "/x", "-n", "1"], ConfigError, "both an arm and a checkpoint"),
     ],
 )
 def test_wrong_options_get_one_sentence(
@@ -103,8 +153,95 @@ def test_controls_say_what_they_need() -> None:
 
 def test_a_missing_demonstration_folder_is_named(tmp_path: Path) -> None:
     from hop_core.errors import BagError
-    from hop_sim.evaluate import AgentSpec, evaluate
+    from hop_sim.evaluate import evaluate
 
     spec = AgentSpec("nearest", demos=tmp_path / "none")
     with pytest.raises(BagError, match="none"):
         list(evaluate(CellSpec("grasp_lift"), spec, [0], 1))
+
+
+SMALL = PolicyConfig(layers=1, width=32, heads=2, context=2, encoder=EncoderConfig())
+Rolled = list[tuple[str, str, tuple[int, ...]]]
+
+
+def save_policy(path: Path, seed: int) -> str:
+    torch.manual_seed(seed)
+    contract = load_contract()
+    ck.save_config(path, ck.CheckpointConfig(contract=contract, model=SMALL, train={"seed": seed}))
+    ck.save_weights(path, PolicyModel(SMALL, contract).state_dict())
+    ck.save_json(path, ck.METRICS, {})
+    return str(path)
+
+
+@pytest.fixture
+def rolled(monkeypatch: pytest.MonkeyPatch) -> Rolled:
+    """Rollouts that only say what was asked for: the even seeds succeed, blind ones never."""
+    asked: Rolled = []
+
+    def evaluate(
+        _cell: CellSpec, agent: AgentSpec, seeds: Sequence[int], _workers: int
+    ) -> Iterator[Outcome]:
+        name = "" if agent.checkpoint is None else agent.checkpoint.name
+        asked.append((agent.name, name, tuple(seeds)))
+        yield from (outcome_of(seed, agent.name == "policy" and seed % 2 == 0) for seed in seeds)
+
+    monkeypatch.setattr(eval_run, "evaluate", evaluate)
+    return asked
+
+
+def run_json(capsys: pytest.CaptureFixture[str], *argv: str) -> dict[str, dict[str, object]]:
+    assert eval_cli.main([*argv, "--json"]) == 0
+    figures: dict[str, dict[str, object]] = json.loads(capsys.readouterr().out.splitlines()[-1])
+    return figures
+
+
+def test_several_policies_run_on_the_same_states_each_beside_its_controls(
+    tmp_path: Path, rolled: Rolled, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = (save_policy(tmp_path / run / "best", seed) for seed, run in enumerate("ab"))
+    figures = run_json(capsys, "--policy", first, second, "-n", "4", "--controls", "blind", "zero")
+    assert list(figures["agents"]) == ["a/best", "a/best, blind", "b/best", "b/best, blind", "zero"]
+    assert rolled == [
+        ("policy", "best", (0, 1, 2, 3)),
+        ("blind", "best", (0, 1, 2, 3)),
+        ("policy", "best", (0, 1, 2, 3)),
+        ("blind", "best", (0, 1, 2, 3)),
+        ("zero", "", (0, 1, 2, 3)),
+    ]
+    assert figures["differences"]["a/best - b/best"]["value"] == 0.0  # type: ignore[index]
+
+
+def test_outcomes_that_are_kept_are_not_run_again(
+    tmp_path: Path, rolled: Rolled, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy, out = save_policy(tmp_path / "run", 0), tmp_path / "figures" / "lift.jsonl"
+    command = ["--policy", policy, "--out", str(out)]
+    run_json(capsys, *command, "-n", "3")
+    figures = run_json(capsys, *command, "-n", "5")
+    assert [seeds for kind, _, seeds in rolled if kind == "policy"] == [(0, 1, 2), (3, 4)]
+    assert figures["successes"] == 3  # type: ignore[comparison-overlap]
+    lines = out.read_text()
+    out.write_text(lines + '{"agent": "run", "epis')  # killed while it wrote
+    run_json(capsys, *command, "-n", "5")
+    assert out.read_text() == lines
+    assert len(rolled) == 4
+
+
+def test_a_file_of_another_setting_or_checkpoint_is_refused(
+    tmp_path: Path, rolled: Rolled, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy, out = save_policy(tmp_path / "run", 0), tmp_path / "lift.jsonl"
+    command = ["--policy", policy, "--out", str(out), "-n", "1"]
+    run_json(capsys, *command)
+    with pytest.raises(EvaluationError, match=r"another setting: realism is .* there and .* here"):
+        eval_cli.main([*command, "--realism.noise", "2"])
+    save_policy(tmp_path / "run", 1)
+    with pytest.raises(EvaluationError, match="outcomes of another 'run': checkpoint is"):
+        eval_cli.main(command)
+
+
+def test_copies_of_a_checkpoint_are_no_training_seeds(tmp_path: Path, rolled: Rolled) -> None:
+    copies = [f"ours={save_policy(tmp_path / name, 0)}" for name in "ab"]
+    with pytest.raises(ConfigError, match="2 checkpoints of the arm 'ours' are copies"):
+        eval_cli.main(["--policy", *copies, "-n", "1"])
+    assert rolled == []

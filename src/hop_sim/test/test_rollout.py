@@ -74,6 +74,11 @@ def test_a_jump_is_limited_and_nan_ends_the_episode(twin: LockStep) -> None:
     q = twin.joints()
     accepted = twin.step(q + 1.0)
     assert np.abs(accepted - q).max() < 0.4
+    twin.step(accepted)
+    motion = twin.motion.motion()
+    assert motion.clamps is not None
+    assert motion.targets == 2
+    assert motion.clamps["velocity"] >= 1
     twin.step(np.full(23, np.nan))
     assert "NaN" in twin.stopped
     assert twin.done

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hop_core.retargeting.config import RetargetConfig
+from hop_sim.motion_record import rms_jerk
 from hop_sim.retarget.attempts import PARKED_M, Attempts
 from hop_sim.retarget.engine import Rollouts
 from hop_sim.retarget.grasp_metrics import GraspMetrics
@@ -62,7 +63,6 @@ def _metrics(
     contact, likeness = rollouts.contact, grasp.measure(rollouts, row)
     error_m = rollouts.error_m[row, contact]
     before = np.concatenate([rollouts.attempts.q[row][None], rollouts.q[row, :-1]])
-    jerk = np.diff(rollouts.q_target[row], n=3, axis=0) / step_s**3
     return TrajectoryMetrics(
         kept_any=bool(verdict.kept_any[row]),
         kept_contact=bool(verdict.kept_contact[row]),
@@ -75,7 +75,7 @@ def _metrics(
         hand_saturation_share=float(rollouts.saturation_share[row]),
         mean_palm_angle_rad=likeness.palm_angle_rad,
         median_tip_distance_error_m=likeness.tip_distance_error_m,
-        rms_jerk_rad_s3=float(np.sqrt((jerk**2).mean())),
+        rms_jerk_rad_s3=rms_jerk(rollouts.q_target[row], step_s),
         mean_lead_rad=float(np.linalg.norm(rollouts.q_raw[row] - before, axis=1).mean()),
     )
 

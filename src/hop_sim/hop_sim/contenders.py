@@ -1,0 +1,114 @@
+"""Which checkpoints are compared, what each is called, and which are the seeds of one arm."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hop_core.errors import CheckpointError, ConfigError
+from hop_policy.checkpoint import WEIGHTS, load_checkpoint_config
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A checkpoint that is rolled out.
+
+    Attributes:
+        name: unique among those compared: the end of its path.
+        arm: checkpoints of one arm differ in their training seed alone.
+        checkpoint: its directory.
+    """
+
+    name: str
+    arm: str
+    checkpoint: Path
+
+
+def parse_contenders(arguments: Sequence[str]) -> list[Contender]:
+    """Return the contenders that a command line names.
+
+    Args:
+        arguments: directories, or ARM=DIRECTORY for those that are the seeds of one arm; an arm of
+            its own else.
+
+    Raises:
+        ConfigError: a directory is named twice, or two arms have one name.
+    """
+    named = [_split(argument) for argument in arguments]
+    paths = [path.expanduser().resolve() for _, path in named]
+    for path, count in Counter(paths).items():
+        if count > 1:
+            raise ConfigError(f"the policy {path} is named {count} times; name each once")
+    names = unique_ends(paths)
+    own = {name for name, (arm, _) in zip(names, named, strict=True) if not arm}
+    if taken := own & {arm for arm, _ in named}:
+        raise ConfigError(
+            f"'{taken.pop()}' is both an arm and a checkpoint without one; name the arm of each "
+            "(--policy ARM=DIRECTORY ...)"
+        )
+    return [
+        Contender(name, arm or name, path)
+        for name, (arm, _), path in zip(names, named, paths, strict=True)
+    ]
+
+
+def _split(argument: str) -> tuple[str, Path]:
+    """Return (arm or "", directory) of ARM=DIRECTORY or DIRECTORY."""
+    arm, equals, path = argument.partition("=")
+    if equals and arm and path and "/" not in arm and not Path(argument).exists():
+        return arm, Path(path)
+    return "", Path(argument)
+
+
+def unique_ends(paths: Sequence[Path]) -> list[str]:
+    """Return the shortest end of each path that no other one has; the paths differ."""
+    ends = []
+    for path in paths:
+        others = [other for other in paths if other != path]
+        depth = 1
+        while depth < len(path.parts) and any(
+            other.parts[-depth:] == path.parts[-depth:] for other in others
+        ):
+            depth += 1
+        ends.append("/".join(path.parts[-depth:]))
+    return ends
+
+
+def checkpoint_identity(checkpoint: Path) -> dict[str, object]:
+    """Return what tells one trained policy from another: its hash and its training seed.
+
+    The hash is over configuration and best weights, so that training on changes it. The seed is
+    None where the checkpoint does not tell, as imported ones.
+
+    Raises:
+        CheckpointError: it is no checkpoint, or its weights are missing.
+    """
+    config = load_checkpoint_config(checkpoint)
+    digest = hashlib.sha256(config.hash.encode())
+    try:
+        digest.update((checkpoint / WEIGHTS).read_bytes())
+    except OSError as error:
+        raise CheckpointError(
+            f"{checkpoint / WEIGHTS} cannot be read: {error.strerror}; copy the whole directory"
+        ) from error
+    return {"checkpoint": digest.hexdigest()[:16], "training_seed": config.train.get("seed")}
+
+
+def require_distinct(arms: Sequence[str], identities: Sequence[dict[str, object]]) -> None:
+    """Pass if no arm holds the same checkpoint twice: copies are no training seeds.
+
+    Raises:
+        ConfigError: one does.
+    """
+    seen = Counter(
+        (arm, identity["checkpoint"]) for arm, identity in zip(arms, identities, strict=True)
+    )
+    for (arm, _), count in seen.items():
+        if count > 1:
+            raise ConfigError(
+                f"{count} checkpoints of the arm '{arm}' are copies of one another; the seeds of "
+                "an arm are runs of their own"
+            )

@@ -1,0 +1,172 @@
+"""Rolls out the contenders and their controls on paired states, in lock-step or live."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from hop_core.config import config_hash
+from hop_core.errors import ConfigError
+from hop_core.safety_config import load_safety
+from hop_policy.bag_reader import find_episodes
+from hop_policy.checkpoint import load_checkpoint
+from hop_policy.episode_info import run_hash, software_version
+from hop_sim.contenders import Contender, checkpoint_identity, require_distinct
+from hop_sim.episode_progress import watched
+from hop_sim.eval_report import Cadence, Report
+from hop_sim.evaluate import AgentName, AgentSpec, ControlName, evaluate
+from hop_sim.live_eval import LiveOptions, evaluate_live
+from hop_sim.outcome_file import Identity, OutcomeFile, Setting
+from hop_sim.rollout import CellSpec, Outcome
+from hop_sim.tasks.registry import load_task
+
+POLICY: AgentName = "policy"
+Watch = Callable[[Iterable[Outcome]], list[Outcome]]
+Roll = Callable[[Sequence[int], Watch], list[Outcome]]
+"""Takes seeds, and what watches the episodes end; returns how they ended."""
+
+
+@dataclass(frozen=True)
+class EvalRun:
+    """What is rolled out, and where outcomes are kept.
+
+    Attributes:
+        cell: the cell.
+        contenders: the checkpoints; none where controls run alone.
+        seeds: start states, the same for all.
+        workers: processes that simulate side by side.
+        demos: demonstrations for replay of the nearest.
+        out: file of outcomes; None: they are not kept.
+    """
+
+    cell: CellSpec
+    contenders: Sequence[Contender]
+    seeds: Sequence[int]
+    workers: int
+    demos: Path | None = None
+    out: Path | None = None
+
+    def lock_step(self, controls: Sequence[ControlName]) -> Report:
+        """Roll out each contender with its blind control, then the controls that need none."""
+        identities, report = self._identities(), self._report("lock-step")
+        own: list[AgentName] = [POLICY, *(name for name in controls if name == "blind")]
+        with self._file("lock-step") as file:
+            for contender in self.contenders:
+                for kind in own:
+                    roll = self._in_lock_step(AgentSpec(kind, contender.checkpoint))
+                    who = {"kind": kind, "arm": contender.arm, **identities[contender.name]}
+                    label = self._label(contender, kind)
+                    report.outcomes[label] = self._kept(file, _key(contender, kind), who, roll)
+            for control in controls:
+                if control != "blind":
+                    who = {"kind": control, **self._demos_identity(control)}
+                    roll = self._in_lock_step(AgentSpec(control, demos=self.demos))
+                    report.outcomes[control] = self._kept(file, control, who, roll)
+        return report
+
+    def live(self, record: bool, paired: bool) -> Report:
+        """Roll out each contender through the ROS graph, if `paired` in lock-step too."""
+        identities, report = self._identities(), self._report("live")
+        with self._file("live") as file:
+            for contender in self.contenders:
+                who = {"kind": POLICY, "arm": contender.arm, **identities[contender.name]}
+                live = partial(self._live, contender, record, report)
+                label = self._label(contender, POLICY)
+                report.outcomes[label] = self._kept(file, contender.name, who, live)
+        for contender in self.contenders if paired else ():
+            label = self._label(contender, "lock-step")
+            roll = self._in_lock_step(AgentSpec(POLICY, contender.checkpoint))
+            report.outcomes[label] = self._kept(None, label, {}, roll)
+            report.pairs[self._label(contender, POLICY)] = label
+        return report
+
+    def setting(self, mode: str) -> Setting:
+        """Return what outcomes of this run share with those that may stand beside them."""
+        cell = self.cell
+        robot, safety = cell.load_robot(), load_safety(cell.config_dir)
+        task = load_task(cell.task, robot.table, cell.config_dir)
+        return {
+            "mode": mode,
+            "task": cell.task,
+            "task_hash": config_hash(task.config),
+            "cell_hash": run_hash(robot, safety),
+            "contract_hash": cell.load_contract().hash,
+            "realism": asdict(cell.realism),
+            "software": software_version(),
+        }
+
+    def _in_lock_step(self, spec: AgentSpec) -> Roll:
+        return lambda seeds, watch: watch(evaluate(self.cell, spec, seeds, self.workers))
+
+    def _live(
+        self,
+        contender: Contender,
+        record: bool,
+        report: Report,
+        seeds: Sequence[int],
+        watch: Watch,
+    ) -> list[Outcome]:
+        run = evaluate_live(LiveOptions(self.cell, contender.checkpoint, record), seeds, watch)
+        report.cadence[self._label(contender, POLICY)] = Cadence(run.cadence, run.cadence_problem)
+        return run.outcomes
+
+    def _kept(self, file: OutcomeFile | None, key: str, who: Identity, roll: Roll) -> list[Outcome]:
+        """Return the outcomes of an agent: those that are in the file, and the others, rolled."""
+        if file is None:
+            return roll(self.seeds, lambda episodes: watched(episodes, key, len(self.seeds)))
+        done = file.begin(key, who)
+        missing = [seed for seed in self.seeds if seed not in done]
+        if missing:
+            roll(missing, lambda all_: watched(file.keeping(key, all_), key, len(missing)))
+        return [done[seed] for seed in self.seeds]
+
+    def _report(self, mode: str) -> Report:
+        arms: dict[str, list[str]] = {}
+        for contender in self.contenders:
+            arms.setdefault(contender.arm, []).append(self._label(contender, POLICY))
+        about = {
+            "task": self.cell.task,
+            "mode": mode,
+            "policy": ", ".join(contender.name for contender in self.contenders) or "none",
+            **asdict(self.cell.realism),
+        }
+        return Report(about, arms=arms)
+
+    def _label(self, contender: Contender, kind: str) -> str:
+        """Return what the report calls an agent: a single contender is just "policy"."""
+        return kind if len(self.contenders) == 1 else _key(contender, kind)
+
+    def _identities(self) -> dict[str, dict[str, object]]:
+        """Return each contender's identity; what is wrong with one is said before anything runs.
+
+        Raises:
+            CheckpointError: a checkpoint is not usable in this cell.
+            ConfigError: two of an arm are the same.
+        """
+        contract = self.cell.load_contract()
+        for contender in self.contenders:
+            load_checkpoint(contender.checkpoint, contract)
+        identities = [checkpoint_identity(c.checkpoint) for c in self.contenders]
+        require_distinct([c.arm for c in self.contenders], identities)
+        return {c.name: each for c, each in zip(self.contenders, identities, strict=True)}
+
+    def _demos_identity(self, control: ControlName) -> dict[str, object]:
+        """Return which demonstrations a control replays, by their names; nothing for others."""
+        if control != "nearest":
+            return {}
+        if self.demos is None:
+            raise ConfigError("replay of the nearest demonstration needs them; pass --demos")
+        names = " ".join(path.name for path in find_episodes(self.demos, self.cell.task))
+        return {"demonstrations": hashlib.sha256(names.encode()).hexdigest()[:16]}
+
+    def _file(self, mode: str) -> OutcomeFile | nullcontext[None]:
+        return nullcontext() if self.out is None else OutcomeFile(self.out, self.setting(mode))
+
+
+def _key(contender: Contender, kind: str) -> str:
+    """Return what the file of outcomes calls an agent, whatever else runs beside it."""
+    return contender.name if kind == POLICY else f"{contender.name}, {kind}"

@@ -1,0 +1,143 @@
+"""Differences of success between arms on paired states, with intervals over states and seeds.
+
+An arm is a way of making policies; its checkpoints differ in their training seed alone. All of them
+are rolled out on the same start states, so states pair the arms, while seeds are drawn anew for
+each arm: both are resampled, each on its own (two crossed factors).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from hop_core.errors import EvaluationError
+
+ArmOutcomes = Mapping[str, Mapping[int, bool]]
+"""Of one arm: {training seed or checkpoint: {start state: success}}."""
+OutcomeTable = Mapping[str, ArmOutcomes]
+"""{arm: {training seed or checkpoint: {start state: success}}}."""
+RESAMPLES = 10_000
+_LOW, _HIGH = 0.025, 0.975
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure with its 95 % bootstrap interval.
+
+    Attributes:
+        value: from all outcomes, each once.
+        low, high: the percentile interval.
+        seeds: training seeds of the arm, or of both arms; an arm of one is not resampled over
+            seeds, and the interval then tells nothing about another training run.
+        states: start states.
+    """
+
+    value: float
+    low: float
+    high: float
+    seeds: tuple[int, ...]
+    states: int
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether 0 lies outside the interval, so that a difference has a sign."""
+        return self.low > 0.0 or self.high < 0.0
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the figures for JSON."""
+        return {
+            "value": round(self.value, 4),
+            "low": round(self.low, 4),
+            "high": round(self.high, 4),
+            "excludes_zero": self.excludes_zero,
+            "training_seeds": list(self.seeds),
+            "states": self.states,
+            "over": "states and training seeds" if max(self.seeds) > 1 else "states",
+        }
+
+
+def paired_difference(
+    arm: ArmOutcomes, other: ArmOutcomes, resamples: int = RESAMPLES, seed: int = 0
+) -> Interval:
+    """Return the mean success of `arm` less that of `other`; `seed` decides the interval.
+
+    Raises:
+        EvaluationError: an arm is empty, or not every checkpoint was rolled out on the same states.
+    """
+    states = _common_states(arm, other)
+    first, second = _matrix(arm, states), _matrix(other, states)
+    rng = np.random.default_rng(seed)
+    weight = _weights(rng, len(states), resamples)
+    difference = _resampled(rng, first, weight) - _resampled(rng, second, weight)
+    return _interval(
+        float(first.mean() - second.mean()),
+        difference,
+        (len(first), len(second)),
+        len(states),
+    )
+
+
+def mean_success(arm: ArmOutcomes, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
+    """Return the mean success of `arm` over its checkpoints and states; see `paired_difference`.
+
+    With one checkpoint the Wilson interval of `hop_sim.statistics` says more.
+    """
+    states = _common_states(arm)
+    outcomes = _matrix(arm, states)
+    rng = np.random.default_rng(seed)
+    means = _resampled(rng, outcomes, _weights(rng, len(states), resamples))
+    return _interval(float(outcomes.mean()), means, (len(outcomes),), len(states))
+
+
+def differences_to_first(
+    table: OutcomeTable, resamples: int = RESAMPLES, seed: int = 0
+) -> dict[str, Interval]:
+    """Return {other arm: success of the table's first arm less that of the other one}.
+
+    Errors are those of `paired_difference`.
+    """
+    (_, first), *others = table.items()
+    return {name: paired_difference(first, arm, resamples, seed) for name, arm in others}
+
+
+def _common_states(*arms: ArmOutcomes) -> list[int]:
+    """Return the states on which all checkpoints of all arms were rolled out.
+
+    Raises:
+        EvaluationError: there are none, or a checkpoint has others.
+    """
+    checkpoints = [outcomes for arm in arms for outcomes in arm.values()]
+    if not all(arms) or not checkpoints[0]:
+        raise EvaluationError("there are no outcomes to compare; roll out every arm first")
+    states = sorted(checkpoints[0])
+    for outcomes in checkpoints[1:]:
+        if sorted(outcomes) != states:
+            raise EvaluationError(
+                f"outcomes are not paired: {len(outcomes)} states of one checkpoint, {len(states)} "
+                f"of another, are not the same ones; roll all of them out on the same seeds"
+            )
+    return states
+
+
+def _matrix(arm: ArmOutcomes, states: list[int]) -> np.ndarray:
+    """Return success (S, N) of each checkpoint on each state as 0 or 1."""
+    return np.array([[outcomes[state] for state in states] for outcomes in arm.values()], float)
+
+
+def _weights(rng: np.random.Generator, count: int, resamples: int) -> np.ndarray:
+    """Return (resamples, count): how often each of `count` things is drawn, over `count`."""
+    drawn = rng.multinomial(count, np.full(count, 1.0 / count), size=resamples)
+    return np.asarray(drawn / count)
+
+
+def _resampled(rng: np.random.Generator, outcomes: np.ndarray, state: np.ndarray) -> np.ndarray:
+    """Return the means (R,) of outcomes (S, N) under states' weights (R, N) and seeds' own."""
+    per_seed = state @ outcomes.T
+    return np.asarray((per_seed * _weights(rng, len(outcomes), len(state))).sum(axis=1))
+
+
+def _interval(value: float, drawn: np.ndarray, seeds: tuple[int, ...], states: int) -> Interval:
+    low, high = np.quantile(drawn, [_LOW, _HIGH])
+    return Interval(value, float(low), float(high), seeds, states)

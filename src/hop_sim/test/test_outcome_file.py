@@ -1,0 +1,93 @@
+"""Files of outcomes: what is written is read back; what is damaged or not alike is refused."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hop_core.errors import EvaluationError
+from hop_sim.motion_record import Motion
+from hop_sim.outcome_file import OutcomeFile, read_outcomes, read_table
+from hop_sim.paired_bootstrap import paired_difference
+from hop_sim.rollout import Outcome
+
+SETTING = {"task": "t", "task_hash": "00", "realism": {"shift_m": (0.0, 0.1, 0.0)}}
+GOOD = Outcome(0, True, 4.5, 0.2, "success", (0.5, 0.1), Motion(90, 1, {"table": 1}, 80.0, 90.0))
+LIVE = replace(GOOD, motion=Motion(90, 1, None, 80.0, None))
+
+
+def write(file: Path, name: str, arm: str, *outcomes: Outcome, kind: str = "policy") -> None:
+    with OutcomeFile(file, SETTING) as kept:
+        kept.begin(name, {"kind": kind, "arm": arm, "checkpoint": name})
+        assert list(kept.keeping(name, outcomes)) == list(outcomes)
+
+
+def test_outcomes_come_back_as_they_were(tmp_path: Path) -> None:
+    file = tmp_path / "o.jsonl"
+    write(file, "a", "ours", GOOD, replace(LIVE, seed=1))
+    found = read_outcomes(file)
+    assert found.episodes == {"a": {0: GOOD, 1: replace(LIVE, seed=1)}}
+    with OutcomeFile(file, SETTING) as kept:
+        assert kept.begin("a", found.agents["a"])[0] == GOOD
+
+
+def test_files_of_one_setting_make_one_table(tmp_path: Path) -> None:
+    bad = replace(GOOD, success=False, reason="time limit")
+    write(tmp_path / "1", "a", "ours", GOOD, replace(GOOD, seed=1))
+    write(tmp_path / "1", "a, blind", "ours", bad, kind="blind")
+    write(tmp_path / "2", "b", "ours", GOOD, replace(bad, seed=1))
+    write(tmp_path / "2", "c", "scratch", bad, replace(bad, seed=1))
+    table = read_table([tmp_path / "1", tmp_path / "2"])
+    assert table == {
+        "ours": {"a": {0: True, 1: True}, "b": {0: True, 1: False}},
+        "scratch": {"c": {0: False, 1: False}},
+    }
+    assert paired_difference(table["ours"], table["scratch"]).value == 0.75
+    assert read_table([tmp_path / "1"], "blind") == {"ours": {"a, blind": {0: False}}}
+    with pytest.raises(EvaluationError, match="'a' is in another of the files too"):
+        read_table([tmp_path / "1", tmp_path / "1"])
+
+
+def test_a_file_that_another_process_writes_is_left_alone(tmp_path: Path) -> None:
+    with (
+        OutcomeFile(tmp_path / "o", SETTING),
+        pytest.raises(EvaluationError, match="another process writes"),
+    ):
+        OutcomeFile(tmp_path / "o", SETTING)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "is empty"),
+        ('{"a": 1}\n', "no file of outcomes"),
+        ("[]\n", "line 1: this is no outcome"),
+        ('{"format": "hop eval outcomes 1", "setting": {"task": "u"}, "seal": "0"}\n', "by hand"),
+        (None, "cannot be read"),
+    ],
+)
+def test_what_is_no_file_of_outcomes_is_said(
+    tmp_path: Path, text: str | None, sentence: str
+) -> None:
+    file = tmp_path / "o"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(EvaluationError, match=sentence):
+        read_outcomes(file)
+
+
+@pytest.mark.parametrize(
+    "line", ["{}", "x", '{"agent": "a", "identity": 3}', '{"agent": "a", "episode": {"seed": "x"}}']
+)
+def test_a_damaged_line_is_named(tmp_path: Path, line: str) -> None:
+    file = tmp_path / "o"
+    write(file, "a", "ours", GOOD)
+    file.write_text(file.read_text() + line + "\n")
+    with pytest.raises(EvaluationError, match="line 4: this is no outcome"):
+        read_outcomes(file)
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EvaluationError, match="cannot be written"):
+        OutcomeFile(tmp_path / "file" / "o", SETTING)

@@ -1,0 +1,92 @@
+"""Paired differences: known cases, and what seeds and pairing do to the interval."""
+
+import numpy as np
+import pytest
+
+from hop_core.errors import EvaluationError
+from hop_sim.paired_bootstrap import (
+    ArmOutcomes,
+    differences_to_first,
+    mean_success,
+    paired_difference,
+)
+from hop_sim.statistics import rate_of
+
+
+def arm(*rows: str) -> ArmOutcomes:
+    """One checkpoint a row, '1' for success; states are 0, 1, 2, …"""
+    return {f"seed {i}": {n: c == "1" for n, c in enumerate(row)} for i, row in enumerate(rows)}
+
+
+def test_one_state_in_ten_that_differs_gives_the_binomial_interval() -> None:
+    """The difference is Binomial(10, 0.1) / 10: 2.5 % and 97.5 % quantiles are 0 and 0.3."""
+    found = paired_difference(arm("1111100000"), arm("1111000000"))
+    assert found.value == pytest.approx(0.1)
+    assert (found.low, found.high) == pytest.approx((0.0, 0.3))
+    assert not found.excludes_zero
+    assert found.as_dict()["over"] == "states"
+
+
+def test_pairing_removes_what_the_states_do_alike() -> None:
+    """49 of 100 against 29 of the same: paired the sign is sure, of other states it is less so."""
+    better, worse = "1" * 49 + "0" * 51, "1" * 29 + "0" * 71
+    paired = paired_difference(arm(better), arm(worse))
+    crossed = paired_difference(arm(better), arm(worse[::-1]))
+    assert paired.value == crossed.value == pytest.approx(0.2)
+    assert paired.excludes_zero
+    assert crossed.high - crossed.low > 1.5 * (paired.high - paired.low)
+
+
+def test_seeds_that_disagree_widen_the_interval() -> None:
+    """Three seeds with 1, 1 and 0: the arm's mean is Binomial(3, 2/3) / 3, so it may well be 1/3.
+
+    All states alike leave the seeds alone to matter.
+    """
+    good = paired_difference(arm("1111", "1111", "0000"), arm("0000"))
+    assert good.value == pytest.approx(2 / 3)
+    assert (good.low, good.high) == pytest.approx((0.0, 1.0))  # P(no good seed drawn) is 1 / 27
+    assert good.seeds == (3, 1)
+    assert good.as_dict()["over"] == "states and training seeds"
+    alike = paired_difference(arm("1111", "1111", "1111"), arm("0000", "0000", "0000"))
+    assert (alike.low, alike.high) == (1.0, 1.0)
+    assert alike.excludes_zero
+
+
+def test_the_mean_of_one_checkpoint_has_about_wilsons_interval() -> None:
+    found, wilson = mean_success(arm("1" * 60 + "0" * 40)), rate_of(60, 100)
+    assert found.value == wilson.value
+    assert (found.low, found.high) == pytest.approx((wilson.low, wilson.high), abs=0.02)
+
+
+def test_an_interval_holds_the_truth_about_as_often_as_it_says() -> None:
+    """Two arms of three equally good seeds on 60 states: 0 is inside in nearly all of 100 tries."""
+    rng, inside = np.random.default_rng(0), 0
+    for _ in range(100):
+        arms = [
+            {s: dict(enumerate(rng.random(60) < 0.5)) for s in ("0", "1", "2")} for _ in range(2)
+        ]
+        inside += not paired_difference(arms[0], arms[1], resamples=500).excludes_zero
+    assert inside >= 88
+
+
+def test_a_seed_decides_the_interval() -> None:
+    first, second = arm("1101001110", "1001101100"), arm("0101001010", "0000111100")
+    assert paired_difference(first, second) == paired_difference(first, second)
+    drawn = {paired_difference(first, second, resamples=51, seed=seed).low for seed in range(20)}
+    assert len(drawn) > 1
+
+
+def test_the_first_arm_is_compared_with_each_other() -> None:
+    table = {"ours": arm("1110"), "scratch": arm("1000"), "blind": arm("0000")}
+    found = differences_to_first(table)
+    assert {name: each.value for name, each in found.items()} == {"scratch": 0.5, "blind": 0.75}
+
+
+def test_outcomes_that_are_not_paired_are_refused() -> None:
+    with pytest.raises(EvaluationError, match="3 states of one checkpoint, 4 of another"):
+        paired_difference(arm("1111"), arm("111"))
+    with pytest.raises(EvaluationError, match="not paired"):
+        mean_success({"0": {1: True}, "1": {2: True}})
+    for empty in ({}, {"0": {}}):
+        with pytest.raises(EvaluationError, match="no outcomes"):
+            paired_difference(empty, arm("1"))
