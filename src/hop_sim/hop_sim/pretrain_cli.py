@@ -13,9 +13,9 @@ from hop_policy.contract import VisionKind
 from hop_policy.ranks import Ranks, torchrun_ranks
 from hop_policy.train_options import TrainOptions, learn, resolve
 from hop_policy.train_progress import TrainProgress
-from hop_sim.pretrain.selection import Kept
 from hop_sim.pretrain.store_data import data_of_stores
 from hop_sim.trajectories.store import TrajectoryStore
+from hop_sim.trajectories.trajectory import Kept
 
 CONFIG = "train_pretrain.yaml"
 _TOLD_EVERY = 25

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
@@ -13,9 +12,7 @@ from hop_policy.dataset import drawn, held_out_groups
 from hop_sim.trajectories.pairs import Pairs
 from hop_sim.trajectories.rows import TrackRow
 from hop_sim.trajectories.store import TrajectoryStore
-
-Kept = Literal["contact", "any"]
-"""Reading of the paper's filter: metrics/kept_contact or metrics/kept_any."""
+from hop_sim.trajectories.trajectory import Kept
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ from hop_policy.frame_store import SegmentSampler
 from hop_policy.optimise import resolve_device
 from hop_policy.train_config import TrainConfig
 from hop_policy.train_data import TrainData
-from hop_sim.pretrain.selection import Kept, Part, kept_parts, split_parts, thinned
+from hop_sim.pretrain.selection import Part, kept_parts, split_parts, thinned
 from hop_sim.pretrain.store_frames import load_frames
 from hop_sim.trajectories.layout import CLOUD
 from hop_sim.trajectories.store import TrajectoryStore
+from hop_sim.trajectories.trajectory import Kept
 
 Progress = Callable[[int, int, str], None]
 """Called as (tracks done, tracks in all, name of the one just read)."""

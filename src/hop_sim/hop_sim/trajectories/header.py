@@ -18,6 +18,7 @@ _SOFTWARE = ("hop_sim", "mujoco", "numpy", "zarr")
 _DECIDED_BY = {  # in a store that retargeting made, where a hash tells a person nothing
     "retarget_engine": " (of --attempts and retarget_engine.yaml)",
     "retarget": " (of retarget.yaml)",
+    "thinned": " (of hop trajectories thin)",
     "safety": " (of safety.yaml)",
     "track_filters": " (of tracks.yaml)",
 }

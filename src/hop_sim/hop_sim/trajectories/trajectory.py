@@ -7,13 +7,15 @@ the format (`commit.VERSION`).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
 from hop_core.embodiment import JOINT_NAMES
 from hop_sim.trajectories.columns import Cells, columns_of
 
+Kept = Literal["contact", "any"]
+"""Reading of the paper's filter: metrics/kept_contact or metrics/kept_any."""
 OBSTACLES = 4
 """Rows for obstacle boxes in every scene; unused ones are NaN."""
 UNKNOWN_SEED = -1
