@@ -49,7 +49,7 @@ def loaded(
         for side, count in ((train, most), (val, config.max_val_episodes))
     )
     sampler = SegmentSampler(frames, config.cut, config.segments, config.seed)
-    return TrainData(sampler, held_out, provenance([store], "any"))
+    return TrainData(sampler, held_out, provenance([store], "any", contract, "shown"))
 
 
 def episodes(frames: FrameStore) -> list[Window]:

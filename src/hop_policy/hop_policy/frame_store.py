@@ -36,6 +36,7 @@ class FrameStore:
         action: FrameRows,
         kind: VisionKind,
         device: torch.device | str = "cpu",
+        whitened_by: FrameRows | None = None,
     ) -> None:
         """Keeps the columns.
 
@@ -46,11 +47,13 @@ class FrameStore:
             action: (23,) label of each tick, policy units.
             kind: which vision it is.
             device: where all columns are.
+            whitened_by: the vision that the whitening's statistics are of; None is `vision`.
         """
         self.lengths = np.asarray(lengths, np.int64)
         self.starts = np.concatenate([[0], np.cumsum(self.lengths)[:-1]])
         self.proprio, self.vision, self.action = proprio, vision, action
         self.kind, self.device = kind, torch.device(device)
+        self._whitened_by = whitened_by or vision
 
     def __len__(self) -> int:
         """Returns the number of ticks of all episodes."""
@@ -69,7 +72,7 @@ class FrameStore:
                 by.
         """
         step = max(1, len(self) // _STATISTICS_FRAMES)
-        frames = self.vision(torch.arange(0, len(self), step, device=self.device))
+        frames = self._whitened_by(torch.arange(0, len(self), step, device=self.device))
         # Depth less its mean image is what moved; a cloud's points have no fixed place, only axes.
         image = self.kind == "depth"
         mean = frames.mean(0) if image else frames.mean((0, 1))

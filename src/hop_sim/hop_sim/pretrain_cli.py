@@ -13,6 +13,7 @@ from hop_policy.contract import VisionKind
 from hop_policy.ranks import Ranks, torchrun_ranks
 from hop_policy.train_options import TrainOptions, learn, resolve
 from hop_policy.train_progress import TrainProgress
+from hop_sim.pretrain.hidden_objects import Objects
 from hop_sim.pretrain.store_data import data_of_stores
 from hop_sim.trajectories.store import TrajectoryStore
 from hop_sim.trajectories.trajectory import Kept
@@ -36,10 +37,14 @@ class Arguments(TrainOptions):
     """Training configuration; default: train_pretrain.yaml (small; train_paper.yaml is the
     paper's)."""
     vision: VisionKind | None = None
-    """What the policy sees; default: point_cloud."""
+    """What the policy sees; default: point_cloud. Depth is first rendered beside the store: hop
+    trajectories render-depth."""
     kept: Kept = "contact"
     """Trajectories to learn from: keypoint error below 3 cm in 80 % of the contact frames, or in
     any frame (the paper's words)."""
+    objects: Objects = "shown"
+    """What is seen of the object; two controls: nothing (masked, a prior of hand motions alone), or
+    the object of a trajectory of another track group (shuffled)."""
 
 
 def main(argv: list[str]) -> int:
@@ -58,7 +63,7 @@ def _run(args: Arguments, argv: list[str], ranks: Ranks) -> int:
             progress.line(f"read {done} of {total} tracks ({name})")
 
     stores = [TrajectoryStore.open(store) for store in args.stores]
-    data = data_of_stores(stores, args.kept, contract, config, loaded)
+    data = data_of_stores(stores, args.kept, contract, config, loaded, args.objects)
     told = learn(args, contract, config, data, ["hop", "pretrain", *argv], ranks, progress)
     if ranks.first:
         print(told)

@@ -211,7 +211,7 @@ def test_the_command_makes_a_policy_and_goes_on_with_it(
 
 def test_bad_input_is_one_sentence(store: TrajectoryStore, tmp_path: Path) -> None:
     out = tmp_path / "policy"
-    with pytest.raises(TrajectoryError, match="no depth images yet; pretrain with --vision point"):
+    with pytest.raises(TrajectoryError, match="its depth is not rendered; run hop trajectories"):
         main([store.address, "-o", str(out), "--vision=depth"])
     with pytest.raises(TrajectoryError, match=r"track_0' is in .* name each store once"):
         main([store.address, store.address, "-o", str(out)])

@@ -6,14 +6,19 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from hop_core.config import config_hash
 from hop_core.errors import TrajectoryError
 from hop_policy.contract import PolicyContract
 from hop_policy.frame_store import SegmentSampler
 from hop_policy.optimise import resolve_device
 from hop_policy.train_config import TrainConfig
 from hop_policy.train_data import TrainData
+from hop_sim.pretrain.depth_images import require_depth
+from hop_sim.pretrain.hidden_objects import Objects
+from hop_sim.pretrain.room import require_room
 from hop_sim.pretrain.selection import Part, kept_parts, split_parts, thinned
-from hop_sim.pretrain.store_frames import load_frames
+from hop_sim.pretrain.store_frames import frame_bytes, load_frames
+from hop_sim.trajectories.depth.reading import StoredDepth
 from hop_sim.trajectories.layout import CLOUD
 from hop_sim.trajectories.store import TrajectoryStore
 from hop_sim.trajectories.trajectory import Kept
@@ -28,6 +33,7 @@ def data_of_stores(
     contract: PolicyContract,
     config: TrainConfig,
     progress: Progress | None = None,
+    objects: Objects = "shown",
 ) -> TrainData:
     """Returns the trajectories of `stores`, split by track group and cut as `config` says.
 
@@ -37,9 +43,11 @@ def data_of_stores(
         contract: what the policy sees.
         config: how the run goes.
         progress: called after each track is read.
+        objects: whether the policy sees what the object does, or one of the controls.
 
     Raises:
-        TrajectoryError: a store does not fit the contract or is damaged, or there is too little.
+        TrajectoryError: a store does not fit the contract or is damaged, there is too little, or
+            too much for the memory.
     """
     for store in stores:
         require_fitting(store, contract)
@@ -52,11 +60,13 @@ def data_of_stores(
             progress(next(numbers), len(train) + len(val), name)
 
     device = resolve_device(config.device)
-    frames = load_frames(train, contract, device, read)
+    require_room([*train, *val], frame_bytes(contract), device)
+    frames = load_frames(train, contract, device, read, objects, config.seed)
+    about = provenance(stores, kept, contract, objects)
     return TrainData(
         SegmentSampler(frames, config.cut, config.segments, config.seed),
-        load_frames(val, contract, device, read),
-        {**provenance(stores, kept), **_side("training", train), **_side("validation", val)},
+        load_frames(val, contract, device, read, objects, config.seed),
+        {**about, **_side("training", train), **_side("validation", val)},
     )
 
 
@@ -70,30 +80,43 @@ def require_fitting(store: TrajectoryStore, contract: PolicyContract) -> None:
     needed: dict[str, tuple[object, object]] = {
         "joint_names": (header.joint_names, contract.joint_names),
         "rate_hz": (header.rate_hz, contract.policy_hz),
-        "frame": (header.frame, contract.point_cloud.frame),
-        "cloud points": (CLOUD.shape[0], contract.point_cloud.points),
     }
+    if contract.vision == "point_cloud":
+        needed["frame"] = header.frame, contract.point_cloud.frame
+        needed["cloud points"] = CLOUD.shape[0], contract.point_cloud.points
     for name, (has, wanted) in needed.items():
         if has != wanted:
             raise TrajectoryError(
                 f"{store.address}: {name}: is {has}, the policy's contract has {wanted}; make the "
                 "trajectories for this contract, or change config/policy.yaml"
             )
+    if contract.vision == "depth":
+        require_depth(store, contract)
 
 
-def provenance(stores: Sequence[TrajectoryStore], kept: Kept) -> dict[str, Any]:
-    """Returns where the data came from; "fingerprint" identifies content and selection."""
-    digest = hashlib.sha256(kept.encode())
-    for store in stores:
-        digest.update(store.content.encode())
-    return {
-        "fingerprint": digest.hexdigest()[:16],
+def provenance(
+    stores: Sequence[TrajectoryStore], kept: Kept, contract: PolicyContract, objects: Objects
+) -> dict[str, Any]:
+    """Returns where the data came from; "fingerprint" identifies content, selection and vision."""
+    about: dict[str, Any] = {
         "stores": [
             {"address": store.address, "content": store.content, "settings": store.header.settings}
             for store in stores
         ],
         "kept": kept,
+        "objects": objects,
     }
+    digest = hashlib.sha256(kept.encode())
+    for store in stores:
+        digest.update(store.content.encode())
+    if objects != "shown":
+        digest.update(objects.encode())
+    if contract.vision == "depth":
+        recipes = [StoredDepth(store).record.recipe for store in stores]
+        about["depth"] = [recipe.model_dump(mode="json") for recipe in recipes]
+        for recipe in recipes:
+            digest.update(config_hash(recipe).encode())
+    return {"fingerprint": digest.hexdigest()[:16], **about}
 
 
 def _side(name: str, parts: Sequence[Part]) -> dict[str, Any]:

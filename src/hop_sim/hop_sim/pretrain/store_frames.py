@@ -18,6 +18,8 @@ from hop_policy.contract import PolicyContract
 from hop_policy.frame_rows import FrameRows, Int16Rows
 from hop_policy.frame_store import FrameStore
 from hop_policy.observation import JointScaling
+from hop_sim.pretrain.depth_images import DepthImages
+from hop_sim.pretrain.hidden_objects import ForeignVision, MaskedVision, Objects, foreign_rows
 from hop_sim.pretrain.posed_clouds import PosedClouds
 from hop_sim.pretrain.selection import Part
 from hop_sim.trajectories.store import TrajectoryStore
@@ -45,11 +47,14 @@ def vision_column(
         TrajectoryError: it cannot be had from a store.
     """
     if contract.vision == "depth":
-        raise TrajectoryError(
-            "vision: the frames of a store have no depth images yet; pretrain with "
-            "--vision point_cloud"
-        )
+        return DepthImages(frames, stores, contract, device)
     return PosedClouds(frames, stores, device)
+
+
+def frame_bytes(contract: PolicyContract) -> int:
+    """Returns what a frame takes in memory: posture, label, vision."""
+    image = contract.vision == "depth"
+    return 2 * 2 * len(contract.joint_names) + (2 * contract.depth.size_px**2 if image else 32)
 
 
 def load_frames(
@@ -57,6 +62,8 @@ def load_frames(
     contract: PolicyContract,
     device: torch.device,
     read: Callable[[str], None],
+    objects: Objects = "shown",
+    seed: int = 0,
 ) -> FrameStore:
     """Returns the pairs of observation and label of `parts`, each trajectory an episode.
 
@@ -65,6 +72,8 @@ def load_frames(
         contract: what the policy sees.
         device: where the columns are to be.
         read: called with the name of each track after it was read.
+        objects: whether the vision is that of the frames, hidden, or that of other trajectories.
+        seed: of the draw of those.
 
     Raises:
         TrajectoryError: a column is damaged, a joint is far beyond the policy scale, or the vision
@@ -90,13 +99,21 @@ def load_frames(
         lengths.append(np.unique(pairs.trajectory, return_counts=True)[1])
         at = rows.stop
         read(part.track.info.name)
+    all_lengths = np.concatenate(lengths)
+    seen: FrameRows = vision
+    if objects == "masked":
+        seen = MaskedVision(contract, device)
+    elif objects == "shuffled":
+        groups = np.repeat([part.track.info.group for part in parts], [len(part) for part in parts])
+        seen = ForeignVision(vision, foreign_rows(all_lengths, groups, seed), device)
     return FrameStore(
-        np.concatenate(lengths),
+        all_lengths,
         Int16Rows(proprio, -SCALE, SCALE),
-        vision,
+        seen,
         Int16Rows(action, -SCALE, SCALE),
         contract.vision,
         device,
+        whitened_by=vision,
     )
 
 
