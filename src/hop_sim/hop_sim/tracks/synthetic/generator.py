@@ -12,14 +12,14 @@ import numpy as np
 
 from hop_core.config import Config, config_hash
 from hop_core.errors import TrackError
-from hop_sim.tracks.assemble import Origin, Sighting, assemble
+from hop_sim.tracks.assemble import Origin, assemble
 from hop_sim.tracks.batch import Job
 from hop_sim.tracks.config import TracksConfig
 from hop_sim.tracks.synthetic.catalogue import SyntheticObject, catalogue
-from hop_sim.tracks.synthetic.config import NoiseConfig, SyntheticConfig
-from hop_sim.tracks.synthetic.course import drift, small_poses
-from hop_sim.tracks.synthetic.hand import Hand, make_hand
+from hop_sim.tracks.synthetic.config import SyntheticConfig
+from hop_sim.tracks.synthetic.hand import make_hand
 from hop_sim.tracks.synthetic.scene import Scene, draw_scene
+from hop_sim.tracks.synthetic.tracker import Course, sighting
 from hop_sim.tracks.track import Track
 
 
@@ -87,7 +87,8 @@ def generate_track(
         provenance=_provenance(numbers, scene),
         synthetic=True,
     )
-    return assemble(_sighting(scene, cloud, hand, config, rng), origin, settings.tracks, name)
+    course = Course(scene.time_s, scene.T_table_palm, scene.tips_m, scene.T_table_object)
+    return assemble(sighting(course, cloud, hand, config, rng), origin, settings.tracks, name)
 
 
 def _provenance(numbers: tuple[int, int], scene: Scene) -> dict[str, str | int | float]:
@@ -99,40 +100,3 @@ def _provenance(numbers: tuple[int, int], scene: Scene) -> dict[str, str | int |
         "moves": scene.moves,
         "put_down": int(scene.put_down),
     }
-
-
-def _sighting(
-    scene: Scene,
-    cloud: np.ndarray,
-    hand: Hand,
-    config: SyntheticConfig,
-    rng: np.random.Generator,
-) -> Sighting:
-    """What a tracker with errors sees of `scene`; the bones keep their lengths."""
-    everywhere = np.ones(len(scene.time_s), dtype=bool)
-    T_table_palm, tips_m, T_table_object = _with_errors(scene, config.noise, config.fps, rng)
-    return Sighting(
-        stamps_ns=np.round(scene.time_s * 1e9).astype(np.int64),
-        keypoints_m=hand.keypoints_m(T_table_palm, tips_m),
-        hand_seen=everywhere,
-        T_table_object=T_table_object,
-        object_seen=everywhere,
-        object_points_m=cloud,
-    )
-
-
-def _with_errors(
-    scene: Scene, noise: NoiseConfig, fps: float, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Palm poses, tips in the palm's frame and object poses, each with its errors."""
-    count = len(scene.time_s)
-    slow = drift(count, 6, 1.0 / fps, noise.drift_s, rng)
-    fast = rng.standard_normal((count, 6))
-    hand = small_poses(
-        noise.drift_m * slow[:, :3] + noise.shake_m * fast[:, :3],
-        np.radians(noise.drift_deg * slow[:, 3:] + noise.shake_deg * fast[:, 3:]),
-    )
-    still = rng.standard_normal((count, 6))
-    thing = small_poses(noise.object_m * still[:, :3], np.radians(noise.object_deg * still[:, 3:]))
-    tips_m = scene.tips_m + noise.tip_m * rng.standard_normal(scene.tips_m.shape)
-    return scene.T_table_palm @ hand, tips_m, scene.T_table_object @ thing

@@ -83,14 +83,8 @@ def draw_grasp(
     return Grasp(T_object_palm, tips, touches, opened, elevation)
 
 
-def _draw_palm(
-    shape: Shape,
-    T_table_object: np.ndarray,
-    palm_m: float,
-    config: GraspConfig,
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, float]:
-    """T_table_palm (4, 4) and the elevation [rad].
+def draw_turn(config: GraspConfig, rng: np.random.Generator) -> tuple[np.ndarray, float]:
+    """Return how a palm is turned (3, 3) as for a grasp, and the elevation [rad].
 
     The palm's z is the direction of the grip, level before the roll. Its x, out of the palm, goes
     from level (elevation 0) to straight down.
@@ -102,11 +96,22 @@ def _draw_palm(
     z = np.array([np.cos(azimuth), np.sin(azimuth), 0.0])
     level, down = np.array([-z[1], z[0], 0.0]), np.array([0.0, 0.0, -1.0])
     x = np.cos(elevation) * level + np.sin(elevation) * down
-    rotation = rotation_about(x, roll) @ np.stack([x, np.cross(z, x), z], axis=1)
+    return rotation_about(x, roll) @ np.stack([x, np.cross(z, x), z], axis=1), float(elevation)
+
+
+def _draw_palm(
+    shape: Shape,
+    T_table_object: np.ndarray,
+    palm_m: float,
+    config: GraspConfig,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, float]:
+    """T_table_palm (4, 4) and the elevation [rad]."""
+    rotation, elevation = draw_turn(config, rng)
     height_m = rng.uniform(*config.height) * shape.height_m
     axis = transform(T_table_object, np.array([[0.0, 0.0, height_m]]))[0]
     before = [palm_m, rng.uniform(*config.across_m), rng.uniform(*config.along_m)]
-    return pose(rotation, axis - rotation @ np.array(before)), float(elevation)
+    return pose(rotation, axis - rotation @ np.array(before)), elevation
 
 
 def _aims(hand: Hand, palm_m: float, config: GraspConfig, rng: np.random.Generator) -> np.ndarray:
