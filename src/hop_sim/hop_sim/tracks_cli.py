@@ -26,6 +26,7 @@ from hop_sim.tracks.files import list_tracks, load_track
 from hop_sim.tracks.npz_import import NpzSettings, npz_jobs
 from hop_sim.tracks.synthetic.config import load_synthetic_config
 from hop_sim.tracks.synthetic.generator import GeneratorSettings, synthetic_jobs
+from hop_sim.tracks.synthetic.reaches import ReachSettings, load_reach_config, reach_jobs
 from hop_sim.tracks.tables import summary, summary_table, track_table
 from hop_sim.tracks.track import Track
 
@@ -109,6 +110,34 @@ class GenerateOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReachesOptions(Options):
+    """For each track of a folder, make one of equal length in which the hand just wanders.
+
+    A control of pretraining: the track's object stands where it stood at first, the hand moves
+    between random places and postures and keeps away from it. A run that was stopped continues.
+    """
+
+    folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DIR")]
+    """Folder of the tracks whose number, lengths and objects are taken"""
+    out: OutFolder
+    """Folder of the new tracks; another one."""
+    seed: int = 0
+    """Other seeds give other ways."""
+
+    def run(self) -> int:
+        """Make them and return the exit code."""
+        files = _some_tracks(self.folder)
+        if self.seed < 0:
+            raise ConfigError(f"--seed must be at least 0, got {self.seed}")
+        settings = ReachSettings(
+            tracks=self.config(),
+            synthetic=load_synthetic_config(self.config_dir),
+            reach=load_reach_config(self.config_dir),
+        )
+        return _make(reach_jobs(files, self.seed, settings), self.out, settings.tracks)
+
+
+@dataclass(frozen=True, kw_only=True)
 class CheckOptions(Options):
     """Read all tracks of a folder and judge each; say how many and how different they are."""
 
@@ -119,9 +148,7 @@ class CheckOptions(Options):
 
     def run(self) -> int:
         """Check and return the exit code: 1 if a track is damaged or cannot be used."""
-        config, paths = self.config(), list_tracks(self.folder)
-        if not paths:
-            raise TrackError(f"{self.folder}: holds no track; hop tracks generate makes some")
+        config, paths = self.config(), _some_tracks(self.folder)
         kept, signatures, refused = [], [], 0
         for path in paths:
             track, reasons = _judge(path, config)
@@ -160,6 +187,7 @@ class ShowOptions(Options):
 VERBS: dict[str, Callable[..., Options]] = {
     "import": ImportOptions,
     "generate": GenerateOptions,
+    "reaches": ReachesOptions,
     "check": CheckOptions,
     "show": ShowOptions,
 }
@@ -175,6 +203,14 @@ def main(argv: list[str]) -> int:
         VERBS, prog="hop tracks", description="Hand-object tracks.", args=argv
     )
     return options.run()
+
+
+def _some_tracks(folder: Path) -> list[Path]:
+    """Return the tracks of `folder`, at least one."""
+    paths = list_tracks(folder)
+    if not paths:
+        raise TrackError(f"{folder}: holds no track; hop tracks generate makes some")
+    return paths
 
 
 def _make(jobs: Iterable[Job], folder: Path, config: TracksConfig) -> int:

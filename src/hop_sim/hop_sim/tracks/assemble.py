@@ -55,6 +55,7 @@ class Origin:
     settings: str
     provenance: dict[str, str | int | float]
     synthetic: bool = False
+    handled: bool = True
 
 
 def assemble(sighting: Sighting, origin: Origin, config: TracksConfig, where: str) -> Track:
@@ -103,6 +104,7 @@ def assemble(sighting: Sighting, origin: Origin, config: TracksConfig, where: st
                 bystander_drift_m=sighting.bystander_drift_m,
             ),
             provenance=origin.provenance,
+            handled=origin.handled,
         ),
         intrinsics=sighting.intrinsics,
         T_table_cam=sighting.T_table_cam,

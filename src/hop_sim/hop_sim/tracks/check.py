@@ -31,7 +31,7 @@ def check_track(track: Track, config: TracksConfig, where: str = "") -> list[Tra
         return [error]
     doubts = _nature(quality, config) or [
         *_hand(quality, config),
-        *_object(quality, config),
+        *_object(quality, config, track.meta.handled),
         *_scene(quality, config),
     ]
     return [TrackError(f"{where}: {doubt}") for doubt in doubts]
@@ -80,9 +80,15 @@ def _hand(quality: Quality, config: TracksConfig) -> list[str]:
     return out
 
 
-def _object(quality: Quality, config: TracksConfig) -> list[str]:
+def _object(quality: Quality, config: TracksConfig, handled: bool) -> list[str]:
     limits, out = config.limits, []
-    if quality.closest_m > limits.touch_m:
+    comes_near = quality.closest_m <= limits.touch_m
+    if comes_near and not handled:
+        out.append(
+            f"meta.handled: says that the hand keeps away from the object, but it comes within "
+            f"{quality.closest_m * 100:.1f} cm, and {limits.touch_m * 100:g} cm is near"
+        )
+    if handled and not comes_near:
         out.append(
             f"keypoints_m: the hand comes no nearer than {quality.closest_m * 100:.1f} cm to the "
             f"object, {limits.touch_m * 100:g} cm is asked; they are not in the same frame, or "

@@ -53,7 +53,8 @@ def track_table(track: Track, config: TracksConfig) -> Table:
     camera = "known" if track.T_table_cam is not None else "unknown"
     for key, value in {
         "source": f"{meta.source} ({kind})",
-        "object": f"{track.object_name}, {len(track.object_points_m)} points",
+        "object": f"{track.object_name}, {len(track.object_points_m)} points"
+        + ("" if meta.handled else ", NOT HANDLED"),
         "subject": meta.subject,
         "metres from": meta.scale_source,
         "frames": f"{len(track.valid)} at {track.fps:.1f} Hz, {int(track.valid.sum())} valid",
@@ -65,13 +66,13 @@ def track_table(track: Track, config: TracksConfig) -> Table:
     }.items():
         table.add_row(key, str(value), "")
     table.add_section()
-    limits = _limits(config.limits)
+    limits = _limits(config.limits, meta.handled)
     for key, value in meta.quality.model_dump().items():
         table.add_row(key, "-" if value is None else f"{value:g}", limits.get(key, ""))
     return table
 
 
-def _limits(limits: LimitConfig) -> dict[str, str]:
+def _limits(limits: LimitConfig, handled: bool) -> dict[str, str]:
     """Limits by the name of the figure in the quality record that they bound."""
     return {
         "valid_share": f">= {limits.valid_share:g}",
@@ -81,7 +82,7 @@ def _limits(limits: LimitConfig) -> dict[str, str]:
         "right_handedness": "> 0",
         "palm_speed_m_s": f"<= {limits.palm_speed_m_s:g}",
         "object_size_m": "{:g}-{:g}".format(*limits.object_size_m),
-        "closest_m": f"<= {limits.touch_m:g}",
+        "closest_m": f"{'<=' if handled else '>'} {limits.touch_m:g}",
         "lowest_m": f">= {-limits.below_table_m:g}",
         "workspace_s": f">= {limits.workspace_s:g}",
         "untouched_drift_m": f"<= {limits.untouched_drift_m:g}",

@@ -40,6 +40,7 @@ class TrackMeta(Config):
         settings: hash of the configuration it was made with.
         quality: measured when it was made.
         provenance: the source's own names and figures.
+        handled: whether the hand handles the object; if not, it keeps away from it.
     """
 
     source: str = Field(min_length=1)
@@ -50,11 +51,12 @@ class TrackMeta(Config):
     settings: str
     quality: Quality
     provenance: dict[str, str | int | float] = Field(default_factory=dict)
+    handled: bool = True
 
 
 @dataclass(frozen=True)
 class Track:
-    """A right hand and the object that it handles, T frames.
+    """A right hand and the object that it handles or, as a control, keeps away from; T frames.
 
     Attributes:
         name: unique, fit for a file name.
