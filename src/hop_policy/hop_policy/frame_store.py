@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hop_core.errors import ConfigError
 from hop_policy.contract import VisionKind
 from hop_policy.frame_rows import FrameRows
 from hop_policy.segments import WHOLE, SegmentBatch, Segmenting, Share
@@ -142,7 +143,17 @@ class SegmentSampler:
     """Draws the batch of any step; every window of every episode is equally likely."""
 
     def __init__(self, store: FrameStore, cut: Segmenting, segments: int, seed: int) -> None:
-        """Keeps the store; `segments` is the number of segments in a batch."""
+        """Keeps the store; `segments` is the number of segments in a batch.
+
+        Raises:
+            ConfigError: all episodes are shorter than a policy's history.
+        """
+        longest = int(store.lengths.max(initial=0))
+        if longest < cut.context:
+            raise ConfigError(
+                f"model.context: is {cut.context} steps, but the longest of {len(store.lengths)} "
+                f"training episodes has {longest} ticks; use longer ones, or lower model.context"
+            )
         self.store, self.cut, self.segments, self.seed = store, cut, segments, seed
         # A segment may hang over both ends of its episode, or the first and last windows would be
         # drawn more rarely.
@@ -151,13 +162,21 @@ class SegmentSampler:
 
     def batch(self, step: int, share: Share = WHOLE) -> SegmentBatch:
         """Returns the batch of `step`, or a share of it."""
-        draw = np.random.default_rng((self.seed, step)).integers(
-            self._cumulative[-1], size=self.segments
-        )
-        episode = np.searchsorted(self._cumulative, draw, side="right")
-        before = self._cumulative[episode] - self._counts[episode]
-        first_end = draw - before - self.cut.span
+        episode, first_end = self._draw(step)
         return self.store.segments(episode, first_end, self.cut, share)
+
+    def _draw(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """Numbers of episodes, and the ticks (S,) at which the first windows end."""
+        rng = np.random.default_rng((self.seed, step))
+        while True:
+            draw = rng.integers(self._cumulative[-1], size=self.segments)
+            episode = np.searchsorted(self._cumulative, draw, side="right")
+            before = self._cumulative[episode] - self._counts[episode]
+            first_end = draw - before - self.cut.span
+            ends = first_end[:, None] + np.arange(self.cut.windows) * self.cut.stride
+            # The windows of a few segments may all pass over episodes shorter than the stride.
+            if ((ends >= 0) & (ends < self.store.lengths[episode][:, None])).any():
+                return episode, first_end
 
     def statistics(self, floor: Tensor) -> dict[str, Tensor]:
         """Returns those of the store; see `FrameStore.statistics`."""

@@ -57,7 +57,7 @@ class Attention(nn.Module):
         """Returns (B, L, W), mixed over what `mask` (B, 1, L, L) allows; None is causal."""
         b, length, width = x.shape
         q, k, v = (
-            self.qkv(x).view(b, length, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+            self.qkv(x).view(b, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
         )  # each (B, heads, L, W / heads)
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None)
         mixed: Tensor = self.out(y.transpose(1, 2).reshape(b, length, width))

@@ -90,10 +90,17 @@ class Trainer:
                 data.
         """
         state = ck.load_training_state(self.out)
+        if state.keys() != self._state().keys():
+            raise CheckpointError(
+                f"{self.out / ck.TRAINING_STATE} is of another version: it holds "
+                f"{', '.join(map(str, state))}; resume with the software that wrote it, or train "
+                "again from its weights (--init)"
+            )
         if state["identity"] != self._identity():
             raise CheckpointError(
                 f"{self.out} was trained with another configuration or other data than now asked "
-                f"for; repeat its command with --resume, or choose another output directory"
+                f"for; resume it with the data of its command ({ck.PROVENANCE}), or choose another "
+                "output directory"
             )
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -129,7 +136,8 @@ class Trainer:
         blind = self.validation.blind(self.average.model)
         final = {"finished": True, "last_blind": blind}
         metrics = self.report.metrics(self._figures()) | final
-        ck.save_json(self.out, ck.METRICS, metrics)
+        with ck.writing(self.out):
+            ck.save_json(self.out, ck.METRICS, metrics)
         return metrics
 
     def train_step(self) -> None:

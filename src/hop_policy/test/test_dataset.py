@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from hop_core.errors import BagError
+from hop_core.errors import BagError, ConfigError
 from hop_policy.contract import PolicyContract
 from hop_policy.dataset import Episode, split_episodes, store_episodes
 from hop_policy.frame_rows import Int16Rows
@@ -81,6 +81,20 @@ def test_shares_make_up_the_whole_batch() -> None:
         assert torch.equal(torch.cat([getattr(p, name) for p in parts]), getattr(whole, name))
     assert whole.counted == whole.valid.sum()
     assert all(p.counted == pytest.approx(whole.counted.item() / 3) for p in parts)
+
+
+def test_a_batch_of_episodes_shorter_than_the_stride_is_never_empty() -> None:
+    store = store_episodes([episode(f"e{i}", 4) for i in range(3)], CLOUD)
+    sampler = SegmentSampler(store, Segmenting(4, 2, 50), segments=1, seed=0)
+    batches = [sampler.batch(step) for step in range(50)]
+    assert min(len(batch.inside) for batch in batches) >= 1
+    assert min(batch.counted.item() for batch in batches) >= 1
+
+
+def test_episodes_that_are_all_shorter_than_a_history_are_refused() -> None:
+    store = store_episodes([episode("a", 3), episode("b", 2)], CLOUD)
+    with pytest.raises(ConfigError, match="the longest of 2 training episodes has 3 ticks"):
+        SegmentSampler(store, Segmenting(4, 2, 1), segments=1, seed=0)
 
 
 def test_16_bit_rows_are_off_by_half_a_step_at_most() -> None:

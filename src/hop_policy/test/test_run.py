@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from hop_policy.contract import PolicyContract
 from hop_policy.dataset import Episode
 from hop_policy.encoders import EncoderConfig
 from hop_policy.model import PolicyConfig
+from hop_policy.objective import training_loss
 from hop_policy.ranks import Ranks
 from hop_policy.segments import Share
 from hop_policy.train import train
@@ -138,3 +140,29 @@ def test_a_full_disk_is_one_sentence_and_the_last_save_goes_on(
     assert ck.load_training_state(tmp_path)["step"] == 0
     metrics = train(TOY, CONTRACT, toy_data(), tmp_path, resume=True, progress=progress)
     assert [entry["step"] for entry in metrics["history"]] == [0, 2, 4]
+
+
+def test_a_disk_that_is_full_at_the_very_end_is_told_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer, write = Trainer(TOY, CONTRACT, toy_data(), tmp_path), ck.replace_file
+
+    def full_when_finished(path: Path, content: bytes) -> None:
+        if b'"finished": true' in content:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(path, content)
+
+    monkeypatch.setattr(ck, "replace_file", full_when_finished)
+    with pytest.raises(CheckpointError, match="cannot be written: No space left"):
+        trainer.run(TrainProgress(Console(file=io.StringIO())))
+    assert ck.load_checkpoint(tmp_path, CONTRACT).metrics["finished"] is False
+
+
+def test_a_share_without_a_window_has_a_gradient_of_nothing() -> None:
+    data, trainer = toy_data(), Trainer(TOY, CONTRACT, toy_data(), Path("unused"))
+    whole = data.train.batch(0)
+    none = replace(whole, inside=whole.inside[:0], valid=whole.valid[:0], padded=False)
+    loss = training_loss(trainer.model, none, TOY.cut, "scaled")
+    loss.backward()
+    assert loss.item() == 0.0
+    assert all(p.grad is None or not p.grad.any() for p in trainer.model.parameters())

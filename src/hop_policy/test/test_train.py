@@ -125,6 +125,22 @@ def test_resuming_needs_the_same_configuration_and_data(whole: Run, tmp_path: Pa
     )
 
 
+def test_a_state_of_another_version_or_cut_short_is_named(whole: Run, tmp_path: Path) -> None:
+    out = tmp_path / "copy"
+    shutil.copytree(whole.out, out)
+    weights = (out / ck.WEIGHTS).read_bytes()
+    state = ck.load_training_state(out)
+    del state["pace"]
+    ck.save_training_state(out, state)
+    with pytest.raises(CheckpointError, match=r"training_state\.pt is of another version"):
+        train(TOY, CONTRACT, toy_data(), out, resume=True, progress=quiet())
+    file = out / ck.TRAINING_STATE
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match=r"training_state\.pt is damaged"):
+        train(TOY, CONTRACT, toy_data(), out, resume=True, progress=quiet())
+    assert (out / ck.WEIGHTS).read_bytes() == weights
+
+
 def test_best_weights_are_kept_beside_the_last(whole: Run) -> None:
     metrics = whole.metrics
     assert metrics["best"]["scaled"] == min(e["scaled"] for e in metrics["history"])

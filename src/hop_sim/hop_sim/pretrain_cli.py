@@ -9,6 +9,7 @@ from typing import Annotated
 
 import tyro
 
+from hop_core.errors import TrajectoryError
 from hop_policy.contract import VisionKind
 from hop_policy.ranks import Ranks, torchrun_ranks
 from hop_policy.train_options import TrainOptions, learn, resolve
@@ -55,6 +56,8 @@ def main(argv: list[str]) -> int:
 
 
 def _run(args: Arguments, argv: list[str], ranks: Ranks) -> int:
+    if not args.stores:
+        raise TrajectoryError("name at least one store to learn from")
     contract, config = resolve(args, CONFIG, "point_cloud")
     progress = TrainProgress(ranks.console())
 

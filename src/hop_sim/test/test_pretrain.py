@@ -15,10 +15,11 @@ import pytest
 import torch
 from rich.console import Console
 
+from hop_core.cli import VERB_GROUP, run_verb
 from hop_core.embodiment import load_embodiment
-from hop_core.errors import CheckpointError, TrajectoryError
+from hop_core.errors import CheckpointError, ConfigError, TrajectoryError
 from hop_policy import checkpoint as ck
-from hop_policy.contract import PolicyContract
+from hop_policy.contract import PointCloudContract, PolicyContract
 from hop_policy.frame_store import FrameStore, SegmentSampler
 from hop_policy.inference import Policy
 from hop_policy.model import PolicyConfig
@@ -225,6 +226,55 @@ def test_bad_input_is_one_sentence(store: TrajectoryStore, tmp_path: Path) -> No
     with pytest.raises(TrajectoryError, match="policy's contract has 10"):
         data_of_stores([store], "any", slow, TINY)
     assert not out.exists()
+
+
+def test_a_store_that_does_not_fit_or_is_broken_is_told_by_field(
+    store: TrajectoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = CONTRACT.model_copy(update={"point_cloud": PointCloudContract(points=64)})
+    with pytest.raises(TrajectoryError, match="cloud points: is 100, the policy's contract has 64"):
+        data_of_stores([store], "any", few, TINY)
+    names = ("other", *CONTRACT.joint_names[1:])
+    other = CONTRACT.model_copy(update={"joint_names": names})
+    with pytest.raises(TrajectoryError, match="joint_names: is"):
+        data_of_stores([store], "any", other, TINY)
+    long = TINY.model_copy(update={"model": PolicyConfig(layers=1, width=16, heads=2, context=40)})
+    with pytest.raises(ConfigError, match=r"model.context: is 40 .* the longest of 12 .* 21 ticks"):
+        data_of_stores([store], "any", CONTRACT, long)
+    read = TrajectoryStore.read
+    for path in ("frames/q_target", "frames/q", "frames/object_pose"):
+
+        def broken(self: TrajectoryStore, which: str, rows: Any = None, path: str = path) -> Any:
+            values = read(self, which, rows)
+            return np.full_like(values, np.nan) if which == path else values
+
+        monkeypatch.setattr(TrajectoryStore, "read", broken)
+        with pytest.raises(
+            TrajectoryError, match=rf"track 'track_\d': {path}: .* nan|{path}: .*NaN"
+        ):
+            data_of_stores([store], "any", CONTRACT, TINY)
+
+
+def test_bad_input_ends_the_command_with_one_line(
+    store: TrajectoryStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "policy"
+    empty = write_store(tmp_path / "empty", range(0))
+    for arguments in (
+        [empty.address],
+        [str(tmp_path / "nowhere")],
+        [],
+        [store.address, "--vision=depth"],
+        [store.address, "--resume"],
+        [store.address, f"--init={tmp_path}"],
+        [store.address, "--set", "segments=0"],
+    ):
+        assert run_verb(VERB_GROUP, "hop", ["pretrain", *arguments, "-o", str(out)]) == 1
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert told.err.startswith("hop pretrain: ")
+        assert told.err.count("\n") == 1
+        assert not out.exists()
 
 
 @pytest.mark.slow

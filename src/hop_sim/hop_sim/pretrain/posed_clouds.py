@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hop_core.errors import TrajectoryError
 from hop_sim.pretrain.selection import Part
 from hop_sim.trajectories.layout import CLOUD
 from hop_sim.trajectories.store import TrajectoryStore
@@ -28,9 +29,18 @@ class PosedClouds:
         self._objects = torch.empty(frames, dtype=torch.int32, device=device)
 
     def fill(self, at: int, part: Part) -> None:
-        """Takes the observations of `part` as the frames from `at` on."""
+        """Takes the observations of `part` as the frames from `at` on.
+
+        Raises:
+            TrajectoryError: a pose is not finite.
+        """
         store, track, pairs = part.store, part.track, part.pairs()
         poses = store.read("frames/object_pose", track.frame_rows)
+        if not np.isfinite(poses).all():
+            raise TrajectoryError(
+                f"{store.address}: track '{track.info.name}': frames/object_pose: holds NaN or "
+                "infinity; check the store (hop trajectories check)"
+            )
         shown = store.read("episodes/object", track.episode_rows)
         rows = slice(at, at + len(pairs))
         self._poses[rows] = torch.from_numpy(poses[pairs.observation - track.first_frame])
