@@ -77,10 +77,10 @@ def unique_ends(paths: Sequence[Path]) -> list[str]:
     return ends
 
 
-def checkpoint_identity(checkpoint: Path) -> dict[str, object]:
+def checkpoint_identity(checkpoint: Path, weights: str = WEIGHTS) -> dict[str, object]:
     """Return what tells one trained policy from another: its hash and its training seed.
 
-    The hash is over configuration and best weights, so that training on changes it. The seed is
+    The hash is over configuration and `weights`, so that training on changes it. The seed is
     None where the checkpoint does not tell, as imported ones.
 
     Raises:
@@ -89,10 +89,10 @@ def checkpoint_identity(checkpoint: Path) -> dict[str, object]:
     config = load_checkpoint_config(checkpoint)
     digest = hashlib.sha256(config.hash.encode())
     try:
-        digest.update((checkpoint / WEIGHTS).read_bytes())
+        digest.update((checkpoint / weights).read_bytes())
     except OSError as error:
         raise CheckpointError(
-            f"{checkpoint / WEIGHTS} cannot be read: {error.strerror}; copy the whole directory"
+            f"{checkpoint / weights} cannot be read: {error.strerror}; copy the whole directory"
         ) from error
     return {"checkpoint": digest.hexdigest()[:16], "training_seed": config.train.get("seed")}
 

@@ -6,12 +6,13 @@ import json
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import tyro
 from rich.console import Console
 
 from hop_core.errors import ConfigError
+from hop_policy.checkpoint_files import LAST_WEIGHTS, WEIGHTS
 from hop_policy.shipped import has_shipped_policy, shipped_policy
 from hop_sim.contenders import Contender, parse_contenders
 from hop_sim.eval_run import EvalRun
@@ -19,6 +20,8 @@ from hop_sim.evaluate import ControlName
 from hop_sim.realism import Realism
 from hop_sim.rollout import CellSpec
 from hop_sim.seeds import evaluation_seeds
+
+_WEIGHTS = {"best": WEIGHTS, "last": LAST_WEIGHTS}
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class Arguments:
     policy: tuple[str, ...] = ()
     """Checkpoints, DIRECTORY or ARM=DIRECTORY; default: the one that is shipped for the task. Where
     none is, controls that need none (nearest, zero, expert) run alone."""
+    weights: Literal["best", "last"] = "best"
+    """Of each: best by validation loss, or the last ones (lock-step)."""
     rollouts: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 100
     """Episodes."""
     first: int = 0
@@ -45,6 +50,8 @@ class Arguments:
     lock-step, none with --live, which has none."""
     demos: Path | None = None
     """Demonstrations for the control `nearest`."""
+    most: int | None = None
+    """Of these, only so many, the first by name, as in hop finetune; default: all."""
     workers: int = 2
     """Processes that simulate side by side (lock-step)."""
     live: bool = False
@@ -76,12 +83,23 @@ def main(argv: list[str]) -> int:
         raise ConfigError("replay of the nearest demonstration needs demonstrations; pass --demos")
     if args.live and args.controls:
         raise ConfigError("--controls run in lock-step; leave out --live, or --controls")
+    if args.live and args.weights != "best":
+        raise ConfigError("the policy node runs the best weights; leave out --live, or --weights")
     if (args.paired or args.record) and not args.live:
         raise ConfigError("--paired and --record go with --live")
     seeds = evaluation_seeds(args.rollouts, args.first)
     config_dir = None if args.config_dir is None else str(args.config_dir)
     cell = CellSpec(args.task, args.realism, config_dir)
-    run = EvalRun(cell, _contenders(args), seeds, args.workers, args.demos, args.out)
+    run = EvalRun(
+        cell,
+        _contenders(args),
+        seeds,
+        args.workers,
+        _WEIGHTS[args.weights],
+        args.demos,
+        args.most,
+        args.out,
+    )
     if args.live:
         report = run.live(args.record, args.paired)
     else:

@@ -14,6 +14,7 @@ from hop_core.errors import ConfigError
 from hop_core.safety_config import load_safety
 from hop_policy.bag_reader import find_episodes
 from hop_policy.checkpoint import load_checkpoint
+from hop_policy.checkpoint_files import WEIGHTS
 from hop_policy.episode_info import run_hash, software_version
 from hop_sim.contenders import Contender, checkpoint_identity, require_distinct
 from hop_sim.episode_progress import watched
@@ -39,7 +40,9 @@ class EvalRun:
         contenders: the checkpoints; none where controls run alone.
         seeds: start states, the same for all.
         workers: processes that simulate side by side.
+        weights: which file of weights of each.
         demos: demonstrations for replay of the nearest.
+        most: of these, only so many, the first by name; None for all.
         out: file of outcomes; None: they are not kept.
     """
 
@@ -47,7 +50,9 @@ class EvalRun:
     contenders: Sequence[Contender]
     seeds: Sequence[int]
     workers: int
+    weights: str = WEIGHTS
     demos: Path | None = None
+    most: int | None = None
     out: Path | None = None
 
     def lock_step(self, controls: Sequence[ControlName]) -> Report:
@@ -57,14 +62,15 @@ class EvalRun:
         with self._file("lock-step") as file:
             for contender in self.contenders:
                 for kind in own:
-                    roll = self._in_lock_step(AgentSpec(kind, contender.checkpoint))
+                    spec = AgentSpec(kind, contender.checkpoint, self.weights)
+                    roll = self._in_lock_step(spec)
                     who = {"kind": kind, "arm": contender.arm, **identities[contender.name]}
                     label = self._label(contender, kind)
                     report.outcomes[label] = self._kept(file, _key(contender, kind), who, roll)
             for control in controls:
                 if control != "blind":
                     who = {"kind": control, **self._demos_identity(control)}
-                    roll = self._in_lock_step(AgentSpec(control, demos=self.demos))
+                    roll = self._in_lock_step(AgentSpec(control, demos=self.demos, most=self.most))
                     report.outcomes[control] = self._kept(file, control, who, roll)
         return report
 
@@ -149,8 +155,8 @@ class EvalRun:
         """
         contract = self.cell.load_contract()
         for contender in self.contenders:
-            load_checkpoint(contender.checkpoint, contract)
-        identities = [checkpoint_identity(c.checkpoint) for c in self.contenders]
+            load_checkpoint(contender.checkpoint, contract, self.weights)
+        identities = [checkpoint_identity(c.checkpoint, self.weights) for c in self.contenders]
         require_distinct([c.arm for c in self.contenders], identities)
         return {c.name: each for c, each in zip(self.contenders, identities, strict=True)}
 
@@ -161,7 +167,8 @@ class EvalRun:
         if self.demos is None:
             raise ConfigError("replay of the nearest demonstration needs them; pass --demos")
         names = " ".join(path.name for path in find_episodes(self.demos, self.cell.task))
-        return {"demonstrations": hashlib.sha256(names.encode()).hexdigest()[:16]}
+        digest = hashlib.sha256(f"{self.most} {names}".encode()).hexdigest()
+        return {"demonstrations": digest[:16]}
 
     def _file(self, mode: str) -> OutcomeFile | nullcontext[None]:
         return nullcontext() if self.out is None else OutcomeFile(self.out, self.setting(mode))

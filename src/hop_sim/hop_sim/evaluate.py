@@ -13,6 +13,7 @@ import torch
 
 from hop_core.errors import ConfigError
 from hop_policy.bag_dataset import load_episodes
+from hop_policy.checkpoint_files import WEIGHTS
 from hop_policy.contract import PolicyContract
 from hop_policy.dataset import Episode
 from hop_policy.inference import Policy
@@ -44,12 +45,16 @@ class AgentSpec:
     Attributes:
         name: kind of agent.
         checkpoint: for the policy and the blind one.
+        weights: which of its files of weights.
         demos: folder of demonstrations, for replay of the nearest.
+        most: of these, only so many, the first by name; None for all.
     """
 
     name: AgentName
     checkpoint: Path | None = None
+    weights: str = WEIGHTS
     demos: Path | None = None
+    most: int | None = None
 
 
 def evaluate(
@@ -94,7 +99,7 @@ def _agent(spec: AgentSpec, cell: CellSpec) -> Agent:
 def _policy(spec: AgentSpec, contract: PolicyContract) -> Policy:
     if spec.checkpoint is None:
         raise ConfigError(f"the agent '{spec.name}' needs a checkpoint; pass --policy")
-    policy = Policy.load(spec.checkpoint, contract)
+    policy = Policy.load(spec.checkpoint, contract, weights=spec.weights)
     policy.warm_up(2)
     return policy
 
@@ -102,7 +107,7 @@ def _policy(spec: AgentSpec, contract: PolicyContract) -> Policy:
 def _demonstrations(spec: AgentSpec, contract: PolicyContract, task: str) -> list[Episode]:
     if spec.demos is None:
         raise ConfigError("replay of the nearest demonstration needs them; pass --demos")
-    return load_episodes(spec.demos, contract, task=task)
+    return load_episodes(spec.demos, contract, task=task, most=spec.most)
 
 
 @cache
