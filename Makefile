@@ -3,6 +3,7 @@
 #   make deploy   the main job on the digital twin: 10 episodes of Grasp & Lift, cadence report, success table, a bag
 #   make test     the default tests            make lint   ruff and mypy          make bench   the benchmarks, one JSON line each
 #   make build    environment and colcon build make clean  removes builds         make distclean   also removes .venv
+#   make table1   Table I of the paper on the twin, small configuration: some hours; goes on after a stop
 #   make torch TORCH_INDEX_URL=<package index>   changes the CPU/CUDA build of torch in an existing environment
 #
 # Variables: PYTHON (3.11 or 3.12), TORCH_INDEX_URL (extra package index whose build of torch is preferred).
@@ -33,7 +34,7 @@ RUN := source ./env.sh;
 BUILD_INPUTS := $(wildcard src/*/setup.py src/*/setup.cfg src/*/package.xml src/*/bin/* src/*/checkpoints/*/* colcon.meta) \
   $(shell find launch config -type f)
 
-.PHONY: deploy test lint bench build torch clean distclean system
+.PHONY: deploy test lint bench table1 build torch clean distclean system
 
 deploy: $(BUILD_STAMP)
 	$(RUN) exec hop eval --live --task grasp_lift --rollouts 10 --require 4 --record
@@ -46,6 +47,9 @@ lint: $(BUILD_STAMP)
 
 bench: $(BUILD_STAMP)
 	$(RUN) for benchmark in bench/*.py; do echo "# $$benchmark" >&2; python "$$benchmark" --json; done
+
+table1: $(BUILD_STAMP)
+	$(RUN) exec hop table1 -o runs/table1 --into docs/results.md
 
 build: $(BUILD_STAMP)
 

@@ -1,0 +1,151 @@
+"""What `hop table1` runs: arms, tasks, budgets."""
+
+from __future__ import annotations
+
+from typing import Final, Literal, Self
+
+from pydantic import Field, model_validator
+
+from hop_core.config import Config
+from hop_sim.evaluate import ControlName
+from hop_sim.tasks.registry import TASKS
+
+SCRATCH = "scratch"
+"""The arm without pretraining."""
+HANDS: Final = "hands"
+REACHES: Final = "reaches"
+"""Tracks of hands that handle objects, and of hands that reach about beside them."""
+
+
+class CorpusConfig(Config):
+    """Trajectories to pretrain on, made by the data engine.
+
+    Attributes:
+        tracks: synthetic hand-object tracks.
+        attempts: attempts at each.
+        trajectories: how many of those that are kept are learnt from, drawn evenly over tracks.
+    """
+
+    tracks: int = Field(ge=2)
+    attempts: int = Field(ge=1)
+    trajectories: int = Field(ge=2)
+
+
+class BaseConfig(Config):
+    """One base policy: what its pretraining learns from.
+
+    Attributes:
+        tracks: which ones.
+        objects: what is seen of the object; see `hop pretrain --objects`.
+    """
+
+    tracks: Literal["hands", "reaches"] = HANDS
+    objects: Literal["shown", "masked", "shuffled"] = "shown"
+
+
+class BudgetConfig(Config):
+    """How long, and by which configuration, one training run goes.
+
+    Attributes:
+        config: file of the training configuration.
+        max_steps: steps of the optimiser.
+        overrides: other values of it, by dotted key.
+    """
+
+    config: str
+    max_steps: int = Field(ge=1)
+    overrides: dict[str, float | int | str | None] = Field(default_factory=dict)
+
+
+class TaskPlan(Config):
+    """What is run of one task.
+
+    Attributes:
+        attempts: of the scripted expert, for demonstrations; its first successes are used.
+        demos: demonstrations that a policy is finetuned on.
+        arms: bases that are finetuned, and "scratch".
+        seeds: of finetuning.
+        fewer: also finetune on so many demonstrations, with `fewer_arms`: the curve.
+        fewer_arms: arms of the curve.
+        at_last: arms whose weights at the end of the budget are rolled out too, beside the best
+            ones by validation loss: a comparison at equal steps.
+        controls: agents that are not trained.
+    """
+
+    attempts: int = Field(ge=2)
+    demos: int = Field(ge=2)
+    arms: tuple[str, ...] = Field(min_length=1)
+    seeds: tuple[int, ...] = Field(min_length=1)
+    fewer: tuple[int, ...] = ()
+    fewer_arms: tuple[str, ...] = ()
+    at_last: tuple[str, ...] = ()
+    controls: tuple[ControlName, ...] = ()
+
+
+class VariantConfig(Config):
+    """One arm of one task, finetuned with other values of the configuration.
+
+    Attributes:
+        task, arm, seed: which run is varied.
+        overrides: of the training configuration, by dotted key.
+    """
+
+    task: str
+    arm: str
+    seed: int
+    overrides: dict[str, float | int | str | None] = Field(min_length=1)
+
+
+class Table1Config(Config):
+    """The whole run; `config/table1.yaml` gives the reasons of its numbers.
+
+    Attributes:
+        name: of this configuration, told with every figure.
+        rollouts: start states of each evaluation, the same for all agents.
+        at_once: jobs of one core each that run side by side.
+        corpus: what bases learn from.
+        pretrain: their budget.
+        finetune: budget of every finetuning run, whatever it starts from.
+        scratch_learning_rates: of which the arm without pretraining takes the one with the best
+            validation loss at its first seed.
+        bases: by name.
+        tasks: by name.
+        variants: by name.
+    """
+
+    name: str
+    rollouts: int = Field(ge=1)
+    at_once: int = Field(ge=1)
+    corpus: CorpusConfig
+    pretrain: BudgetConfig
+    finetune: BudgetConfig
+    scratch_learning_rates: tuple[float, ...] = Field(min_length=1)
+    bases: dict[str, BaseConfig]
+    tasks: dict[str, TaskPlan] = Field(min_length=1)
+    variants: dict[str, VariantConfig] = Field(default_factory=dict)
+
+    @property
+    def corpora(self) -> list[str]:
+        """Which kinds of tracks the bases learn from."""
+        return sorted({base.tracks for base in self.bases.values()})
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        arms = {SCRATCH, *self.bases}
+        for name, task in self.tasks.items():
+            if name not in TASKS:
+                raise ValueError(f"tasks: unknown task '{name}'; tasks: {', '.join(sorted(TASKS))}")
+            unknown = {*task.arms, *task.fewer_arms} - arms
+            if not_rolled := set(task.at_last) - set(task.arms):
+                raise ValueError(f"tasks.{name}.at_last: {sorted(not_rolled)} are not its arms")
+            if unknown:
+                raise ValueError(f"tasks.{name}: arms {sorted(unknown)} are not among the bases")
+            if any(not 2 <= count < task.demos for count in task.fewer):
+                raise ValueError(f"tasks.{name}.fewer: must lie in 2..{task.demos - 1}")
+            if task.attempts < task.demos:
+                raise ValueError(f"tasks.{name}.attempts: less than its {task.demos} demos")
+        for name, variant in self.variants.items():
+            plan = self.tasks.get(variant.task)
+            if plan is None or variant.arm not in plan.arms or variant.seed not in plan.seeds:
+                raise ValueError(f"variants.{name}: is of no run of the tasks")
+        return self

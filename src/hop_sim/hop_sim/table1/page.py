@@ -1,0 +1,164 @@
+"""The results of a run as a piece of a Markdown page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from hop_sim.agent_figures import figures_of
+from hop_sim.paired_bootstrap import Interval
+from hop_sim.rollout import Outcome
+from hop_sim.statistics import success_rate
+from hop_sim.table1.config import SCRATCH
+from hop_sim.table1.learnt import Learnt
+from hop_sim.table1.results import FEW, Arm, Results
+
+BEGIN, END = "<!-- table1: written by hop table1 -->", "<!-- table1: end -->"
+NOT_RUN = "not run"
+
+
+def page_of(results: Results) -> str:
+    """Return all tables of `results`, between the marks by which the next run finds them."""
+    parts = [*_corpora(results), *_bases(results)]
+    for task, plan in results.config.tasks.items():
+        parts += [*_task(results, task), *(_curve(results, task) if plan.fewer else ())]
+    parts += _variants(results) if results.config.variants else ()
+    return "\n\n".join([BEGIN, *parts, END]) + "\n"
+
+
+def _corpora(results: Results) -> Iterator[str]:
+    rows = []
+    for name in results.config.corpora:
+        corpus = results.corpus(name)
+        cells = ("tracks", "objects", "trajectories", "frames")
+        told = [f"{corpus[key]:,}" for key in cells] if corpus else [NOT_RUN] + [""] * 3
+        rows.append([name, *told])
+    if rows:
+        yield "**Trajectories that bases learn from**"
+        yield _table(["hands that", "tracks", "objects", "trajectories", "frames"], rows)
+
+
+def _bases(results: Results) -> Iterator[str]:
+    rows = []
+    for name in results.config.bases:
+        learnt = results.base(name)
+        rows.append([name, *(_losses(learnt) if learnt else [NOT_RUN] + [""] * 5)])
+    if rows:
+        yield "**Bases: validation on held-out tracks**"
+        yield _table(["base", *_LOSSES], rows)
+
+
+_LOSSES = ["units", "best (step)", "last (step)", "posture", "previous label", "blind"]
+
+
+def _losses(learnt: Learnt) -> list[str]:
+    copied = [f"{learnt.copied[name]:.3f}" for name in ("copy_proprio", "previous_label")]
+    blind = "-" if learnt.blind is None else f"{learnt.blind:.3f}"
+    steps = [
+        f"{loss:.4f} ({step})"
+        for loss, step in ((learnt.best, learnt.best_step), (learnt.last, learnt.last_step))
+    ]
+    return [learnt.units, *steps, *copied, blind]
+
+
+def _task(results: Results, task: str) -> Iterator[str]:
+    plan = results.config.tasks[task]
+    arms = {name: results.arm(task, name, plan.demos) for name in plan.arms}
+    scratch = arms.get(SCRATCH)
+    yield (
+        f"**{task}**, {plan.demos} demonstrations, {results.config.rollouts} paired rollouts a "
+        "policy"
+    )
+    rows = [_arm(name, arm, scratch) for name, arm in arms.items()]
+    rows += [_control(name, results.control(task, name)) for name in plan.controls]
+    head = ["agent", "success", "95 % interval", f"by seed (first {FEW} states)"]
+    tail = ["time [s]", "validation, best / last", "less scratch", "the same at equal steps"]
+    yield _table([*head, *tail], rows)
+
+
+def _arm(name: str, arm: Arm | None, scratch: Arm | None) -> list[str]:
+    if arm is None:
+        return [name, NOT_RUN, *[""] * 6]
+    figures = figures_of(arm.outcomes)
+    several = len(arm.runs) > 1
+    low, high = figures.rate.low, figures.rate.high
+    if several:
+        interval = arm.success()
+        low, high = interval.low, interval.high
+    by_seed = ", ".join(
+        f"{success_rate([o.success for o in run]).value:.2f} ({_first(run)})"
+        for run in arm.runs.values()
+    )
+    losses = ", ".join(f"{each.best:.3f} / {each.last:.3f}" for each in arm.learnt.values())
+    ahead, last = "", ""
+    if scratch is not None and name != SCRATCH:
+        ahead = _difference(arm.ahead_of(scratch))
+        if set(arm.last) == set(arm.runs) and set(scratch.last) == set(scratch.runs):
+            last = _difference(arm.at_last().ahead_of(scratch.at_last()))
+    return [
+        name,
+        f"{figures.rate.value:.2f} ({figures.rate.successes}/{figures.rate.trials})",
+        f"{low:.2f}-{high:.2f}" + (" (seeds and states)" if several else ""),
+        by_seed,
+        "-" if figures.time_to_success_s is None else f"{figures.time_to_success_s:.1f}",
+        losses,
+        ahead,
+        last,
+    ]
+
+
+def _control(name: str, outcomes: Sequence[Outcome]) -> list[str]:
+    if not outcomes:
+        return [name, NOT_RUN, *[""] * 6]
+    figures = figures_of(outcomes)
+    rate, time_s = figures.rate, figures.time_to_success_s
+    return [
+        name,
+        f"{rate.value:.2f} ({rate.successes}/{rate.trials})",
+        f"{rate.low:.2f}-{rate.high:.2f}",
+        f"({_first(outcomes)})",
+        "-" if time_s is None else f"{time_s:.1f}",
+        *[""] * 3,
+    ]
+
+
+def _first(outcomes: Sequence[Outcome]) -> str:
+    first = sorted(outcomes, key=lambda outcome: outcome.seed)[:FEW]
+    return f"{sum(outcome.success for outcome in first)}/{len(first)}"
+
+
+def _difference(interval: Interval) -> str:
+    sign = "" if interval.excludes_zero else ", no difference shown"
+    return f"{interval.value:+.2f} ({interval.low:+.2f} to {interval.high:+.2f}){sign}"
+
+
+def _curve(results: Results, task: str) -> Iterator[str]:
+    plan = results.config.tasks[task]
+    counts = [*plan.fewer, plan.demos]
+    rows = []
+    for name in plan.fewer_arms:
+        arms = [results.arm(task, name, count) for count in counts]
+        rows.append([name, *(NOT_RUN if arm is None else _mean(arm) for arm in arms)])
+    yield f"**{task}, by demonstrations**"
+    yield _table(["arm", *(str(count) for count in counts)], rows)
+
+
+def _mean(arm: Arm) -> str:
+    interval = arm.success()
+    return f"{interval.value:.2f} ({interval.low:.2f}-{interval.high:.2f})"
+
+
+def _variants(results: Results) -> Iterator[str]:
+    rows = []
+    for name, variant in results.config.variants.items():
+        plan = results.config.tasks[variant.task]
+        arm = results.arm(variant.task, variant.arm, plan.demos, name)
+        changes = ", ".join(f"{key} = {value}" for key, value in variant.overrides.items())
+        told = NOT_RUN if arm is None else _mean(arm)
+        rows.append([variant.task, variant.arm, str(variant.seed), changes, told])
+    yield "**Variants**"
+    yield _table(["task", "arm", "seed", "changed", "success"], rows)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,0 +1,190 @@
+"""The jobs of a run, stage by stage: trajectories, bases, demonstrations, policies, rollouts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from hop_core.config import config_path
+from hop_policy.checkpoint_files import TRAINING_STATE
+from hop_sim.table1.cells import Cell, Overrides, cells
+from hop_sim.table1.config import HANDS, REACHES, SCRATCH, BudgetConfig, Table1Config
+from hop_sim.table1.jobs import Job, command
+from hop_sim.table1.learnt import read_learnt
+
+
+class Plan:
+    """Jobs and places of a run.
+
+    Attributes:
+        config: what is run.
+        out: folder of the run.
+        cells: its finetuning runs.
+    """
+
+    def __init__(self, config: Table1Config, out: Path, cores: int) -> None:
+        """Keep what jobs depend on; a job that runs alone may use `cores`."""
+        self.config, self.out, self._cores = config, out, cores
+        self.cells = cells(config)
+        self._demos = out / "demos"
+
+    @property
+    def count(self) -> int:
+        """Number of jobs, at most: where best and last weights are the same, one is left out."""
+        trained = len(self.config.bases) + len(self._trials()) + 2 * len(self.cells)
+        last = sum(self.wants_last(cell) for cell in self.cells)
+        return len(list(self._preparation())) + len(self.config.tasks) + trained + last
+
+    def stages(self) -> Iterator[list[Job]]:
+        """Yield lists of jobs, each of which may begin when all before it are done.
+
+        Later ones depend on results of earlier ones: a stage is made when it is asked for.
+        """
+        yield from ([job] for job in self._preparation())
+        yield [self._pretrain(name) for name in self.config.bases]
+        yield from ([self._collect(task)] for task in self.config.tasks)
+        yield [self._trial(task, rate) for task, rate in self._trials()]
+        yield [self._finetune(cell) for cell in self.cells]
+        yield [self._roll_out(cell) for cell in self.cells]
+        yield [self._roll_out(cell, last=True) for cell in self.cells if self.has_last(cell)]
+
+    def store(self, corpus: str) -> Path:
+        """Return where the trajectories to learn from are."""
+        return self.out / "stores" / corpus
+
+    def base(self, name: str) -> Path:
+        """Return where a base policy is."""
+        return self.out / "bases" / name
+
+    def policy(self, cell: Cell) -> Path:
+        """Return where the policy of `cell` is."""
+        return self.out / "policies" / cell.name
+
+    def outcomes(self, cell: Cell, last: bool = False) -> Path:
+        """Return where the rollouts of `cell` are, of its best weights or its last ones."""
+        return self.out / "outcomes" / f"{_named(cell, last)}.jsonl"
+
+    def has_last(self, cell: Cell) -> bool:
+        """Return whether last weights are rolled out too: wanted, and not the best ones."""
+        if not self.wants_last(cell):
+            return False
+        learnt = read_learnt(self.policy(cell))
+        return learnt.best_step != learnt.last_step
+
+    def wants_last(self, cell: Cell) -> bool:
+        """Return whether last weights are to be compared with others' last weights."""
+        task = self.config.tasks[cell.task]
+        return not cell.variant and cell.demos == task.demos and cell.arm in task.at_last
+
+    def first_cell(self, task: str) -> Cell:
+        """Return the cell of a task beside which the agents that are not trained are rolled out."""
+        return next(cell for cell in self.cells if cell.task == task)
+
+    def trial(self, task: str, rate: float) -> Path:
+        """Return where the arm without pretraining is tried at a learning rate."""
+        return self.out / "trials" / task / f"{rate:g}"
+
+    def scratch_rate(self, task: str) -> float:
+        """Return the learning rate with the best validation loss, once all have been tried."""
+        rates = self.config.scratch_learning_rates
+        if len(rates) == 1:
+            return rates[0]
+        return min(rates, key=lambda rate: read_learnt(self.trial(task, rate)).best)
+
+    def _tracks(self, corpus: str) -> Path:
+        return self.out / "tracks" / corpus
+
+    def _preparation(self) -> Iterator[Job]:
+        """The jobs that make the trajectories, one after the other; none without a base."""
+        if self.config.bases:
+            yield from self._make_tracks()
+        for corpus in self.config.corpora:
+            yield from self._corpus(corpus)
+
+    def _make_tracks(self) -> Iterator[Job]:
+        """Hands that handle objects; beside them, where asked for, as many that reach about."""
+        hands, count = self._tracks(HANDS), self.config.corpus.tracks
+        yield Job(f"tracks/{HANDS}", command("tracks", "generate", "-n", count, "-o", hands))
+        if REACHES in self.config.corpora:
+            about = command("tracks", "reaches", hands, "-o", self._tracks(REACHES))
+            yield Job(f"tracks/{REACHES}", about)
+
+    def _corpus(self, name: str) -> Iterator[Job]:
+        corpus, store, whole = self.config.corpus, self.store(name), self.out / "whole" / name
+        tracks = self._tracks(name)
+        tried = command("retarget", tracks, "-o", whole, "--attempts", corpus.attempts)
+        yield Job(f"retarget/{name}", tried)
+        most = ("--most", corpus.trajectories, "--kept", _kept(name))
+        yield Job(f"thin/{name}", command("trajectories", "thin", whole, "-o", store, *most))
+        seen = command("trajectories", "render-depth", store, "--workers", self._cores)
+        yield Job(f"render/{name}", seen)
+
+    def _pretrain(self, name: str) -> Job:
+        base, out = self.config.bases[name], self.base(name)
+        what = ("pretrain", self.store(base.tracks))
+        how = ("--vision", "depth", "--objects", base.objects, "--kept", _kept(base.tracks))
+        return _training(f"pretrain/{name}", what, how, self.config.pretrain, out)
+
+    def _collect(self, task: str) -> Job:
+        count = self.config.tasks[task].attempts
+        where = ("-n", count, "-o", self._demos, "--workers", self._cores)
+        argv = command("demos", "collect", "--expert", "--task", task, *where)
+        return Job(f"collect/{task}", argv)
+
+    def _trials(self) -> list[tuple[str, float]]:
+        rates = self.config.scratch_learning_rates
+        tasks = [name for name, plan in self.config.tasks.items() if SCRATCH in plan.arms]
+        return [(task, rate) for task in tasks for rate in rates] if len(rates) > 1 else []
+
+    def _trial(self, task: str, rate: float) -> Job:
+        plan = self.config.tasks[task]
+        cell = Cell(task, SCRATCH, plan.demos, plan.seeds[0])
+        return self._learn(f"trial/{task}/{rate:g}", cell, self.trial(task, rate), rate)
+
+    def _finetune(self, cell: Cell) -> Job:
+        rate = self.scratch_rate(cell.task) if cell.arm == SCRATCH else None
+        return self._learn(f"finetune/{cell.name}", cell, self.policy(cell), rate)
+
+    def _learn(self, name: str, cell: Cell, out: Path, rate: float | None) -> Job:
+        changes: Overrides = {**cell.overrides, **({} if rate is None else {"learning_rate": rate})}
+        which = ("--task", cell.task, "--most", cell.demos, "--seed", cell.seed)
+        start = () if cell.arm == SCRATCH else ("--init", self.base(cell.arm))
+        what, budget = ("finetune", self._demos), self.config.finetune
+        return _training(name, what, (*which, *start), budget, out, changes)
+
+    def _roll_out(self, cell: Cell, last: bool = False) -> Job:
+        controls: tuple[str, ...] = ()
+        if cell == self.first_cell(cell.task) and not last:
+            controls = self.config.tasks[cell.task].controls
+        demos = ("--demos", self._demos, "--most", cell.demos) if "nearest" in controls else ()
+        weights = ("--weights", "last") if last else ()
+        which = ("--task", cell.task, "--policy", self.policy(cell), *weights)
+        how = ("-n", self.config.rollouts, "--workers", 1, "--out", self.outcomes(cell, last))
+        argv = command("eval", *which, *how, *demos, "--controls", *controls)
+        return Job(f"eval/{_named(cell, last)}", argv)
+
+
+def _named(cell: Cell, last: bool) -> str:
+    return f"{cell.name}_last" if last else cell.name
+
+
+def _kept(corpus: str) -> str:
+    """The filter's reading: a hand that touches nothing has no frames of contact to judge by."""
+    return "contact" if corpus == HANDS else "any"
+
+
+def _training(
+    name: str,
+    what: tuple[object, ...],
+    how: tuple[object, ...],
+    budget: BudgetConfig,
+    out: Path,
+    changes: Overrides | None = None,
+) -> Job:
+    """Return the job of one training run, which goes on where it was stopped."""
+    values = {**budget.overrides, "max_minutes": None, **(changes or {})}
+    texts = [f"{key}={'null' if value is None else value}" for key, value in values.items()]
+    config = ("--config", config_path(budget.config))
+    end = ("-o", out, "--max-steps", budget.max_steps)
+    argv = command(*what, *how, *config, *end, "--set", *texts)
+    return Job(name, argv, out / TRAINING_STATE, command(*what, *end, "--resume"))

@@ -1,0 +1,125 @@
+"""What a run has found so far: rollouts, validation losses, wall times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from hop_policy.checkpoint_files import METRICS
+from hop_sim.outcome_file import read_outcomes
+from hop_sim.paired_bootstrap import ArmOutcomes, Interval, mean_success, paired_difference
+from hop_sim.rollout import Outcome
+from hop_sim.table1.cells import Cell
+from hop_sim.table1.config import Table1Config
+from hop_sim.table1.learnt import Learnt, read_learnt
+from hop_sim.table1.plan import Plan
+from hop_sim.trajectories.store import TrajectoryStore
+from hop_sim.trajectories.summary import summary
+
+POLICY = "policy"
+FEW = 20
+"""Rollouts of the paper; the first of ours."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """The runs of one arm of a task, that were done.
+
+    Attributes:
+        name: the arm's.
+        runs: outcomes by training seed, of the best weights.
+        last: those of the last weights, where they are wanted.
+        learnt: losses by training seed.
+    """
+
+    name: str
+    runs: Mapping[int, Sequence[Outcome]]
+    last: Mapping[int, Sequence[Outcome]]
+    learnt: Mapping[int, Learnt]
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """All outcomes, seed after seed."""
+        return [outcome for run in self.runs.values() for outcome in run]
+
+    @property
+    def table(self) -> ArmOutcomes:
+        """{training seed: {start state: success}}."""
+        return {
+            str(seed): {outcome.seed: outcome.success for outcome in run}
+            for seed, run in self.runs.items()
+        }
+
+    def at_last(self) -> Arm:
+        """Return the arm with its last weights in place of the best."""
+        return replace(self, runs=self.last)
+
+    def success(self) -> Interval:
+        """Return the mean success, with its interval over states and training seeds."""
+        return mean_success(self.table)
+
+    def ahead_of(self, other: Arm) -> Interval:
+        """Return by how much this arm succeeds more often than `other`, state by state."""
+        return paired_difference(self.table, other.table)
+
+
+class Results:
+    """Reads the folder of a run; what was not run yet is None or left out."""
+
+    def __init__(self, plan: Plan) -> None:
+        """Read from the places of `plan`."""
+        self.plan = plan
+        self.config: Table1Config = plan.config
+
+    def arm(self, task: str, arm: str, demos: int, variant: str = "") -> Arm | None:
+        """Return an arm of a task with what is there of it; None: nothing."""
+        mine = [
+            cell
+            for cell in self.plan.cells
+            if (cell.task, cell.arm, cell.demos, cell.variant) == (task, arm, demos, variant)
+        ]
+        runs = {cell.seed: self._rolled_out(cell) for cell in mine}
+        done = {seed: run for seed, run in runs.items() if run}
+        if not done:
+            return None
+        learnt = {c.seed: read_learnt(self.plan.policy(c)) for c in mine if c.seed in done}
+        last = {cell.seed: self._last(cell, done[cell.seed]) for cell in mine if cell.seed in done}
+        return Arm(variant or arm, done, {s: run for s, run in last.items() if run}, learnt)
+
+    def control(self, task: str, name: str) -> Sequence[Outcome]:
+        """Return the outcomes of an agent that is not trained; empty: it was not run."""
+        file = self.plan.outcomes(self.plan.first_cell(task))
+        return self._agent(file, name)
+
+    def base(self, name: str) -> Learnt | None:
+        """Return the losses of a base policy; None: it is not trained yet."""
+        path = self.plan.base(name)
+        return read_learnt(path) if (path / METRICS).exists() else None
+
+    def corpus(self, name: str) -> dict[str, Any] | None:
+        """Return the figures of the trajectories that bases learn from; None: not made yet."""
+        store = self.plan.store(name)
+        return summary(TrajectoryStore.open(str(store))) if store.exists() else None
+
+    def _last(self, cell: Cell, best: Sequence[Outcome]) -> Sequence[Outcome]:
+        if not self.plan.wants_last(cell):
+            return ()
+        if not self.plan.has_last(cell):
+            return best
+        return self._agent(self.plan.outcomes(cell, last=True), POLICY)
+
+    def _rolled_out(self, cell: Cell) -> Sequence[Outcome]:
+        return self._agent(self.plan.outcomes(cell), POLICY)
+
+    def _agent(self, file: Path, kind: str) -> Sequence[Outcome]:
+        """The outcomes of the agent of `kind`, if all rollouts were done."""
+        if not file.exists():
+            return ()
+        read = read_outcomes(file)
+        for name, identity in read.agents.items():
+            if identity["kind"] == kind:
+                episodes = read.episodes[name]
+                return list(episodes.values()) if len(episodes) == self.config.rollouts else ()
+        return ()

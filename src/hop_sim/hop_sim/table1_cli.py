@@ -1,0 +1,79 @@
+"""`hop table1`: Table I of the paper on the twin, from hand-object tracks to success rates."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+from rich.console import Console
+
+from hop_core.config import config_path, load_config
+from hop_core.durable_files import replace_file
+from hop_core.errors import ConfigError
+from hop_sim.table1.config import Table1Config
+from hop_sim.table1.jobs import JobRunner
+from hop_sim.table1.page import page_of
+from hop_sim.table1.plan import Plan
+from hop_sim.table1.results import Results
+from hop_sim.table1.splice import require_marks, spliced
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """Run Table I of the paper on the twin: make trajectories, pretrain, finetune, roll out.
+
+    A run that was stopped goes on where it was. Each step is a command of `hop`; its log is in
+    OUT/logs. At the end, and with --report at any time, the tables are printed.
+    """
+
+    out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """Folder of the run."""
+    config: Path | None = None
+    """What to run; default: table1.yaml (small; table1_paper.yaml is the paper's, for a GPU)."""
+    into: Path | None = None
+    """Page whose tables, between the marks of an earlier run, are replaced."""
+    report: bool = False
+    """Run nothing: print the tables of what is there."""
+    cores: int | None = None
+    """Processes of simulation and rendering where one job runs alone; default: one per core."""
+
+
+def main(argv: list[str]) -> int:
+    """Run Table I of the paper on the twin, from hand-object tracks to success rates.
+
+    Raises:
+        ConfigError: a configuration, or the page, cannot be used.
+        HopError: a step failed.
+    """
+    args = tyro.cli(Arguments, prog="hop table1", args=argv)
+    if args.cores is not None and args.cores < 1:
+        raise ConfigError(f"--cores must be at least 1, got {args.cores}")
+    path = args.config or config_path("table1.yaml")
+    config = load_config(path, Table1Config)
+    if args.into is not None:
+        require_marks(args.into)
+    plan = Plan(config, args.out, args.cores or os.cpu_count() or 1)
+    if not args.report:
+        _run(plan)
+    page = page_of(Results(plan))
+    print(page)
+    if args.into is not None:
+        replace_file(args.into, spliced(args.into, page).encode())
+    return 0
+
+
+def _run(plan: Plan) -> None:
+    console, started = Console(stderr=True), time.monotonic()
+
+    def told(line: str) -> None:
+        minutes = (time.monotonic() - started) / 60
+        done = f"{runner.ended} of {plan.count} jobs"
+        console.print(f"{minutes:6.1f} min, {done}: {line}", highlight=False, soft_wrap=True)
+
+    runner = JobRunner(plan.out, plan.config.at_once, told)
+    for jobs in plan.stages():
+        runner.run(jobs)

@@ -1,0 +1,255 @@
+"""`hop table1`: what is run, once; what is told of it; a small run from tracks to tables."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hop_core.config import config_path, load_config, validate
+from hop_core.errors import ConfigError, HopError
+from hop_policy import checkpoint as ck
+from hop_sim.motion_record import Motion
+from hop_sim.outcome_file import OutcomeFile
+from hop_sim.rollout import SUCCESS, TIME_LIMIT, Outcome
+from hop_sim.table1.config import Table1Config
+from hop_sim.table1.jobs import Job, JobRunner
+from hop_sim.table1.page import BEGIN, END, page_of
+from hop_sim.table1.plan import Plan
+from hop_sim.table1.results import Results
+from hop_sim.table1.splice import spliced
+
+SMALL = {
+    "name": "tiny",
+    "rollouts": 4,
+    "at_once": 1,
+    "corpus": {"tracks": 4, "attempts": 4, "trajectories": 6},
+    "pretrain": {"config": "train_pretrain.yaml", "max_steps": 2},
+    "finetune": {"config": "train.yaml", "max_steps": 2, "overrides": {"validate_every": 1}},
+    "scratch_learning_rates": [1.0e-4, 1.0e-3],
+    "bases": {"hop": {}, "masked": {"objects": "masked"}},
+    "tasks": {
+        "grasp_lift": {
+            "attempts": 4,
+            "demos": 3,
+            "arms": ["hop", "scratch"],
+            "seeds": [0, 1],
+            "fewer": [2],
+            "fewer_arms": ["hop"],
+            "at_last": ["hop", "scratch"],
+            "controls": ["nearest", "zero"],
+        }
+    },
+    "variants": {
+        "quiet": {
+            "task": "grasp_lift",
+            "arm": "hop",
+            "seed": 0,
+            "overrides": {"augment.arm_noise_std": 0.0},
+        }
+    },
+}
+
+
+def config(**changes: object) -> Table1Config:
+    return validate({**SMALL, **changes}, Table1Config, "tiny.yaml")
+
+
+def trained(folder: Path, best: float, last: float) -> None:
+    """What a finished run leaves of its losses; the best at step 1 of 2."""
+    entries = [{"step": step, "whitened": loss} for step, loss in ((1, best), (2, last))]
+    copied = {name: {"whitened": 0.5} for name in ("copy_proprio", "previous_label")}
+    metrics = {"units": "whitened", "best": min(entries, key=lambda e: e["whitened"])}
+    ck.save_json(
+        make(folder),
+        ck.METRICS,
+        {**metrics, "last": entries[-1], "baselines": copied, "last_blind": {"whitened": 0.9}},
+    )
+
+
+def make(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def rolled_out(file: Path, agents: dict[str, list[bool]]) -> None:
+    with OutcomeFile(file, {"mode": "lock-step"}) as outcomes:
+        for kind, successes in agents.items():
+            outcomes.begin(kind, {"kind": kind})
+            ends = [
+                Outcome(seed, done, 4.0, 0.1, SUCCESS if done else TIME_LIMIT, (0.5, 0.0), Motion())
+                for seed, done in enumerate(successes)
+            ]
+            list(outcomes.keeping(kind, ends))
+
+
+@pytest.mark.parametrize("name", ["table1.yaml", "table1_paper.yaml"])
+def test_shipped_configurations_are_the_papers_table(name: str) -> None:
+    shipped = load_config(config_path(name), Table1Config)
+    demos = {task: plan.demos for task, plan in shipped.tasks.items()}
+    assert demos == {"grasp_lift": 50, "grasp_drop": 15, "grasp_pour": 15}
+    assert shipped.rollouts == 100
+    assert len(shipped.tasks["grasp_lift"].seeds) == 3
+    assert {"hop", "scratch"} <= set(shipped.tasks["grasp_lift"].arms)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"tasks": {"juggle": SMALL["tasks"]["grasp_lift"]}}, "unknown task 'juggle'"),
+        ({"bases": {}}, r"arms \['hop'\] are not among the bases"),
+        ({"rollouts": 0}, "rollouts"),
+        ({"tasks": {"grasp_lift": {**SMALL["tasks"]["grasp_lift"], "attempts": 2}}}, "attempts"),
+        ({"tasks": {"grasp_lift": {**SMALL["tasks"]["grasp_lift"], "fewer": [3]}}}, "fewer"),
+        (
+            {"variants": {"quiet": {**SMALL["variants"]["quiet"], "seed": 7}}},
+            "variants.quiet: is of no run",
+        ),
+    ],
+)
+def test_a_configuration_that_does_not_fit_is_told(
+    changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ConfigError, match=message):
+        config(**changes)
+
+
+def test_every_arm_learns_from_the_same_demonstrations_for_the_same_steps(tmp_path: Path) -> None:
+    plan = Plan(config(scratch_learning_rates=[1.0e-3]), tmp_path, cores=2)
+    for cell in plan.cells:
+        trained(plan.policy(cell), 0.2, 0.1)
+    jobs = {job.name: " ".join(job.argv) for stage in plan.stages() for job in stage}
+    assert len(jobs) == plan.count - 4  # the last weights are the best ones here
+    hop, scratch = (jobs[f"finetune/grasp_lift/{arm}_n3_s1"] for arm in ("hop", "scratch"))
+    start = f" --init {tmp_path}/bases/hop"
+    assert hop.replace(start, "").replace("/hop_n3", "/scratch_n3") == scratch.replace(
+        " learning_rate=0.001", ""
+    )
+    assert "--objects masked" in jobs["pretrain/masked"]
+    assert jobs["finetune/grasp_lift/quiet_n3_s0"].endswith("augment.arm_noise_std=0.0")
+    nearest = jobs["eval/grasp_lift/hop_n3_s0"]
+    assert "--controls nearest zero" in nearest
+    assert "--most 3" in nearest
+
+
+def test_scratch_takes_the_learning_rate_with_the_least_validation_loss(tmp_path: Path) -> None:
+    plan = Plan(config(), tmp_path, cores=2)
+    trained(plan.trial("grasp_lift", 1.0e-4), 0.3, 0.3)
+    trained(plan.trial("grasp_lift", 1.0e-3), 0.2, 0.4)
+    assert plan.scratch_rate("grasp_lift") == 1.0e-3
+
+
+def test_a_job_is_done_once_and_by_one_command(tmp_path: Path) -> None:
+    def job(count: int) -> Job:
+        return Job("tracks/hands", ("tracks", "generate", "-n", str(count), "-o", str(tmp_path)))
+
+    told: list[str] = []
+    for _ in range(2):
+        runner = JobRunner(tmp_path, 1, told.append)
+        runner.run([job(1)])
+        assert runner.ended == 1
+    assert len(told) == 1
+    assert "1 written" in (tmp_path / "logs/tracks/hands.log").read_text()
+    with pytest.raises(ConfigError, match="'tracks/hands' was done by another command"):
+        JobRunner(tmp_path, 1, told.append).run([job(2)])
+
+
+def test_a_job_that_fails_is_told_with_its_reason_and_tried_again(tmp_path: Path) -> None:
+    job = Job("check", ("tracks", "check", str(tmp_path / "none")))
+    for _ in range(2):
+        with pytest.raises(HopError, match=r"'check' failed \(exit code 1\): .*none"):
+            JobRunner(tmp_path, 1, lambda _line: None).run([job])
+    assert (tmp_path / "logs/check.log").read_text().count("$ hop tracks check") == 2
+
+
+def test_the_page_tells_what_was_run_and_what_was_not(tmp_path: Path) -> None:
+    plan = Plan(config(), tmp_path, cores=2)
+    for cell in plan.cells:
+        if cell.arm == "hop" and cell.demos == 3 and not cell.variant:
+            trained(plan.policy(cell), 0.1, 0.2)
+            agents = {"policy": [True, True, True, False]}
+            if cell.seed == 0:
+                agents |= {"zero": [False] * 4, "nearest": [True]}  # the latter was interrupted
+            rolled_out(plan.outcomes(cell), agents)
+    page = page_of(Results(plan))
+    of_task = page.partition("paired rollouts a policy")[2].partition("**")[0]
+    lines = {line.split(" | ")[0].strip("| "): line for line in of_task.splitlines()}
+    assert page.startswith(BEGIN)
+    assert page.rstrip().endswith(END)
+    assert "0.75 (6/8)" in lines["hop"]
+    assert "0.75 (3/4), 0.75 (3/4)" in lines["hop"]
+    assert "0.00 (0/4)" in lines["zero"]
+    assert "not run" in lines["scratch"]
+    assert "not run" in lines["nearest"]
+
+
+def test_tables_go_between_their_marks_and_nowhere_else(tmp_path: Path) -> None:
+    file = tmp_path / "results.md"
+    file.write_text(f"# Results\n\nbefore\n\n{BEGIN}\nold\n{END}\n\nafter\n")
+    tables = f"{BEGIN}\n\nnew\n\n{END}\n"
+    text = spliced(file, tables)
+    assert text == f"# Results\n\nbefore\n\n{BEGIN}\n\nnew\n\n{END}\n\nafter\n"
+    file.write_text("# Results\n")
+    with pytest.raises(ConfigError, match="must hold the lines"):
+        spliced(file, tables)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_small_run_goes_from_tracks_to_tables_over_a_kill(tmp_path: Path) -> None:
+    folder = tmp_path / "config"
+    shutil.copytree(config_path("table1.yaml").parent, folder)
+    network = {"model.layers": 1, "model.width": 16, "model.heads": 2, "segments": 2, "windows": 2}
+    budget = {"max_steps": 2, "overrides": {**network, "validate_every": 1, "device": "cpu"}}
+    small = {
+        **SMALL,
+        "rollouts": 2,
+        "scratch_learning_rates": [1.0e-3],
+        "pretrain": {"config": "train_pretrain.yaml", **budget},
+        "finetune": {"config": "train.yaml", **budget},
+        "bases": {"hop": {}},
+        "variants": {},
+    }
+    small["tasks"] = {
+        "grasp_lift": {
+            **SMALL["tasks"]["grasp_lift"],
+            "fewer": [],
+            "fewer_arms": [],
+            "seeds": [0],
+            "controls": ["zero"],
+        }
+    }
+    (folder / "table1.yaml").write_text(yaml.safe_dump(small))
+    task = folder / "tasks/grasp_lift.yaml"
+    task.write_text(task.read_text().replace("time_limit_s: 30.0", "time_limit_s: 9.0"))
+    page = tmp_path / "page.md"
+    page.write_text(f"{BEGIN}\n{END}\n")
+    environment = {**os.environ, "HOP_CONFIG_DIR": str(folder), "OMP_NUM_THREADS": "1"}
+    code = "import sys; from hop_core.cli import main; sys.exit(main())"
+    command = [sys.executable, "-c", code, "table1", "-o", str(tmp_path / "run")]
+    first = subprocess.Popen([*command], env=environment, stderr=subprocess.PIPE, text=True)
+    assert first.stderr is not None
+    for line in first.stderr:
+        if "render/hands" in line:
+            first.kill()
+            break
+    first.wait()
+    done = subprocess.run(
+        [*command, "--into", str(page)], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "retarget/hands" not in done.stderr
+    records = [json.loads(file.read_text()) for file in (tmp_path / "run/jobs").rglob("*.json")]
+    assert {record["name"].split("/")[0] for record in records} == {
+        "tracks", "retarget", "thin", "render", "pretrain", "collect", "finetune", "eval",
+    }  # fmt: skip
+    text = page.read_text()
+    assert "| hop | " in text
+    assert "| scratch | " in text
+    assert "not run" not in text
