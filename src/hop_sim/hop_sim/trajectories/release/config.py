@@ -9,6 +9,7 @@ from pydantic import Field
 
 from hop_core.config import Config, config_path, load_config
 from hop_core.embodiment import ARM_JOINTS, FINGERS, HOP_SIM_JOINTS
+from hop_core.release_frame import ReleaseFrame, load_release_frame
 
 JointOrder = Literal["disk", "simulator"]
 # The release's files number the hand's joints 0 to 15 as index, middle, ring, thumb. Source: HOP
@@ -20,10 +21,10 @@ JOINT_ORDERS: dict[JointOrder, tuple[str, ...]] = {
 
 
 class ReleaseConfig(Config):
-    """`release_import.yaml`.
+    """`release_import.yaml`, with the release's frame.
 
     Attributes:
-        base_in_env_m, base_yaw_rad: the robot's base in the release's env frame, z up.
+        frame: of the clouds; `release_frame.yaml`.
         rigid_m: largest distance of any point from its place on the rigid object.
         same_object_m: clouds that can be brought together this well are of one object.
         joint_slack_rad: how far beyond the release's own joint limits an angle may be.
@@ -31,8 +32,7 @@ class ReleaseConfig(Config):
         min_frames: shortest trajectory.
     """
 
-    base_in_env_m: tuple[float, float, float]
-    base_yaw_rad: float
+    frame: ReleaseFrame
     rigid_m: float = Field(gt=0.0)
     same_object_m: float = Field(gt=0.0)
     joint_slack_rad: float = Field(ge=0.0)
@@ -41,9 +41,10 @@ class ReleaseConfig(Config):
 
 
 def load_release_config(config_dir: Path | str | None = None) -> ReleaseConfig:
-    """Return `release_import.yaml`.
+    """Return `release_import.yaml` with `release_frame.yaml`.
 
     Raises:
-        ConfigError: it is missing or breaks a rule.
+        ConfigError: one of them is missing or breaks a rule.
     """
-    return load_config(config_path("release_import.yaml", config_dir), ReleaseConfig)
+    frame = {"frame": load_release_frame(config_dir)}
+    return load_config(config_path("release_import.yaml", config_dir), ReleaseConfig, frame)

@@ -65,17 +65,10 @@ def read_file(path: Path, config: ReleaseConfig, order: JointOrder = "disk") -> 
     result = ReleaseFile(
         values["robot_qpos"][:, index],
         values["target_qpos"][:, index],
-        to_base(values["object_pc"], config),
+        config.frame.to_base(values["object_pc"]),
     )
     _require_plausible(result, path, config)
     return result
-
-
-def to_base(points: np.ndarray, config: ReleaseConfig) -> np.ndarray:
-    """Return points (..., 3) [m] of the release's env frame in base_link."""
-    c, s = np.cos(config.base_yaw_rad), np.sin(config.base_yaw_rad)
-    R_env_base = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
-    return np.asarray((points - config.base_in_env_m) @ R_env_base)
 
 
 def _require_plausible(file: ReleaseFile, path: Path, config: ReleaseConfig) -> None:
