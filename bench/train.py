@@ -32,7 +32,8 @@ from hop_policy.trainer import Trainer
 
 try:
     from train_support.data import HeldOut, episodes, loaded, opened
-    from train_support.reference import Reference, ReferenceNetwork, ReferenceTrainer, Windows
+    from train_support.reference import Reference, ReferenceTrainer, Windows
+    from train_support.reference_network import ReferenceNetwork
     from train_support.timing import timed
 except ImportError as missing:
     raise SystemExit(f"bench/train.py: {missing}; pip install -r requirements/dev.txt") from missing

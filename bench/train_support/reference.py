@@ -13,73 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
-from transformers import GPT2Config, GPT2Model
 
-from hop_policy.model import PolicyModel
 from hop_policy.train_config import TrainConfig
+from train_support.reference_network import ReferenceNetwork
 from train_support.timing import timed
 
 Window = dict[str, np.ndarray]
-JOINTS = 23
-
-
-class ReferenceNetwork(nn.Module):
-    """Tokens [proprioception, cloud] of each step, GPT-2, the action at the cloud's token."""
-
-    def __init__(self, width: int, layers: int, heads: int, context: int) -> None:
-        """Builds it with random weights; the position table of GPT-2 stays zero."""
-        super().__init__()
-        self.embed_proprio = nn.Linear(JOINTS, width)
-        self.embed_cloud = nn.Sequential(
-            nn.Linear(3, width),
-            nn.ELU(),
-            nn.Linear(width, width),
-            nn.ELU(),
-            nn.Linear(width, width),
-        )
-        self.embed_time = nn.Embedding(context + 1, width)
-        self.embed_norm = nn.LayerNorm(width)
-        none = {"resid_pdrop": 0.0, "embd_pdrop": 0.0, "attn_pdrop": 0.0}
-        shape = {"n_positions": 2 * context, "n_embd": width, "n_layer": layers, "n_head": heads}
-        tokens = {"vocab_size": 1, "bos_token_id": None, "eos_token_id": None, "use_cache": False}
-        self.transformer = GPT2Model(GPT2Config(**none, **shape, **tokens))
-        self.transformer.wpe.weight.requires_grad_(False).zero_()
-        self.transformer.wte.weight.requires_grad_(False)
-        self.action_head = nn.Linear(width, JOINTS)
-
-    def forward(self, proprio: Tensor, cloud: Tensor) -> Tensor:
-        """Returns the actions (B, S, 23) of windows (B, S, 23) and (B, S, P, 3)."""
-        batch, steps = proprio.shape[:2]
-        time = self.embed_time(torch.arange(steps, device=proprio.device))
-        tokens = [self.embed_proprio(proprio), self.embed_cloud(cloud).amax(dim=2)]
-        x = self.embed_norm(torch.stack([token + time for token in tokens], dim=2))
-        x = self.transformer(inputs_embeds=x.view(batch, 2 * steps, -1)).last_hidden_state
-        action: Tensor = self.action_head(x[:, 1::2])
-        return action
-
-    @torch.no_grad()
-    def take_weights(self, ours: PolicyModel) -> None:
-        """Copies the weights of our network of the same size, which must not whiten."""
-        pairs: list[tuple[nn.Module, nn.Module]] = [
-            (self.embed_proprio, ours.embed_proprio),
-            (self.embed_cloud, ours.embed_vision.points),
-            (self.embed_time, ours.embed_time),
-            (self.embed_norm, ours.embed_norm),
-            (self.transformer.ln_f, ours.final_norm),
-            (self.action_head, ours.action_head),
-        ]
-        for theirs, block in zip(self.transformer.h, ours.blocks, strict=True):
-            pairs += [(theirs.ln_1, block.norm_1), (theirs.ln_2, block.norm_2)]
-            for turned, linear in (
-                (theirs.attn.c_attn, block.attention.qkv),
-                (theirs.attn.c_proj, block.attention.out),
-                (theirs.mlp.c_fc, block.mlp[0]),
-                (theirs.mlp.c_proj, block.mlp[2]),
-            ):
-                turned.weight.copy_(linear.weight.T)  # GPT-2 keeps its matrices transposed
-                turned.bias.copy_(linear.bias)
-        for theirs, module in pairs:
-            theirs.load_state_dict(module.state_dict())
 
 
 class Windows(Dataset[Window]):
