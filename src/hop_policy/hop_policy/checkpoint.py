@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import pickle
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,10 +29,12 @@ from hop_policy.checkpoint_files import CONFIG as CONFIG
 from hop_policy.checkpoint_files import LAST_WEIGHTS as LAST_WEIGHTS
 from hop_policy.checkpoint_files import METRICS as METRICS
 from hop_policy.checkpoint_files import PROVENANCE as PROVENANCE
+from hop_policy.checkpoint_files import RELEASE_REST as RELEASE_REST
 from hop_policy.checkpoint_files import TRAINING_STATE as TRAINING_STATE
 from hop_policy.checkpoint_files import WEIGHTS as WEIGHTS
 from hop_policy.contract import PolicyContract
 from hop_policy.model import PolicyConfig, PolicyModel
+from hop_policy.torch_file import read_torch_file
 
 
 class CheckpointConfig(Config):
@@ -159,10 +160,7 @@ def load_training_state(path: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{file} is missing: there is nothing to resume; train without --resume"
         )
-    try:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        raise CheckpointError(f"{file} is damaged; train again without --resume") from error
+    state = read_torch_file(file, "train again without --resume")
     if not isinstance(state, dict):
         raise CheckpointError(f"{file} holds no training state; train again without --resume")
     return state
@@ -192,9 +190,16 @@ def save_training_state(path: Path, state: Mapping[str, Any]) -> None:
     replace_file(path / TRAINING_STATE, content.getvalue())
 
 
+RESUME = "make room and go on with --resume"
+
+
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
+def writing(path: Path, remedy: str = RESUME) -> Iterator[None]:
     """Tells what stops the files of `path` from being written; each stays as it was.
+
+    Args:
+        path: what is written.
+        remedy: what to do about it, for the message.
 
     Raises:
         CheckpointError: the disk is full, or the directory may not be written to.
@@ -204,5 +209,5 @@ def writing(path: Path) -> Iterator[None]:
     except OSError as error:
         raise CheckpointError(
             f"{path} cannot be written: {error.strerror or error}; what was saved before is whole: "
-            "make room and go on with --resume"
+            f"{remedy}"
         ) from error
