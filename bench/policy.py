@@ -1,4 +1,4 @@
-"""Time of a policy tick on one core, against the uncached pass and a bare matrix product.
+"""Time of a policy tick on one core: eager, exported, uncached, and a bare matrix product.
 
 The network is the paper's (4 layers, width 192) on depth unless --checkpoint names another. Peers
 run in the same loop, turn by turn, so that a busy machine slows all alike; `cpu` is the core's own
@@ -18,6 +18,8 @@ import torch
 
 from hop_policy.checkpoint import load_checkpoint
 from hop_policy.contract import PolicyContract, VisionKind
+from hop_policy.export import export_graph, largest_difference
+from hop_policy.exported_form import ExportedForm
 from hop_policy.inference import Policy
 from hop_policy.model import PolicyConfig, PolicyModel, parameter_count
 from hop_policy.observation import CameraView, Observation, ObservationTransform
@@ -56,13 +58,15 @@ def measure(model: PolicyModel, ticks: int) -> dict[str, float | int | str]:
     """Returns times [ms] of a tick with a full history, and of its peers."""
     contract, context = model.contract, model.config.context
     rng = np.random.default_rng(0)
-    policy = Policy(model)
+    exported = ExportedForm(export_graph(model))
+    policy, exported_policy = Policy(model), Policy(model, exported=exported)
     frames = rng.uniform(0.05, 1, (context, *contract.vision_shape)).astype(np.float32)
     seen = Observation(rng.normal(size=(1, 23)).astype(np.float32), frames[:1])
     history = torch.randn(1, context, 23), torch.from_numpy(frames)[None]
     square = torch.randn(512, 512)
     tasks: dict[str, Callable[[], object]] = {
         "forward": lambda: policy.act(seen),
+        "export": lambda: exported_policy.act(seen),
         "forward_uncached": lambda: model(*history),
         "matmul_512": lambda: square @ square,
     }
@@ -82,6 +86,7 @@ def measure(model: PolicyModel, ticks: int) -> dict[str, float | int | str]:
     result["forward_limit_ms"] = float(flops / speed)
     cached, uncached = (np.median(times[name][1]) for name in ("forward", "forward_uncached"))
     result["cached_speedup"] = float(uncached / cached)
+    result["export_difference"] = largest_difference(model, exported)
     result["peer"] = "the same network without token cache; a 512 x 512 float32 product"
     return result
 

@@ -75,6 +75,13 @@ ARGUMENTS = [
         "execute:=false), 'none' for no policy.",
     ),
     DeclareLaunchArgument(
+        "policy_form",
+        default_value="auto",
+        choices=["auto", "eager", "exported"],
+        description="What runs the policy; auto: its exported form (hop export) where the "
+        "checkpoint holds one.",
+    ),
+    DeclareLaunchArgument(
         "execute",
         default_value="true",
         choices=SWITCH,
@@ -175,6 +182,7 @@ def policy(context: LaunchContext) -> list[Node]:
         return []
     parameters = {
         "policy": text("policy"),
+        "form": text("policy_form"),
         "auto_start": typed("auto_start", bool),
         "duration": typed("duration", float),
         "report": text("report"),

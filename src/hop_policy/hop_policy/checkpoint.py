@@ -26,6 +26,8 @@ from hop_core.config import Config, config_hash, load_config
 from hop_core.durable_files import replace_file
 from hop_core.errors import CheckpointError, ConfigError
 from hop_policy.checkpoint_files import CONFIG as CONFIG
+from hop_policy.checkpoint_files import EXPORT as EXPORT
+from hop_policy.checkpoint_files import EXPORT_SEAL as EXPORT_SEAL
 from hop_policy.checkpoint_files import LAST_WEIGHTS as LAST_WEIGHTS
 from hop_policy.checkpoint_files import METRICS as METRICS
 from hop_policy.checkpoint_files import PROVENANCE as PROVENANCE

@@ -225,6 +225,9 @@ def _first_difference(
             continue
         if isinstance(value, dict) and isinstance(other, dict):
             return _first_difference(value, other, f"{prefix}{key}.")
+        if isinstance(value, list) and isinstance(other, list) and len(value) == len(other):
+            pairs = enumerate(zip(value, other, strict=True))
+            return next((f"{prefix}{key}[{i}]", a, b) for i, (a, b) in pairs if a != b)
         return f"{prefix}{key}", value, other
     return None
 

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from hop_core.errors import ModelError
+from hop_core.errors import ConfigError, ModelError
 from hop_policy.checkpoint import WEIGHTS, load_checkpoint
 from hop_policy.contract import PolicyContract
+from hop_policy.exported_form import ExportedForm, has_export, load_export
 from hop_policy.model import PolicyModel
 from hop_policy.observation import JointScaling, Observation
+from hop_policy.policy_forms import EagerForm, FormName, PolicyForm
 
 
 class Policy:
@@ -25,12 +26,24 @@ class Policy:
     Attributes:
         model: the network, in evaluation mode.
         contract: what its observations and targets mean.
+        form: name of what runs the network: eager or exported.
     """
 
     def __init__(
-        self, model: PolicyModel, batch: int = 1, device: torch.device | str = "cpu"
+        self,
+        model: PolicyModel,
+        batch: int = 1,
+        device: torch.device | str = "cpu",
+        exported: ExportedForm | None = None,
     ) -> None:
-        """Wraps `model` for `batch` robots; all histories start empty."""
+        """Wraps `model` for `batch` robots; all histories start empty.
+
+        Args:
+            model: the network.
+            batch: robots.
+            device: where it runs.
+            exported: what runs it in torch's stead; on the CPU.
+        """
         self.model = model.eval().to(device)
         self.contract = model.contract
         self.batch = batch
@@ -41,6 +54,9 @@ class Policy:
         # Newest step last, so that a history of n steps is the last n.
         self._tokens = torch.zeros(batch, config.context, 2, config.width, device=self._device)
         self._steps = np.zeros(batch, dtype=np.int64)
+        self._ages = np.arange(config.context, 0, -1)
+        self.form: FormName = "eager" if exported is None else "exported"
+        self._run: PolicyForm = exported or EagerForm(self.model)
 
     @classmethod
     def load(
@@ -50,13 +66,33 @@ class Policy:
         batch: int = 1,
         device: torch.device | str = "cpu",
         weights: str = WEIGHTS,
+        form: FormName = "auto",
     ) -> Policy:
         """Returns the policy of a checkpoint directory.
 
+        Args:
+            path: the directory.
+            contract: what the caller observes and does by.
+            batch: robots.
+            device: where it runs.
+            weights: file to take the weights from.
+            form: what runs it. The exported form is of the best weights, for the CPU: asked for
+                elsewhere it is refused, and auto does not take it there.
+
         Raises:
-            CheckpointError: see `load_checkpoint`.
+            CheckpointError: see `load_checkpoint` and `load_export`.
+            ConfigError: the exported form was asked for where there is none.
         """
-        return cls(load_checkpoint(path, contract, weights).model, batch, device)
+        model = load_checkpoint(path, contract, weights).model
+        apt = weights == WEIGHTS and torch.device(device).type == "cpu"
+        if form == "exported" and not apt:
+            raise ConfigError(
+                f"the exported form is of {WEIGHTS} and for the CPU, not of {weights} on {device}; "
+                "choose the eager form"
+            )
+        if form == "exported" or (form == "auto" and apt and has_export(Path(path))):
+            return cls(model, batch, device, load_export(Path(path)))
+        return cls(model, batch, device)
 
     def reset(self, robots: np.ndarray | None = None) -> None:
         """Forgets the histories of `robots` ((K,) indices or (B,) bool); None is all."""
@@ -86,25 +122,15 @@ class Policy:
         self._require_shape(observation)
         proprio = torch.from_numpy(observation.proprio).to(self._device)
         vision = torch.from_numpy(observation.vision).to(self._device)
-        self._tokens = torch.cat(
-            [self._tokens[:, 1:], self.model.encode(proprio, vision)[:, None]], dim=1
-        )
         self._steps = np.minimum(self._steps + 1, self._context)
-        # Padding that all robots share is left out; the rest is masked.
-        longest = int(self._steps.max())
-        action = self.model.decode(self._tokens[:, -longest:], self._valid(longest))[:, -1]
+        valid = self._ages <= self._steps[:, None]
+        action, self._tokens = self._run(proprio, vision, self._tokens, valid)
         target = self._scaling.unscale(action.cpu().numpy())
         if not np.isfinite(target).all():
             raise ModelError(
                 "the policy's output is not finite; check the observation and the checkpoint"
             )
         return target
-
-    def _valid(self, longest: int) -> Tensor | None:
-        if (self._steps == longest).all():
-            return None
-        age = np.arange(longest, 0, -1)
-        return torch.from_numpy(age <= self._steps[:, None]).to(self._device)
 
     def _require_shape(self, observation: Observation) -> None:
         wanted = {

@@ -300,6 +300,16 @@ def test_checkpoint_of_another_contract_is_refused(tmp_path: Path) -> None:
     assert "policy_hz is 10.0 there and 20.0 here" in output
 
 
+def test_an_exported_form_that_is_not_there_is_told(tmp_path: Path) -> None:
+    checkpoint = save_policy(tmp_path / "policy", load_contract())
+    for form, told in (("exported", "policy.onnx is missing"), ("quick", "the parameter form is")):
+        with NodeProcess("policy_node", policy=checkpoint, form=form) as policy:
+            output, _ = policy.process.communicate(timeout=100)
+        assert policy.process.returncode == 1
+        assert told in output
+        assert "Traceback" not in output
+
+
 def test_a_policy_node_without_a_policy_says_so() -> None:
     with NodeProcess("policy_node") as policy:
         output, _ = policy.process.communicate(timeout=100)

@@ -32,6 +32,7 @@ from hop_policy.inference import Policy
 from hop_policy.live_observer import LiveObserver, TickObservation
 from hop_policy.model import PolicyConfig, PolicyModel
 from hop_policy.nodes.policy_messages import target_template, tick_template, to_target, to_tick
+from hop_policy.policy_forms import FORMS
 from hop_policy.streams import ARM, DEPTH, HAND
 from hop_policy.ticker import PolicyTicker
 
@@ -44,6 +45,7 @@ class PolicyNode(HopNode):
 
     Parameters:
         policy: checkpoint directory, or "untrained" for a network of random weights (shadow runs).
+        form: auto (the exported form where the checkpoint holds one), eager or exported.
         auto_start: start ticking as soon as the node is up.
         duration: seconds after the first start at which the node ends; 0 is never.
         depth_topic, camera_info_topic: source of depth, 16UC1 or 32FC1.
@@ -57,7 +59,9 @@ class PolicyNode(HopNode):
         super().__init__("policy_node")
         parameter = self._parameter
         self._contract = load_contract(self.config_dir)
-        self._policy = _load_policy(parameter("policy", ""), self._contract)
+        form = parameter("form", "auto")
+        self._policy = _load_policy(parameter("policy", ""), form, self._contract)
+        self.get_logger().info(f"the policy runs in its {self._policy.form} form")
         self._report_file: str = parameter("report", "")
         self._duration_s = float(parameter("duration", 0.0))
         self._state = StatePublisher(self, "policy")
@@ -196,21 +200,23 @@ class PolicyNode(HopNode):
         return report.as_text() if report is not None else {"state": "not started"}
 
 
-def _load_policy(path: str, contract: PolicyContract) -> Policy:
+def _load_policy(path: str, form: str, contract: PolicyContract) -> Policy:
     """Return the policy in `path`, or an untrained one: never by default.
 
     Raises:
-        ConfigError: none is named.
+        ConfigError: none is named, or a form that there is not.
         CheckpointError: see `Policy.load`.
     """
     if not path:
         raise ConfigError(
             f"which policy? Set the parameter policy to a checkpoint directory, or to '{UNTRAINED}'"
         )
+    if form not in FORMS:
+        raise ConfigError(f"the parameter form is '{form}'; allowed are {', '.join(FORMS)}")
     torch.set_num_threads(1)  # one frame is too little work to share; a pool would cost a core
     if path == UNTRAINED:
         return Policy(PolicyModel(PolicyConfig(), contract))
-    return Policy.load(Path(path).expanduser(), contract)
+    return Policy.load(Path(path).expanduser(), contract, form=form)
 
 
 main = main_of(PolicyNode, Priority.POLICY)
