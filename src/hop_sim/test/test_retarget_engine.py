@@ -76,16 +76,24 @@ class Spy:
 
 
 class Pulled:
-    """Physics that leaves every joint 0.02 rad above its target."""
+    """Physics that leaves every joint 0.02 rad above its target.
 
-    def __init__(self) -> None:
+    Attributes:
+        q: postures after each step.
+        unstable: numbers of a step and of an attempt whose simulation has no posture after it.
+    """
+
+    def __init__(self, unstable: tuple[int, int] | None = None) -> None:
         self.q: list[np.ndarray] = []
+        self.unstable = unstable
 
     def reset(self, q: np.ndarray) -> None:
         self.q = [q]
 
     def step(self, rows, q_target, object_pose, object_velocity) -> StepResult:
         self.q.append(q_target + 0.02)
+        if self.unstable is not None and len(self.q) - 2 == self.unstable[0]:
+            self.q[-1][rows == self.unstable[1]] = np.nan
         nothing = np.zeros(len(rows))
         return StepResult(self.q[-1], nothing > 0.0, nothing, nothing)
 
@@ -205,6 +213,21 @@ def test_an_attempt_ends_when_it_cannot_be_kept_any_more(reason, spoil, engine, 
     prune, steps = engine.config.prune, ended.q.shape[1]
     assert (ended.penetration_m[rows] > prune.penetration_m).all() == (reason == "penetration")
     assert (ended.limited[rows] > prune.limited_share * steps).all() == (reason == "limited")
+
+
+@pytest.mark.parametrize("back", [30, 1])
+def test_an_attempt_ends_when_its_simulation_becomes_unstable(back, engine, track20) -> None:
+    """Also in the very last step: a frame without a posture is no frame of a trajectory."""
+    attempts = draw_attempts(track20, range(3), engine.config, engine.embodiment, SEED)
+    last = engine.config.start.lead_in_steps + len(track20.time_s) - back
+    alone = engine.follow(track20, attempts, Pulled())
+    ended = engine.follow(track20, attempts, Pulled(unstable=(last, 1)))
+    assert ended.steps.tolist() == [alone.steps[0], last + 1, alone.steps[2]]
+    assert ended.reason.tolist() == [-1, REASONS.index("unsolvable"), -1]
+    np.testing.assert_array_equal(ended.q[[0, 2]], alone.q[[0, 2]])
+    verdict = judge(ended, engine.config.prune)
+    assert not verdict.kept[1]
+    assert verdict.rejections()["unsolvable"] == 1
 
 
 def test_all_attempts_may_end_early(engine, track20) -> None:

@@ -152,6 +152,19 @@ def test_attempts_that_are_not_named_stay_as_they_are(attempts, physics) -> None
     assert (np.abs(result.q - attempts.q[rows]).max(axis=1) > 0.01).all()
 
 
+def test_a_simulation_that_becomes_unstable_has_no_posture(attempts, physics) -> None:
+    """MuJoCo starts it anew by itself: the posture that it goes on from is not the robot's."""
+    physics.reset(attempts.q)
+    rows, poses, nothing = np.arange(4), np.tile(AWAY, (4, 1)), np.zeros((4, 6))
+    assert np.isfinite(physics.step(rows, attempts.q, poses, nothing).q).all()
+    physics.batch.bind("qvel")[2, 10] = 1e12
+    q = physics.step(rows, attempts.q, poses, nothing).q
+    np.testing.assert_array_equal(np.isnan(q).all(axis=1), [False, False, True, False])
+    assert np.isfinite(np.delete(q, 2, axis=0)).all()
+    physics.reset(attempts.q)
+    assert np.isfinite(physics.step(rows, attempts.q, poses, nothing).q).all()
+
+
 def test_points_without_volume_are_refused(engine) -> None:
     flat = np.random.default_rng(0).uniform(-0.1, 0.1, (50, 3)) * [1.0, 1.0, 0.0]
     sentence = "^object_points_m: no solid can be made of the points: .* coplanar [^\n]*hull$"

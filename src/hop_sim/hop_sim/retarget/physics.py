@@ -23,6 +23,7 @@ from hop_sim.retarget.scene import (
 from hop_sim.scene import TABLE_THICKNESS_M
 
 _AT_CAP = 0.999  # of a motor's cap counts as saturated
+_COUNT = 1  # of the two figures that the batch has of each kind of warning
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class StepResult:
     """What a step of the policy did to A attempts.
 
     Attributes:
-        q: (A, 23) joint angles at its end [rad].
+        q: (A, 23) joint angles at its end [rad]; NaN where the simulation became unstable.
         arm_contact: (A,) whether a link of the arm touched anything.
         penetration_m: (A,) deepest contact of the hand with object or table.
         saturated: (A,) share of the hand's motors at their caps.
@@ -122,6 +123,7 @@ class BatchPhysics:
         self._qpos[:, : len(JOINT_NAMES)] = q
         self._qvel[:] = 0.0
         self._q_target = q.copy()
+        self._warned = self._warnings()
 
     def step(
         self,
@@ -146,7 +148,10 @@ class BatchPhysics:
             force = np.abs(self._force[rows, HAND])
             saturated += (force >= _AT_CAP * self._cap).mean(axis=1) / n
         self._q_target[rows] = q_target
-        return StepResult(self._qpos[rows, : len(JOINT_NAMES)], touched, depth_m, saturated)
+        q = self._qpos[rows, : len(JOINT_NAMES)]
+        # MuJoCo puts what becomes unstable back to its first state, and goes on.
+        q[(self._warnings() > self._warned)[rows]] = np.nan
+        return StepResult(q, touched, depth_m, saturated)
 
     def substep(
         self,
@@ -167,3 +172,7 @@ class BatchPhysics:
         self._qpos[rows, self._pose] = object_pose
         self._qvel[rows, self._velocity] = object_velocity
         self.batch.step(ids=rows)
+
+    def _warnings(self) -> np.ndarray:
+        """(B,) how often MuJoCo warned so far: of what is not finite, or of contacts left out."""
+        return np.asarray(self.batch.warning[:, :, _COUNT].sum(axis=1))

@@ -46,7 +46,7 @@ class Soundness:
             [
                 result.arm_contact,
                 result.penetration_m > self._penetration_m,
-                ~np.isfinite(solution.a).all(axis=1),
+                ~(np.isfinite(solution.a) & np.isfinite(result.q)).all(axis=1),
                 self.limited[rows] > self._most_limited,
             ]
         )
