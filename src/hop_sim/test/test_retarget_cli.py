@@ -180,6 +180,34 @@ def test_the_summary_names_the_limits_in_force(tracks, tmp_path, capsys) -> None
     assert "in 50% of the contact frames: " in out
 
 
+def object_over_table_m(store: TrajectoryStore) -> np.ndarray:
+    """(3,) where the object is in the track's table frame at the end of the first trajectory."""
+    x, y, z, yaw = store.read("scene/table_xyz_yaw")[0].astype(float)
+    p = store.read("frames/object_pose", store.frame_rows(0))[-1, :3] - [x, y, z]
+    return np.array(
+        [np.cos(yaw) * p[0] + np.sin(yaw) * p[1], np.cos(yaw) * p[1] - np.sin(yaw) * p[0], p[2]]
+    )
+
+
+def test_another_scale_is_that_of_hand_and_object(tracks, whole, tmp_path) -> None:
+    """About the same point: the hand stays on the object, the object over its table."""
+    config = shutil.copytree(config_path("retarget.yaml").parent, tmp_path / "config")
+    file = config / "retarget.yaml"
+    file.write_text(file.read_text().replace("scale: 1.0 ", "scale: 1.1 "))
+    argv = [str(tracks), "-o", str(tmp_path / "store"), *RUN, "--config-dir", str(config)]
+    assert main(argv) == 0
+    store = sound(tmp_path / "store")
+    surfaces = [each.model(each.objects[0]).surface for each in (store, whole)]
+    np.testing.assert_allclose(surfaces[0], 1.1 * surfaces[1], rtol=1e-6)
+    ours, theirs = object_over_table_m(store), object_over_table_m(whole)
+    np.testing.assert_allclose(ours, 1.1 * theirs, atol=1e-3)  # time is stretched a little more
+    assert len(store)
+    assert np.median(store.read("metrics/median_contact_error_m")) < 0.03
+    assert np.median(store.read("metrics/median_tip_distance_error_m")) < 0.015
+    with pytest.raises(TrajectoryError, match=r"'retarget' \(of retarget\.yaml\) is "):
+        main([str(tracks), "-o", str(tmp_path / "store"), *RUN])
+
+
 def spoilt(track: Track, folder: Path, name: str, **changes: object) -> Path:
     """A track of another name with some of its arrays changed, saved."""
     return save_track(replace(track, name=name, **changes), folder)

@@ -205,6 +205,13 @@ def test_the_hand_lies_over_the_last_frames(track: Track, drawing: Drawing) -> N
     )
 
 
+def test_the_hand_is_as_large_as_it_was_retargeted(track: Track, folder: Path) -> None:
+    info = TrackInfo(name="known", source="s", synthetic=True, group="g")
+    overlay = TrackFolder(folder / "tracks", FILTERS, 1.2).overlay(info, TABLE, 2 * STEPS)
+    begins = 1.2 * resample(track, FILTERS).keypoints_m[0]
+    np.testing.assert_allclose(overlay.keypoints_m[overlay.lead_in], in_base(begins), atol=1e-6)
+
+
 def test_scene_and_metrics_of_a_trajectory_are_told(drawing: Drawing) -> None:
     (box,) = of_layer(drawing.solids, Layer.OBSTACLES)
     np.testing.assert_allclose(box.pose(9)[:3], [0.4, 0.5, 0.2], atol=1e-6)

@@ -47,12 +47,11 @@ class Worker:
             RetargetingError: see `LmSolver`.
         """
         self._settings = settings
-        self._engine = Engine(
-            settings.engine, settings.eq1, settings.safety, settings.solver, threads
-        )
+        self._eq1 = settings.eq1.model_copy(update={"scale": 1.0})  # tracks come scaled
+        self._engine = Engine(settings.engine, self._eq1, settings.safety, settings.solver, threads)
 
     def work(self, track: Track20, numbers: range) -> Part:
-        """Return what comes of the attempts `numbers` at `track`.
+        """Return what comes of the attempts `numbers` at `track`, which is `scaled` already.
 
         Raises:
             TrackError: its object cannot be simulated.
@@ -61,7 +60,7 @@ class Worker:
         rollouts = self._engine.run(track, numbers, settings.seed)
         verdict = judge(rollouts, settings.engine.prune)
         kept = kept_trajectories(
-            track, rollouts, verdict, settings.eq1, settings.seed, settings.engine.physics.step_s
+            track, rollouts, verdict, self._eq1, settings.seed, settings.engine.physics.step_s
         )
         return Part(
             trajectories=kept,

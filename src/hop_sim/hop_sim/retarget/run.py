@@ -10,6 +10,7 @@ from pathlib import Path
 from hop_core.errors import TrackError, TrackRefusedError
 from hop_sim.retarget.part import gather
 from hop_sim.retarget.runner import Runner
+from hop_sim.retarget.scaling import scaled
 from hop_sim.retarget.settings import RetargetSettings
 from hop_sim.tracks.check import check_track
 from hop_sim.tracks.files import load_track
@@ -108,6 +109,7 @@ def _load(
         doubts = check_track(track, settings.tracks, str(file))
         if doubts:
             return TrackOutcome(track.name, reasons=tuple(map(str, doubts)))
+        track = scaled(track, settings.eq1.scale)
         track20 = resample(track, settings.tracks.filters)
     except TrackError as error:
         return TrackOutcome(file.stem, reasons=(str(error),))

@@ -48,7 +48,7 @@ class Episodes:
 
         Args:
             store: the trajectories.
-            retarget: which points of the robot are its keypoints.
+            retarget: which points of the robot are its keypoints, and the scale of hands.
             filters: how tracks are smoothed.
             tracks: folder of the tracks that the trajectories follow; None: hands are not drawn.
 
@@ -60,7 +60,7 @@ class Episodes:
             raise TrajectoryError(f"{store.address}: holds no trajectory to look at")
         self._store = store
         self._retarget = retarget
-        self._tracks = None if tracks is None else TrackFolder(tracks, filters)
+        self._tracks = None if tracks is None else TrackFolder(tracks, filters, retarget.scale)
 
     def __len__(self) -> int:
         """Number of trajectories."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from hop_core.errors import TrackError
+from hop_sim.retarget.scaling import scaled
 from hop_sim.tracks.config import FilterConfig
 from hop_sim.tracks.files import list_tracks, load_track
 from hop_sim.tracks.resample import resample
@@ -40,14 +41,20 @@ class Overlay:
 class TrackFolder:
     """Finds tracks by their names in a folder and those below it."""
 
-    def __init__(self, folder: Path, filters: FilterConfig) -> None:
+    def __init__(self, folder: Path, filters: FilterConfig, scale: float = 1.0) -> None:
         """List the tracks; none is read yet.
+
+        Args:
+            folder: of the tracks.
+            filters: how they are smoothed.
+            scale: at which they are retargeted.
 
         Raises:
             TrackError: there is no such folder.
         """
         self._folder = folder
         self._filters = filters
+        self._scale = scale
         self._paths: dict[str, list[Path]] = {}
         for path in list_tracks(folder):
             self._paths.setdefault(path.name.removesuffix(".json"), []).append(path)
@@ -73,7 +80,7 @@ class TrackFolder:
             raise TrackError(f"{self._folder}: needs one track '{info.name}', holds {found}")
         if not np.isfinite(table_xyz_yaw).all():
             raise TrackError(f"{info.name}: the store does not know where its table stood")
-        steps = resample(load_track(paths[0]), self._filters)
+        steps = resample(scaled(load_track(paths[0]), self._scale), self._filters)
         count = len(steps.keypoints_m)
         if count > frames or count != info.provenance.get("frames", count):
             raise TrackError(
