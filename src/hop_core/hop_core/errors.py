@@ -49,6 +49,10 @@ class TrackError(HopError):
     """A hand-object track, or a recording that should become one, is missing, damaged or wrong."""
 
 
+class TrackWriteError(TrackError):
+    """The disk refuses a track, and will refuse the next ones."""
+
+
 class TrajectoryError(HopError):
     """A store of robot trajectories, or what should go into one, is missing, damaged or wrong."""
 

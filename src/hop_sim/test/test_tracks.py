@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hop_core.config import config_path, load_config
-from hop_core.errors import TrackError
+from hop_core.errors import TrackError, TrackWriteError
 from hop_core.safety_config import SafetyConfig
 from hop_sim.tracks.assemble import Origin, Sighting, assemble
 from hop_sim.tracks.check import check_track
@@ -127,7 +127,19 @@ def test_a_full_disk_leaves_nothing_half_written(track, tmp_path, monkeypatch) -
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("hop_core.durable_files.os.fsync", full)
-    with pytest.raises(TrackError, match=r"known\.json: cannot be written: No space left"):
+    with pytest.raises(TrackWriteError, match=r"known\.json: cannot be written: No space left"):
+        save_track(track, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_arrays_go_too_when_there_is_no_room_for_their_json(track, tmp_path, monkeypatch) -> None:
+    def full_at_json(path: Path, content: bytes) -> None:
+        if path.suffix == ".json":
+            raise OSError(28, "No space left on device")
+        path.write_bytes(content)
+
+    monkeypatch.setattr("hop_sim.tracks.files.replace_file", full_at_json)
+    with pytest.raises(TrackWriteError, match="make room and run the same command again"):
         save_track(track, tmp_path)
     assert list(tmp_path.iterdir()) == []
 

@@ -12,7 +12,7 @@ import pytest
 
 import hop_sim.tracks_cli
 from hop_core.config import config_path
-from hop_core.errors import ConfigError, TrackError
+from hop_core.errors import ConfigError, TrackError, TrackWriteError
 from hop_sim.tracks.config import load_tracks_config
 from hop_sim.tracks_cli import main
 
@@ -41,6 +41,25 @@ def test_generate_continues_where_it_was_stopped(folder, capsys) -> None:
     after = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
     assert len(after) == 2 * (COUNT + 1)
     assert after["synthetic_5_00001.npz"] == before["synthetic_5_00001.npz"]
+
+
+def test_a_full_disk_ends_the_run_in_one_sentence(folder, monkeypatch) -> None:
+    """What comes after could not be written either; the run goes on when there is room."""
+    argv = ["generate", "-n", str(COUNT + 3), "-o", str(folder), "--seed", "5"]
+    tried: list[str] = []
+
+    def full(path: Path, _content: bytes) -> None:
+        tried.append(path.name)
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("hop_sim.tracks.files.replace_file", full)
+        with pytest.raises(TrackWriteError, match=r"_00004\.json: cannot be written: No space"):
+            main(argv)
+    assert tried == ["synthetic_5_00004.npz"]
+    assert main(["check", str(folder)]) == 0
+    assert main(argv) == 0
+    assert len(list(folder.iterdir())) == 2 * (COUNT + 3)
 
 
 def test_the_same_seed_gives_the_same_bytes(folder, tmp_path) -> None:

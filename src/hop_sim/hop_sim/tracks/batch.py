@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from hop_core.errors import TrackError
+from hop_core.errors import TrackError, TrackWriteError
 from hop_sim.tracks.check import check_track
 from hop_sim.tracks.config import TracksConfig
 from hop_sim.tracks.files import read_about, save_track
@@ -59,6 +59,9 @@ def run(jobs: Iterable[Job], folder: Path, config: TracksConfig) -> Iterator[Res
     """Make the tracks of `jobs` into `folder`, one in memory at a time; yield how each ended.
 
     A track that is not well-formed or fails `check_track` is not written.
+
+    Raises:
+        TrackWriteError: the disk refuses.
     """
     for job in jobs:
         yield _run_one(job, folder, config)
@@ -77,6 +80,8 @@ def _run_one(job: Job, folder: Path, config: TracksConfig) -> Result:
         save_track(track, folder)
     except PassedOver as reason:
         return Result(job.name, Outcome.PASSED_OVER, (str(reason),))
+    except TrackWriteError:
+        raise
     except TrackError as error:
         return Result(job.name, Outcome.REFUSED, (str(error),))
     return Result(job.name, Outcome.WRITTEN)

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from hop_core.config import Config
 from hop_core.durable_files import replace_file
-from hop_core.errors import TrackError
+from hop_core.errors import TrackError, TrackWriteError
 from hop_sim.tracks.npz import arrays_of, read_bytes
 from hop_sim.tracks.structure import require_structure
 from hop_sim.tracks.track import Intrinsics, Track, TrackMeta
@@ -51,7 +51,8 @@ def save_track(track: Track, folder: Path) -> Path:
     """Write `track` into `folder`, each file beside and then renamed; return the JSON's path.
 
     Raises:
-        TrackError: the track is not well-formed, or the disk refuses.
+        TrackError: the track is not well-formed.
+        TrackWriteError: the disk refuses.
     """
     path = folder / f"{track.name}.json"
     require_structure(track, str(path))
@@ -75,7 +76,12 @@ def save_track(track: Track, folder: Path) -> Path:
         replace_file(path.with_suffix(".npz"), content)
         replace_file(path, (about.model_dump_json(indent=1) + "\n").encode())
     except OSError as error:
-        raise TrackError(f"{path}: cannot be written: {error.strerror}; nothing is left") from error
+        if not path.exists():
+            path.with_suffix(".npz").unlink(missing_ok=True)
+        raise TrackWriteError(
+            f"{path}: cannot be written: {error.strerror}; nothing of it is left, tracks that "
+            "were there are whole: make room and run the same command again"
+        ) from error
     return path
 
 
