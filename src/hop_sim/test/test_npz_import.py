@@ -139,7 +139,8 @@ def test_a_standing_camera_becomes_part_of_the_track(known_scene, tmp_path) -> N
         ({"fps": None}, "fps: give either fps or stamps_ns"),
         ({"fps": np.array(0)}, "fps: must be above 0, got 0"),
         ({"fps": None, "stamps_ns": np.zeros(66, int)}, "stamps_ns: must increase"),
-        ({"side": np.array("left")}, "side: is a left hand; only right hands are used"),
+        ({"side": np.array("left")}, "side: is 'left'; only right hands are used"),
+        ({"side": np.array("both")}, "side: is 'both'; only right hands are used"),
         ({"up": None}, "up: is missing; the world frame has no gravity"),
         ({"up": np.zeros(3)}, "up: must not be 0, 0, 0"),
         ({"colour": np.zeros(3)}, "colour: unknown array; known ones are keypoints"),
@@ -189,6 +190,15 @@ def test_two_files_cannot_give_the_same_track(known_scene, tmp_path) -> None:
     for name in ("a b.npz", "a_b.npz"):
         saved(tmp_path / name, recording(known_scene))
     with pytest.raises(TrackError, match=r"a_b\.npz: gives a track of the same name as .*a b\.npz"):
+        list(npz_jobs(tmp_path, SETTINGS))
+
+
+def test_a_track_is_named_after_its_file_as_far_as_names_go(known_scene, tmp_path) -> None:
+    path = saved(tmp_path / "-take ä1.npz", recording(known_scene))
+    assert import_npz(path, SETTINGS).name == "take__1"
+    assert [job.name for job in npz_jobs(tmp_path, SETTINGS)] == ["take__1"]
+    saved(tmp_path / "_.npz", recording(known_scene))
+    with pytest.raises(TrackError, match=r"_\.npz: its name has no letter or digit"):
         list(npz_jobs(tmp_path, SETTINGS))
 
 

@@ -91,8 +91,8 @@ def _object(quality: Quality, config: TracksConfig, handled: bool) -> list[str]:
     if handled and not comes_near:
         out.append(
             f"keypoints_m: the hand comes no nearer than {quality.closest_m * 100:.1f} cm to the "
-            f"object, {limits.touch_m * 100:g} cm is asked; they are not in the same frame, or "
-            "nothing is handled"
+            f"object, {limits.touch_m * 100:g} cm is asked; they are not in the same frame "
+            "or unit, or nothing is handled"
         )
     if quality.lowest_m < -limits.below_table_m:
         out.append(

@@ -41,13 +41,15 @@ def npz_jobs(path: Path, settings: NpzSettings) -> Iterator[Job]:
     """Yield a job for `path`, or for each `.npz` file of that folder.
 
     Raises:
-        TrackError: there is no such file, or two of them would give tracks of the same name.
+        TrackError: there is no such file, one gives its track no name, or two give the same.
     """
     files = sorted(path.glob("*.npz")) if path.is_dir() else [path]
     if not files:
         raise TrackError(f"{path}: holds no .npz file; check the path")
     taken: dict[str, Path] = {}
     for file in files:
+        if not _name(file.stem):
+            raise TrackError(f"{file}: its name has no letter or digit for the track; rename it")
         other = taken.setdefault(_name(file.stem), file)
         if other != file:
             raise TrackError(f"{file}: gives a track of the same name as {other}; rename one")
@@ -146,5 +148,6 @@ def _or_nan(array: np.ndarray) -> np.ndarray:
 
 
 def _name(text: str) -> str:
-    """Return `text` fit for a file name."""
-    return "".join(c if c.isascii() and (c.isalnum() or c in "_.-") else "_" for c in text)[:120]
+    """Return `text` fit for a file name, which begins with a letter or a digit."""
+    fit = "".join(c if c.isascii() and (c.isalnum() or c in "_.-") else "_" for c in text)
+    return fit.lstrip("_.-")[:120]

@@ -39,8 +39,9 @@ def read_recording(path: Path, limits: LimitConfig) -> tuple[Arrays, np.ndarray]
     arrays, where = read_npz(path, NEEDED, OPTIONAL), str(path)
     stamps_ns = _stamps(arrays, where)
     _require_shapes(arrays, len(stamps_ns), where)
-    if text(arrays, "side", "right", where) != "right":
-        raise TrackError(f"{where}: side: is a left hand; only right hands are used")
+    side = text(arrays, "side", "right", where)
+    if side != "right":
+        raise TrackError(f"{where}: side: is '{side}'; only right hands are used")
     _require_standing_camera(arrays, limits, where)
     if "valid" in arrays:
         require_finite(arrays["keypoints"], arrays["valid"], where, "keypoints")
