@@ -6,6 +6,7 @@ import base64
 import errno
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -162,6 +163,26 @@ def test_distributions_are_those_of_the_frames_and_the_trajectories(reported: Pa
     assert (angle["known"], angle["unknown"]) == (1, 1)
     assert angle["percentiles"][1] == pytest.approx(30.0, abs=1e-4)
     assert distribution(report, "rms_jerk_rad_s3")["percentiles"] == [None] * 3
+
+
+def test_bins_of_a_figure_reach_its_mark(tmp_path: Path) -> None:
+    """Where the limiter never acted there is a bar that can be seen beside the 1 % allowed."""
+    values = {"limited_share": 0.0, "hand_saturation_share": 0.0, "min_error_m": 0.05}
+    metrics = TrajectoryMetrics.only(kept_any=True, **values)
+    one = replace(trajectory(0, [0.0, 0.1], [50, 50], "-x", 0.0, True), metrics=metrics)
+    points = np.random.default_rng(0).normal(0, 0.04, (100, 3)).astype("f4")
+    with TrajectoryWriter.create(tmp_path / "store", make_header({})) as writer:
+        model = {"cup": ObjectModel(points, points)}
+        writer.append_track(TrackResult(info("a"), 1, {}, [one], model))
+    assert main([str(tmp_path / "store"), "-o", str(tmp_path / "out")]) == 0
+    found = json.loads((tmp_path / "out" / "report.json").read_text())["details"]["distributions"]
+    shown = {each["name"]: each for each in found}
+    limited, error = shown["limited_share"], shown["min_error_m"]
+    assert limited["edges"][-1] == pytest.approx(1.0)
+    assert limited["edges"][1] >= 1.0 / 42
+    assert limited["counts"][0] == 1
+    assert error["edges"][-1] >= 50.0  # beyond the mark of 30 mm all the same
+    assert sum(error["counts"]) == 1
 
 
 def test_joints_are_covered_by_the_store_and_by_demonstrations(reported: Path) -> None:

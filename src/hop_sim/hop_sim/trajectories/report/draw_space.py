@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from hop_core.embodiment import JOINT_NAMES, load_embodiment
 from hop_sim.trajectories.report.spread import Spread
@@ -60,7 +61,8 @@ def draw_starts(workspace: Workspace, starts: Sequence[Spread]) -> Figure:
     else:
         mesh = _draw_density(place, workspace.tables, max(int(workspace.tables.counts.max()), 2))
         place.set_aspect("equal", adjustable="datalim")
-        left.colorbar(mesh, ax=place, pad=0.02, format="%.0f", label="trajectories in a cell")
+        bar = left.colorbar(mesh, ax=place, pad=0.02, format="%.0f", label="trajectories in a cell")
+        bar.minorformatter = NullFormatter()  # else "2 x 10^0", where a cell holds few
         counts, edges = workspace.table_yaw_counts, workspace.table_yaw_edges
         yaw.stairs(100.0 * counts / counts.sum(), edges, fill=True, color=STORE_LIGHT)
         yaw.stairs(100.0 * counts / counts.sum(), edges, color=STORE, lw=0.8)

@@ -106,7 +106,9 @@ def _of_values(metric: _Metric, values: np.ndarray) -> Distribution:
     edges, percentiles = np.zeros(0), np.full(len(PERCENTILES), np.nan)
     if len(known):
         low, high = np.percentile(known, [_TAIL, 100.0 - _TAIL])
-        edges = even_edges(min(0.0, low), high, _BINS)
+        # Up to the mark, which the panel shows too: beside it, bins of values all 0 were no bar.
+        most = high if metric.mark is None else max(high, metric.mark.value)
+        edges = even_edges(min(0.0, low), most, _BINS)
         percentiles = np.percentile(known, PERCENTILES)
     counts = np.histogram(known, edges)[0] if len(edges) else np.zeros(0, np.int64)
     return Distribution(
