@@ -17,6 +17,7 @@ from retarget_support.clip import clip_file, clip_track
 
 from hop_core.retargeting.config import RetargetConfig
 from hop_sim.retarget.engine import Engine, Rollouts
+from hop_sim.retarget.grasp_metrics import GraspMetrics
 from hop_sim.retarget.result import kept_trajectories
 from hop_sim.retarget.settings import load_settings
 from hop_sim.retarget.verdict import judge
@@ -101,7 +102,19 @@ def follow(track: Track20, eq1: RetargetConfig, attempts: int, threads: int) -> 
         figures[name] = (
             unit * float(np.median([getattr(each, field) for each in kept])) if kept else None
         )
+    figures["tip_distance_error_mm_by_finger"] = by_finger(
+        GraspMetrics(track, eq1, rollouts.lead_in), rollouts, verdict.kept_contact
+    )
     return {**figures, "spread": spreads(rollouts, verdict.kept_contact)}
+
+
+def by_finger(grasp: GraspMetrics, rollouts: Rollouts, kept: np.ndarray) -> dict[str, float]:
+    """Returns medians over the kept attempts, so that no finger hides behind the others."""
+    likeness = [grasp.measure(rollouts, row) for row in np.flatnonzero(kept).tolist()]
+    if not likeness:
+        return {}
+    errors_mm = 1e3 * np.median([each.tip_distance_errors_m for each in likeness], axis=0)
+    return {tip.name: float(error) for tip, error in zip(grasp.tips, errors_mm, strict=True)}
 
 
 def spreads(rollouts: Rollouts, kept: np.ndarray) -> dict[str, float]:

@@ -10,6 +10,7 @@ import pytest
 from hop_core.kinematics import Kinematics
 from hop_sim.retarget.attempts import PARKED_M
 from hop_sim.retarget.engine import Engine, Rollouts
+from hop_sim.retarget.grasp_metrics import GraspMetrics
 from hop_sim.retarget.result import kept_trajectories
 from hop_sim.retarget.verdict import judge
 from hop_sim.tracks.resample import Track20
@@ -65,7 +66,7 @@ def test_metrics_are_those_computed_by_hand(kept, rollouts, track20, engine) -> 
         assert metrics.mean_lead_rad == pytest.approx(lead.mean(), rel=1e-9)
 
 
-def test_likeness_of_the_grasp_is_that_computed_by_hand(kept, rollouts, track20) -> None:
+def test_likeness_of_the_grasp_is_that_computed_by_hand(kept, rollouts, track20, engine) -> None:
     """Angle between the palms' normals; |robot's tip to object - human's tip to object|."""
     kinematics, trajectory = Kinematics(), kept[0]
     row, angles, apart_m = trajectory.attempt, [], []
@@ -85,6 +86,11 @@ def test_likeness_of_the_grasp_is_that_computed_by_hand(kept, rollouts, track20)
     metrics = trajectory.metrics
     assert metrics.mean_palm_angle_rad == pytest.approx(np.mean(angles), abs=1e-6)
     assert metrics.median_tip_distance_error_m == pytest.approx(np.median(apart_m), abs=1e-6)
+    grasp = GraspMetrics(track20, engine.eq1, rollouts.lead_in)
+    fingers = dict(zip(TIPS, np.median(np.reshape(apart_m, (-1, len(TIPS))), axis=0), strict=True))
+    measured = grasp.measure(rollouts, row).tip_distance_errors_m
+    assert [tip.frame for tip in grasp.tips] == list(fingers)
+    np.testing.assert_allclose(measured, list(fingers.values()), atol=1e-6)
 
 
 def test_without_contact_its_figures_are_not_known(rollouts, track20, engine) -> None:

@@ -30,11 +30,11 @@ def eq1_cost(
 
 
 def keypoint_error_m(x_h: np.ndarray, points: np.ndarray, config: RetargetConfig) -> np.ndarray:
-    """Return the mean distance of the scored points from their goals, (B,) [m].
+    """Return the mean distance of the scored points from their goals, (...) [m].
 
     Args:
-        x_h: (B, K, 3) goals in base_link [m].
-        points: (B, K, 3) the robot's points in base_link [m].
+        x_h: (..., K, 3) goals in base_link [m].
+        points: (..., K, 3) the robot's points in base_link [m].
         config: which points are scored.
     """
     distance = np.linalg.norm(x_h - points, axis=-1)
@@ -44,8 +44,8 @@ def keypoint_error_m(x_h: np.ndarray, points: np.ndarray, config: RetargetConfig
 def palm_angle_rad(keypoints_m: np.ndarray, palm_normal: np.ndarray) -> np.ndarray:
     """Return the angle between the normals of the human and the robot's palm, (T,) [rad].
 
-    The human normal is that of wrist, index root and little finger's root; both point to where the
-    fingers bend.
+    The human normal stands on the line from wrist to middle root and on that from little finger's
+    to index root; both normals point to where the fingers bend.
 
     Args:
         keypoints_m: (T, 21, 3) of a right hand [m], OpenPose order.

@@ -13,6 +13,7 @@ from hop_core.embodiment import Embodiment, load_embodiment
 from hop_core.limiter import limit_motion
 from hop_core.retargeting.config import Correspondence, RetargetConfig
 from hop_core.retargeting.lm_solver import LmSolver
+from hop_core.retargeting.objective import keypoint_error_m
 from hop_core.retargeting.solver import Bounds, Solver, one_turn_bounds
 from hop_core.retargeting.solvers import SolverName, create_solver
 from hop_core.retargeting.target_points import target_points
@@ -139,7 +140,6 @@ class Engine:
                 break
             if not on.all():
                 rows, now, target, speed, goal = (x[on] for x in (rows, now, target, speed, goal))
-        missed_m = np.linalg.norm(self.positions(q) - goals_m, axis=-1)
         return Rollouts(
             attempts=attempts,
             contact=np.concatenate([np.zeros(lead_in, dtype=bool), track.contact]),
@@ -151,7 +151,7 @@ class Engine:
             q_raw=q_raw,
             q_target=q_target,
             object_pose=motion.pose[:, 1:],
-            error_m=missed_m[..., self.eq1.scored].mean(axis=-1),
+            error_m=keypoint_error_m(goals_m, self.positions(q), self.eq1),
             limited=sound.limited,
             unsolved=sound.unsolved,
             penetration_m=sound.penetration_m,

@@ -27,14 +27,20 @@ class GraspLikeness:
         palm_angle_rad: mean angle of the palms' normals.
         tip_distance_error_m: distance of the robot's tip from the object less the human's,
             absolute, median over fingers and frames.
+        tip_distance_errors_m: (F,) the same of each finger, order of `GraspMetrics.tips`.
     """
 
     palm_angle_rad: float
     tip_distance_error_m: float
+    tip_distance_errors_m: np.ndarray
 
 
 class GraspMetrics:
-    """Measures attempts at one track."""
+    """Measures attempts at one track.
+
+    Attributes:
+        tips: the F points of Eq. 1 that meet fingertips.
+    """
 
     def __init__(self, track: Track20, eq1: RetargetConfig, lead_in: int) -> None:
         """Measure the human's side."""
@@ -43,23 +49,25 @@ class GraspMetrics:
         self._frames = frames[np.linspace(0, len(frames) - 1, count).astype(int)]
         self._steps = self._frames + lead_in
         self._track = track
-        self._tips = [p for p in eq1.points if p.keypoint in TIPS]
+        self.tips = tuple(p for p in eq1.points if p.keypoint in TIPS)
         self._T_table_object = track.T_table_object[self._frames]
         self._keypoints_m = track.keypoints_m[self._frames]
-        self._human_m = self._distances(self._keypoints_m[:, [p.keypoint for p in self._tips]])
+        self._human_m = self._distances(self._keypoints_m[:, [p.keypoint for p in self.tips]])
         normal = PALM.model_copy(update={"name": "normal", "offset_m": (_UNIT_M, 0.0, 0.0)})
-        self._points = LmSolver(eq1.model_copy(update={"points": (PALM, normal, *self._tips)}))
+        self._points = LmSolver(eq1.model_copy(update={"points": (PALM, normal, *self.tips)}))
 
     def measure(self, rollouts: Rollouts, row: int) -> GraspLikeness:
         """Return the figures of attempt `row` of `rollouts`."""
         if not len(self._frames):
-            return GraspLikeness(np.nan, np.nan)
+            return GraspLikeness(np.nan, np.nan, np.full(len(self.tips), np.nan))
         T_table_base = inverse(rollouts.attempts.T_base_table[row])
         points = self._points.positions(rollouts.q[row, self._steps])
         points = transform(np.broadcast_to(T_table_base, (len(points), 4, 4)), points)
         angle = palm_angle_rad(self._keypoints_m, (points[:, 1] - points[:, 0]) / _UNIT_M)
         apart_m = np.abs(self._distances(points[:, 2:]) - self._human_m)
-        return GraspLikeness(float(angle.mean()), float(np.median(apart_m)))
+        return GraspLikeness(
+            float(angle.mean()), float(np.median(apart_m)), np.median(apart_m, axis=0)
+        )
 
     def _distances(self, tips_m: np.ndarray) -> np.ndarray:
         """Distances (C, F) of tips (C, F, 3), in the table frame, from the object's surface."""

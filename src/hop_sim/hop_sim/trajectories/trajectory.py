@@ -72,7 +72,9 @@ class TrajectoryMetrics:
     ]
     contact_share: Annotated[float, Cells("f4", "1", "frames with contact")]
     limited_share: Annotated[float, Cells("f4", "1", "steps in which the motion limiter acted")]
-    max_penetration_m: Annotated[float, Cells("f4", "m", "deepest overlap of robot and object")]
+    max_penetration_m: Annotated[
+        float, Cells("f4", "m", "deepest overlap of the hand with object or table")
+    ]
     hand_saturation_share: Annotated[
         float, Cells("f4", "1", "hand torques at their cap, over all steps")
     ]
@@ -106,7 +108,7 @@ class Scene:
         np.ndarray,
         Cells("f4", "m, rad", "T_base_table: the table frame in base_link as x, y, z, yaw", (4,)),
     ]
-    friction: Annotated[float, Cells("f4", "1", "sliding friction of object and table")]
+    friction: Annotated[float, Cells("f4", "1", "sliding friction of everything")]
     gain_scale: Annotated[float, Cells("f4", "1", "factor on the gains of arm and hand")]
     obstacles: Annotated[
         np.ndarray,
