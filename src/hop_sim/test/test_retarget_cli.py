@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import psutil
@@ -22,6 +23,7 @@ import pytest
 import hop_sim.retarget_cli
 from hop_core.config import config_path
 from hop_core.errors import ConfigError, TrackError, TrajectoryError
+from hop_sim.retarget import ray_runner
 from hop_sim.retarget.engine import Engine
 from hop_sim.retarget.part import Worker
 from hop_sim.retarget_cli import main
@@ -332,6 +334,25 @@ def test_a_cluster_that_does_not_answer_is_told(address, made, tmp_path, monkeyp
     monkeypatch.setenv("RAY_ADDRESS", address)
     with pytest.raises(ConfigError, match=f"RAY_ADDRESS: nobody answers at '{address}'"):
         main([str(made / "tracks"), "-o", str(tmp_path / "store"), *RUN, "--ray"])
+
+
+def test_a_cluster_that_does_not_start_is_told_and_left(made, tmp_path, monkeypatch) -> None:
+    """Ray raises a plain exception when its own processes take too long."""
+
+    def slow(*_: object, **__: object) -> None:
+        raise Exception("The current node timed out during startup. This\nmay be so")
+
+    ended: list[bool] = []
+    ray = ModuleType("ray")
+    ray.init, ray.shutdown = slow, lambda: ended.append(True)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    for name in ray_runner._LOCAL:
+        monkeypatch.setenv(name, "0")
+    sentence = "--ray: the cluster 'local' cannot be joined .*timed out during startup. This\\);"
+    with pytest.raises(ConfigError, match=sentence):
+        main([str(made / "tracks"), "-o", str(tmp_path / "store"), *RUN, "--ray"])
+    assert ended == [True]
 
 
 def test_the_verb_is_registered() -> None:

@@ -40,7 +40,7 @@ class RayRunner(Closing):
         """Join the cluster and start workers.
 
         Raises:
-            ConfigError: Ray is not installed, or there is no cluster at RAY_ADDRESS.
+            ConfigError: Ray is not installed, or a cluster is not there or does not start.
         """
         self._ray = _join_cluster()
         count = max(1, int(self._ray.cluster_resources().get("CPU", 1)))
@@ -92,8 +92,13 @@ def _join_cluster() -> Any:
     logging.getLogger("ray").setLevel(logging.ERROR)
     try:
         ray.init(address, include_dashboard=False, log_to_driver=False, configure_logging=False)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise ConfigError(f"RAY_ADDRESS: '{address}': {error}") from error
+    except Exception as error:  # Ray raises nothing more precise when a cluster is slow to start
+        ray.shutdown()
+        why = (str(error).strip().splitlines() or ["no reason given"])[0]
+        raise ConfigError(
+            f"--ray: the cluster '{address}' cannot be joined ({why}); try again when the machine "
+            "is less busy, name another in RAY_ADDRESS, or leave --ray out"
+        ) from error
     interrupt_on_ending_signal()  # Ray ends a process at SIGTERM its own way
     return ray
 
