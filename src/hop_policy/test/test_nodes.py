@@ -38,9 +38,11 @@ from hop_policy.checkpoint import (  # noqa: E402
 from hop_policy.contract import PolicyContract, load_contract  # noqa: E402
 from hop_policy.decode import stamp_ns, tick_stamps  # noqa: E402
 from hop_policy.encoders import EncoderConfig  # noqa: E402
+from hop_policy.export import export_policy  # noqa: E402
 from hop_policy.inference import Policy  # noqa: E402
 from hop_policy.model import PolicyConfig, PolicyModel  # noqa: E402
 from hop_policy.observation import Observation  # noqa: E402
+from hop_policy.policy_forms import FormName  # noqa: E402
 from hop_policy.tick_replay import HISTORY_GAP_NS  # noqa: E402
 
 pytestmark = [pytest.mark.ros, pytest.mark.timeout(240)]
@@ -207,10 +209,15 @@ def saved(robot: FakeRobot) -> bool:
     return robot.values("recorder").get("progress", "").startswith("saved")
 
 
-def test_recorded_run_replays_to_the_same_targets(robot: FakeRobot, tmp_path: Path) -> None:
+@pytest.mark.parametrize("form", ["eager", pytest.param("exported", marks=pytest.mark.slow)])
+def test_recorded_run_replays_to_the_same_targets(
+    robot: FakeRobot, tmp_path: Path, form: FormName
+) -> None:
     """Live node -> bag -> dataset -> the same network gives the recorded targets, bit for bit."""
     contract = load_contract()
     checkpoint = save_policy(tmp_path / "policy", contract)
+    if form == "exported":
+        export_policy(checkpoint)
     report = tmp_path / "report.json"
     with (
         NodeProcess("recorder_node", root=tmp_path, task="toy") as recorder,
@@ -235,7 +242,7 @@ def test_recorded_run_replays_to_the_same_targets(robot: FakeRobot, tmp_path: Pa
     assert json.loads(report.read_text())["targets"] >= 40
 
     decoded = decode_episode(bag, contract)
-    network, sent = Policy.load(checkpoint, contract), recorded_targets(bag)
+    network, sent = Policy.load(checkpoint, contract, form=form), recorded_targets(bag)
     torch.set_num_threads(1)
     order = {tick_ns: index for index, tick_ns in enumerate(sent)}
     compared = steps = 0

@@ -360,8 +360,10 @@ def test_networks_of_another_size_are_not_exported(
     refused(tmp_path, PolicyConfig(**change), CONTRACT, message)
 
 
-def test_depth_policies_are_not_exported(tmp_path: Path) -> None:
+def test_policies_that_mean_something_else_are_not_exported(tmp_path: Path) -> None:
     refused(tmp_path, PolicyConfig(), PolicyContract(), "depth policy are not documented")
+    slow = CONTRACT.model_copy(update={"policy_hz": 10.0})
+    refused(tmp_path, PolicyConfig(), slow, "a contract whose policy_hz is another")
 
 
 def refused(folder: Path, config: PolicyConfig, contract: PolicyContract, message: str) -> None:

@@ -215,6 +215,8 @@ def _load_policy(path: str, form: str, contract: PolicyContract) -> Policy:
         raise ConfigError(f"the parameter form is '{form}'; allowed are {', '.join(FORMS)}")
     torch.set_num_threads(1)  # one frame is too little work to share; a pool would cost a core
     if path == UNTRAINED:
+        if form == "exported":
+            raise ConfigError(f"'{UNTRAINED}' has no exported form; leave the parameter form out")
         return Policy(PolicyModel(PolicyConfig(), contract))
     return Policy.load(Path(path).expanduser(), contract, form=form)
 

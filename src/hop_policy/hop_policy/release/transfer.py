@@ -89,7 +89,12 @@ def import_checkpoint(
         ConfigError: the contract differs from what the release's network was trained by.
         CheckpointError: the file is not usable, or `out` is not free.
     """
-    _require_release_contract(contract)
+    field = _other_meaning(contract)
+    if field:
+        raise ConfigError(
+            f"policy.yaml: {field}: the release's network was trained by another value; import it "
+            "with the default"
+        )
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise CheckpointError(f"{out} is there already; choose another output directory")
     found = read_release(path)
@@ -141,8 +146,8 @@ def export_checkpoint(path: Path, file: Path, frame: ReleaseFrame) -> tuple[str,
     return tuple(remarks)
 
 
-def _require_release_contract(contract: PolicyContract) -> None:
-    """Passes if a network of the release means the same by its numbers as `contract` says."""
+def _other_meaning(contract: PolicyContract) -> str:
+    """Returns by which field numbers of `contract` mean something else than the release's; ""."""
     release = PolicyContract(vision="point_cloud")
     fields: dict[str, tuple[object, object]] = {
         "vision": (contract.vision, release.vision),
@@ -150,12 +155,7 @@ def _require_release_contract(contract: PolicyContract) -> None:
         "point_cloud.points": (contract.point_cloud.points, release.point_cloud.points),
         "policy_lower and policy_upper": (_scale(contract), _scale(release)),
     }
-    for name, (here, there) in fields.items():
-        if here != there:
-            raise ConfigError(
-                f"policy.yaml: {name}: the release's network was trained by another value "
-                f"({there}) than is set here ({here}); import it with the default"
-            )
+    return next((name for name, (here, there) in fields.items() if here != there), "")
 
 
 def _scale(contract: PolicyContract) -> dict[str, tuple[float, float]]:
@@ -170,7 +170,12 @@ def _require_release_network(loaded: ck.Checkpoint) -> None:
             f"{loaded.path} sees {contract.vision}: the entries of the release's depth policy are "
             "not documented; only point-cloud policies are exported"
         )
-    _require_release_contract(contract)
+    field = _other_meaning(contract)
+    if field:
+        raise CheckpointError(
+            f"{loaded.path} has a contract whose {field} is another than the release's; only "
+            "policies that mean the same by their numbers are exported"
+        )
     sizes: dict[str, tuple[int, int]] = {
         name: (getattr(config, name), getattr(MODEL, name))
         for name in ("layers", "width", "heads", "context")
