@@ -94,9 +94,12 @@ class Policy:
             return cls(model, batch, device, load_export(Path(path)))
         return cls(model, batch, device)
 
+    @torch.inference_mode()
     def reset(self, robots: np.ndarray | None = None) -> None:
         """Forgets the histories of `robots` ((K,) indices or (B,) bool); None is all."""
         self._steps[slice(None) if robots is None else robots] = 0
+        # Padding has no weight, but no weight on NaN would still be NaN.
+        self._tokens[slice(None) if robots is None else torch.from_numpy(robots)] = 0
 
     def warm_up(self, ticks: int = 20) -> None:
         """Runs `ticks` on blank observations, so that the first real one is quick; then resets."""

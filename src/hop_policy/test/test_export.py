@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from hop_core.errors import CheckpointError, ConfigError
+from hop_core.errors import CheckpointError, ConfigError, ModelError
 from hop_policy import checkpoint as ck
 from hop_policy import export_cli
 from hop_policy.contract import PolicyContract, VisionKind
@@ -104,6 +104,17 @@ def test_warm_up_leaves_no_trace(exported: dict[VisionKind, Path]) -> None:
     seen = Observation(np.zeros((1, 23), np.float32), np.ones((1, 60, 60), np.float32))
     for _ in range(3):
         np.testing.assert_array_equal(warm.act(seen), cold.act(seen))
+
+
+def test_a_reset_frees_the_exported_form_of_what_broke_it(
+    exported: dict[VisionKind, Path],
+) -> None:
+    broken, fresh = (Policy.load(exported["depth"]) for _ in range(2))
+    seen = Observation(np.zeros((1, 23), np.float32), np.ones((1, 60, 60), np.float32))
+    with pytest.raises(ModelError, match="not finite"):
+        broken.act(Observation(np.full((1, 23), np.nan, np.float32), seen.vision))
+    broken.reset()
+    np.testing.assert_array_equal(broken.act(seen), fresh.act(seen))
 
 
 def test_the_exported_form_is_of_the_best_weights_on_the_cpu(copied: Path) -> None:

@@ -78,6 +78,23 @@ def test_warm_up_leaves_no_trace() -> None:
         np.testing.assert_array_equal(warm.act(observation), cold.act(observation))
 
 
+def test_a_reset_robot_is_free_of_what_broke_it() -> None:
+    contract = PolicyContract()
+    model = PolicyModel(TOY, contract)
+    broken, fresh = Policy(model, batch=3), Policy(model, batch=3)
+    first, second, third = observations(contract, 3, 3)
+    broken.act(first)
+    fresh.act(first)
+    bad = Observation(second.proprio.copy(), second.vision)
+    bad.proprio[1] = np.nan
+    with pytest.raises(ModelError, match="not finite"):
+        broken.act(bad)
+    fresh.act(second)
+    broken.reset(np.array([1]))
+    fresh.reset(np.array([False, True, False]))
+    np.testing.assert_array_equal(broken.act(third), fresh.act(third))
+
+
 def test_wrong_shapes_and_broken_weights_are_refused() -> None:
     contract = PolicyContract()
     policy = Policy(PolicyModel(TOY, contract))
