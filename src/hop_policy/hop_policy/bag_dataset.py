@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import zipfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +55,22 @@ def load_episodes(
             topic or is damaged.
         ConfigError: a camera cannot give the contract's view.
     """
-    bags = [open_episode(path) for path in find_episodes(root, task)]
+    wanted = labelled(find_episodes(root, task), root, labels)
+    if most is not None and len(wanted) < most:
+        raise BagError(
+            f"{most} episodes labelled {' or '.join(sorted(labels))} are asked for, {root} has "
+            f"{len(wanted)}: record more, or ask for fewer"
+        )
+    return decode_bags(wanted[:most], contract, progress)
+
+
+def labelled(paths: Sequence[Path], root: Path, labels: Collection[str]) -> list[EpisodeBag]:
+    """Return the episodes among `paths`, found in `root`, whose label is among `labels`.
+
+    Raises:
+        BagError: there is none, or one is damaged.
+    """
+    bags = [open_episode(path) for path in paths]
     wanted = [bag for bag in bags if bag.label in labels]
     if not wanted:
         found = ", ".join(sorted({bag.label for bag in bags})) or "none at all"
@@ -63,17 +78,18 @@ def load_episodes(
             f"no episode labelled {' or '.join(sorted(labels))} in {root} (labels found: {found}): "
             f"record some or label them (hop demos label)"
         )
-    if most is not None and len(wanted) < most:
-        raise BagError(
-            f"{most} episodes labelled {' or '.join(sorted(labels))} are asked for, {root} has "
-            f"{len(wanted)}: record more, or ask for fewer"
-        )
-    wanted = wanted[:most]
+    return wanted
+
+
+def decode_bags(
+    bags: Sequence[EpisodeBag], contract: PolicyContract, progress: Progress | None = None
+) -> list[Episode]:
+    """Return the episodes of `bags`; arguments and errors are those of `load_episodes`."""
     episodes: list[Episode] = []
-    for done, bag in enumerate(wanted, 1):
+    for done, bag in enumerate(bags, 1):
         episodes.extend(to_episodes(bag, load_decoded(bag, contract)))
         if progress is not None:
-            progress(done, len(wanted), bag.name)
+            progress(done, len(bags), bag.name)
     return episodes
 
 

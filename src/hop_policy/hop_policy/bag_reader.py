@@ -130,6 +130,18 @@ def read_metadata(path: Path) -> dict[str, Any]:
     return metadata
 
 
+def find_bags(place: Path, task: str | None = None) -> list[Path]:
+    """Return the episodes that `place` names: one bag, a folder of them, or that of all episodes.
+
+    Raises:
+        BagError: it does not exist.
+    """
+    if (place / METADATA_FILE).is_file():
+        return [place]
+    found = sorted(file.parent for file in place.glob(f"*/{METADATA_FILE}"))
+    return [p for p in found if not p.name.startswith(".")] or find_episodes(place, task)
+
+
 def find_episodes(root: Path, task: str | None = None) -> list[Path]:
     """Return the folders of all complete episodes under `root`, sorted by task and name.
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from hop_policy.contract import PolicyContract
 from hop_policy.frame_store import FrameStore
 from hop_policy.model import PolicyModel
+from hop_policy.observation import JointScaling
 from hop_policy.segments import SegmentBatch, Segmenting
 from hop_policy.train_config import LossUnits
 
@@ -80,41 +81,58 @@ class Validation:
 
     def __call__(self, model: PolicyModel) -> Metrics:
         """Returns the errors of `model`."""
-        return self._errors(model, foreign_vision=False)
+        return self._mean_error(self.predictions(model))
 
     def blind(self, model: PolicyModel) -> Metrics | None:
         """Returns its errors on the vision of another episode; None where there is no other."""
-        return self._errors(model, foreign_vision=True) if len(self.store.lengths) > 1 else None
+        if len(self.store.lengths) < 2:
+            return None
+        return self._mean_error(self.predictions(model, foreign_vision=True))
+
+    def baselines(self) -> dict[str, Metrics]:
+        """Returns the errors of copying the present posture, or the previous label."""
+        return {name: self._mean_error(copies) for name, copies in self.copies().items()}
 
     @torch.inference_mode()
-    def _errors(self, model: PolicyModel, foreign_vision: bool) -> Metrics:
+    def predictions(self, model: PolicyModel, foreign_vision: bool = False) -> list[Tensor]:
+        """Returns what `model` answers (T, 23) at each tick of each episode, policy units.
+
+        With `foreign_vision` it sees another episode; there must be one.
+        """
         was_training = model.training
         model.eval()
-        errors, count = [], len(self.store.lengths)
+        found, count = [], len(self.store.lengths)
         for i in range(count):
             batch, cut = self._whole(i)
             if foreign_vision:
                 # Neighbours may follow the same track: the episode half way round rarely does.
                 batch = self._with_vision_of((i + count // 2) % count, batch)
-            predicted, action = predict(model, batch, cut)
-            errors.append((predicted[:, -1] - action[:, -1]).abs())
+            found.append(predict(model, batch, cut)[0][:, -1])
         model.train(was_training)
-        return self._summary(torch.cat(errors))
+        return found
 
-    def baselines(self) -> dict[str, Metrics]:
-        """Returns the errors of copying the present posture, or the previous label."""
+    def labels(self) -> list[Tensor]:
+        """Returns the labels (T, 23) of each episode, policy units."""
+        return [self.store.action(self.store.episode(i)) for i in range(len(self.store.lengths))]
+
+    def copies(self) -> dict[str, list[Tensor]]:
+        """Returns what copying answers, as `predictions`: the posture, or the previous label."""
         copy_proprio, previous_label = [], []
-        for i in range(len(self.store.lengths)):
-            rows = self.store.episode(i)
-            action, proprio = self.store.action(rows), self.store.proprio(rows)
-            copy_proprio.append((proprio - action).abs())
+        for i, action in enumerate(self.labels()):
+            proprio = self.store.proprio(self.store.episode(i))
+            copy_proprio.append(proprio)
             # Before the first tick there is no label: the posture stands in for it.
-            previous = torch.cat([proprio[:1], action[:-1]])
-            previous_label.append((previous - action).abs())
-        return {
-            "copy_proprio": self._summary(torch.cat(copy_proprio)),
-            "previous_label": self._summary(torch.cat(previous_label)),
-        }
+            previous_label.append(torch.cat([proprio[:1], action[:-1]]))
+        return {"copy_proprio": copy_proprio, "previous_label": previous_label}
+
+    def in_rad(self, actions: list[Tensor]) -> list[np.ndarray]:
+        """Returns actions (T, 23) of each episode as joint angles [rad]."""
+        scaling = JointScaling(self.contract)
+        return [scaling.unscale(each.cpu().numpy()) for each in actions]
+
+    def _mean_error(self, predictions: list[Tensor]) -> Metrics:
+        pairs = zip(predictions, self.labels(), strict=True)
+        return self._summary(torch.cat([(answer - label).abs() for answer, label in pairs]))
 
     def _whole(self, episode: int) -> tuple[SegmentBatch, Segmenting]:
         cut = Segmenting(self.context, int(self.store.lengths[episode]), 1)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hop_core.errors import CheckpointError, ConfigError
 from hop_policy.checkpoint import WEIGHTS, load_checkpoint_config
+from hop_policy.path_names import unique_ends
 
 
 @dataclass(frozen=True)
@@ -61,20 +62,6 @@ def _split(argument: str) -> tuple[str, Path]:
     if equals and arm and path and "/" not in arm and not Path(argument).exists():
         return arm, Path(path)
     return "", Path(argument)
-
-
-def unique_ends(paths: Sequence[Path]) -> list[str]:
-    """Return the shortest end of each path that no other one has; the paths differ."""
-    ends = []
-    for path in paths:
-        others = [other for other in paths if other != path]
-        depth = 1
-        while depth < len(path.parts) and any(
-            other.parts[-depth:] == path.parts[-depth:] for other in others
-        ):
-            depth += 1
-        ends.append("/".join(path.parts[-depth:]))
-    return ends
 
 
 def checkpoint_identity(checkpoint: Path, weights: str = WEIGHTS) -> dict[str, object]:

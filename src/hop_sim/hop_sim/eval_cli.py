@@ -12,6 +12,7 @@ import tyro
 from rich.console import Console
 
 from hop_core.errors import ConfigError
+from hop_policy import open_loop_cli
 from hop_policy.checkpoint_files import LAST_WEIGHTS, WEIGHTS
 from hop_policy.shipped import has_shipped_policy, shipped_policy
 from hop_sim.contenders import Contender, parse_contenders
@@ -32,6 +33,9 @@ class Arguments:
     another episode. With --live the ROS graph of the twin runs, in real time. Several policies are
     compared on the same states: ARM=DIRECTORY makes checkpoints the training seeds of one arm, and
     the first arm is compared with each other one.
+
+    "hop eval --open-loop BAGS" judges by recorded episodes instead; "hop eval --open-loop BAGS
+    --help" tells its options.
     """
 
     task: str = "grasp_lift"
@@ -73,7 +77,12 @@ class Arguments:
 
 
 def main(argv: list[str]) -> int:
-    """Report how often a policy does its task; return 1 when that, or its cadence, falls short."""
+    """Report how often a policy does its task; return 1 when that, or its cadence, falls short.
+
+    With --open-loop, which has options of its own: how far it is from recorded labels.
+    """
+    if any(argument.partition("=")[0] == open_loop_cli.OPTION for argument in argv):
+        return open_loop_cli.main(argv)
     args = tyro.cli(Arguments, prog="hop eval", args=argv)
     if args.rollouts < 1 or args.workers < 1:
         raise ConfigError(

@@ -17,10 +17,10 @@ _COLUMNS = (
     "agent",
     "success",
     "95 % interval",
-    "time to success [s]",
+    "time to success \\[s]",
     "interventions",
     "targets clamped",
-    "jerk, arm / hand [rad/s^3]",
+    "jerk, arm / hand \\[rad/s^3]",
     "other ends",
 )
 

@@ -1,16 +1,11 @@
-"""Names of checkpoints, arms, and what tells one checkpoint from another."""
+"""Arms of checkpoints, and what tells one checkpoint from another."""
 
 from pathlib import Path
 
 import pytest
 
 from hop_core.errors import CheckpointError, ConfigError
-from hop_sim.contenders import checkpoint_identity, parse_contenders, unique_ends
-
-
-def test_names_are_as_short_as_they_can_be() -> None:
-    paths = [Path(p) for p in ("/runs/a/best", "/runs/b/best", "/runs/lift", "/old/a/best")]
-    assert unique_ends(paths) == ["runs/a/best", "b/best", "lift", "old/a/best"]
+from hop_sim.contenders import checkpoint_identity, parse_contenders
 
 
 def test_an_arm_is_named_before_its_checkpoint(tmp_path: Path) -> None:

@@ -82,7 +82,12 @@ def test_the_table_tells_how_the_robot_moved_and_what_ended_it() -> None:
     assert (figures["arm_jerk_rad_s3"], figures["hand_jerk_rad_s3"]) == (3.0, 4.0)
     text = io.StringIO()
     report.show(Console(file=text, width=200))
-    for words in ("36.0% (table 5, velocity 4)", "3 / 4", "1 x time limit; 1 x HOLD: too fast"):
+    for words in (
+        "36.0% (table 5, velocity 4)",
+        "success [s]",
+        "3 / 4",
+        "1 x time limit; 1 x HOLD: too fast",
+    ):
         assert words in text.getvalue()
 
 
