@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from hop_policy.bag_reader import EpisodeBag
 from hop_policy.contract import PolicyContract
 from hop_policy.decode import TICK_LABEL, JointReader, camera_view, stamp_ns, tick_stamps
 from hop_policy.label_rule import TargetTimeline
-from hop_policy.observation import CameraView
+from hop_policy.observation import CameraView, JointScaling, Observation
 from hop_policy.streams import ARM, DEPTH, HAND, ObservationBuilder, StreamDecoder, stream_rules
 from hop_policy.tick_replay import Arrival, TickChoices, replay_exact, replay_rule, tick_grid
 
@@ -42,8 +43,16 @@ class DecodedEpisode:
 
 
 @dataclass
-class _Content:
-    """Everything of a bag but the depth pixels."""
+class BagContent:
+    """Everything of a bag but the depth pixels.
+
+    Attributes:
+        timeline: accepted targets.
+        arrivals: messages of the streams, in receive order.
+        joints: {stream: {stamp [ns]: joint angles [rad]}}.
+        ticks: recorded ticks, each with the stamps that it chose.
+        view: the camera; None where camera_info is missing.
+    """
 
     timeline: TargetTimeline
     arrivals: list[Arrival]
@@ -65,8 +74,8 @@ def decode_episode(bag: EpisodeBag, contract: PolicyContract) -> DecodedEpisode:
     """
     bag.require([*topics.STREAMS.values(), topics.CAMERA_INFO, topics.SAFE_TARGET])
     try:
-        content = _read_content(bag, contract)
-        choices = _choose(bag, contract, content)
+        content = read_content(bag, contract)
+        choices = choose_ticks(bag, contract, content)
         return _build(bag, contract, content, choices)
     except (AlignmentError, ModelError) as error:
         raise BagError(
@@ -74,9 +83,15 @@ def decode_episode(bag: EpisodeBag, contract: PolicyContract) -> DecodedEpisode:
         ) from error
 
 
-def _read_content(bag: EpisodeBag, contract: PolicyContract) -> _Content:
+def read_content(bag: EpisodeBag, contract: PolicyContract) -> BagContent:
+    """Return what `bag` holds.
+
+    Raises:
+        BagError: the data is damaged.
+        AlignmentError, ModelError: a message is.
+    """
     decoder = StreamDecoder()
-    content = _Content(
+    content = BagContent(
         TargetTimeline(JointReader(contract.joint_names)), [], {ARM: {}, HAND: {}}, []
     )
     wanted = [
@@ -113,7 +128,12 @@ def _same_view(known: CameraView | None, message: Any) -> CameraView:
     return view
 
 
-def _choose(bag: EpisodeBag, contract: PolicyContract, content: _Content) -> TickChoices:
+def choose_ticks(bag: EpisodeBag, contract: PolicyContract, content: BagContent) -> TickChoices:
+    """Return the usable ticks of `bag` and what each uses; see `decode_episode`.
+
+    Raises:
+        AlignmentError: a recorded tick names other streams than the contract.
+    """
     rules = stream_rules(contract)
     if bag.info.source == "teleop" or not content.ticks:
         end_ns = bag.start_ns + bag.duration_ns
@@ -129,7 +149,7 @@ def _choose(bag: EpisodeBag, contract: PolicyContract, content: _Content) -> Tic
 
 
 def _build(
-    bag: EpisodeBag, contract: PolicyContract, content: _Content, choices: TickChoices
+    bag: EpisodeBag, contract: PolicyContract, content: BagContent, choices: TickChoices
 ) -> DecodedEpisode:
     refused = Counter(choices.refused)
     rows, targets = [], []
@@ -145,16 +165,38 @@ def _build(
             f"{bag.path} has no usable tick ({_counted(refused)}): label it discarded "
             f"(hop demos label {bag.name} discarded) or record it again"
         )
-    builder = ObservationBuilder(contract, content.view)
     stamps = [choices.stamps[row] for row in rows]
-    arm, hand = (np.stack([content.joints[s][at[s]] for at in stamps]) for s in (ARM, HAND))
+    seen = observations_at(bag, contract, content, stamps)
     return DecodedEpisode(
         ticks_ns=np.array([choices.ticks_ns[row] for row in rows], dtype=np.int64),
-        proprio=builder.transform.joints.scale(builder.joints(arm, hand)),
-        vision=_read_vision(bag, builder, [at[DEPTH] for at in stamps]),
-        action=builder.transform.joints.scale(np.stack(targets)),
+        proprio=seen.proprio,
+        vision=seen.vision,
+        action=JointScaling(contract).scale(np.stack(targets)),
         refused=dict(refused),
     )
+
+
+def observations_at(
+    bag: EpisodeBag,
+    contract: PolicyContract,
+    content: BagContent,
+    stamps: Sequence[Mapping[str, int]],
+) -> Observation:
+    """Return the observations of ticks that use the samples with these `stamps` [ns] by stream.
+
+    Raises:
+        AlignmentError: a sample is not in the bag, or there is no camera_info.
+        ConfigError: the camera of the bag cannot give the contract's view.
+    """
+    if content.view is None:
+        raise AlignmentError("camera_info is missing")
+    builder = ObservationBuilder(contract, content.view)
+    try:
+        arm, hand = (np.stack([content.joints[s][at[s]] for at in stamps]) for s in (ARM, HAND))
+    except KeyError as error:
+        raise AlignmentError(f"the sample stamped {error} is not in the bag") from error
+    vision = _read_vision(bag, builder, [at[DEPTH] for at in stamps])
+    return Observation(builder.transform.joints.scale(builder.joints(arm, hand)), vision)
 
 
 def _read_vision(bag: EpisodeBag, builder: ObservationBuilder, stamps_ns: list[int]) -> np.ndarray:

@@ -71,11 +71,29 @@ class EpisodeBag:
             BagError: the data is damaged.
         """
         try:
+            for topic, log_ns, cdr, kind in self._raw(topics):
+                yield topic, log_ns, messages.deserialize(cdr, kind)
+        except SerdeError as error:
+            raise BagError(
+                f"{self.path} cannot be read: {error}; try 'hop demos repair' on it"
+            ) from error
+
+    def serialized(self, topics: Sequence[str]) -> Iterator[tuple[str, int, bytes]]:
+        """Yield (topic, receive time [ns], CDR bytes) of the topics in receive order.
+
+        Raises:
+            BagError: the data is damaged.
+        """
+        for topic, log_ns, cdr, _ in self._raw(topics):
+            yield topic, log_ns, cdr
+
+    def _raw(self, topics: Sequence[str]) -> Iterator[tuple[str, int, bytes, str]]:
+        try:
             with Reader(self.path) as reader:
                 wanted = [c for c in reader.connections if c.topic in topics]
                 for connection, log_ns, cdr in reader.messages(wanted) if wanted else ():
-                    yield connection.topic, log_ns, messages.deserialize(cdr, connection.msgtype)
-        except (ReaderError, OSError, SerdeError) as error:
+                    yield connection.topic, log_ns, bytes(cdr), connection.msgtype
+        except (ReaderError, OSError) as error:
             raise BagError(
                 f"{self.path} cannot be read: {error}; try 'hop demos repair' on it"
             ) from error

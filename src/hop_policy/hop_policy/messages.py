@@ -7,6 +7,7 @@ instead; `hop_policy.decode` reads both.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -28,6 +29,7 @@ DIAGNOSTIC_STATUS = "diagnostic_msgs/msg/DiagnosticStatus"
 
 _TYPES: Any = TYPESTORE.types
 _NS_PER_S = 1_000_000_000
+_ENCAPSULATION = 4
 
 
 def message(type_name: str, **fields: Any) -> Any:
@@ -38,6 +40,27 @@ def message(type_name: str, **fields: Any) -> Any:
 def serialize(message: Any) -> bytes:
     """Return the little-endian CDR bytes of a message built by this module."""
     return bytes(TYPESTORE.serialize_cdr(message, message.__msgtype__, little_endian=True))
+
+
+def header_stamp_ns(cdr: bytes) -> int:
+    """Return the stamp [ns] of a serialised message that begins with a Header.
+
+    It is two 32-bit numbers, the first thing after the 4 bytes of encapsulation.
+    """
+    seconds, nanoseconds = _stamp(cdr).unpack_from(cdr, _ENCAPSULATION)
+    return int(seconds) * _NS_PER_S + int(nanoseconds)
+
+
+def restamped(cdr: bytes, shift_ns: int) -> bytes:
+    """Return the bytes of a message that begins with a Header, its stamp moved by `shift_ns`."""
+    moved = bytearray(cdr)
+    stamp_ns = header_stamp_ns(cdr) + shift_ns
+    _stamp(cdr).pack_into(moved, _ENCAPSULATION, *divmod(stamp_ns, _NS_PER_S))
+    return bytes(moved)
+
+
+def _stamp(cdr: bytes) -> struct.Struct:
+    return struct.Struct("<iI" if cdr[1] & 1 else ">iI")
 
 
 def deserialize(cdr: bytes, type_name: str) -> Any:
