@@ -9,9 +9,9 @@ asks once, at its start, before DDS, executor and loop have threads.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -64,6 +64,18 @@ def schedule(priority: Priority) -> Scheduling:
     return _ask((int(task.name) for task in _TASKS.iterdir()), priority)
 
 
+@contextmanager
+def scheduled(priority: Priority) -> Iterator[Scheduling]:
+    """Schedule this process so, as by `schedule`, while a block runs; as any program afterwards."""
+    scheduling = schedule(priority)
+    try:
+        yield scheduling
+    finally:
+        if scheduling.priority is not None:
+            for task in _TASKS.iterdir():
+                make_ordinary(int(task.name))
+
+
 def probe(priority: Priority) -> Scheduling:
     """Return what `schedule` would do, tried on a thread that ends at once."""
     with ThreadPoolExecutor(1) as pool:
@@ -83,7 +95,7 @@ def _ask(threads: Iterable[int], priority: Priority) -> Scheduling:
 
 
 def make_ordinary(pid: int) -> None:
-    """Let a child process that was just started run as any program does, while it loads.
+    """Let a thread, or a child process that was just started and loads, run as any program does.
 
     The flag SCHED_RESET_ON_FORK cannot do it: it would hold for new threads too, and only a
     privileged process may take it back.

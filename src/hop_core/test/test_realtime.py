@@ -9,7 +9,7 @@ import pytest
 
 from hop_core import doctor_machine
 from hop_core.health import Health
-from hop_core.realtime import Priority, Scheduling, probe, schedule
+from hop_core.realtime import Priority, Scheduling, probe, schedule, scheduled
 
 PERMITTED = probe(max(Priority)).priority is not None
 ASKS = """
@@ -97,3 +97,11 @@ def test_a_missing_permission_is_told_with_both_ways_to_get_it(
     assert "rtprio=20" in finding.fix
     monkeypatch.setattr(doctor_machine, "probe", Scheduling)
     assert doctor_machine.real_time().state is Health.OK
+
+
+@pytest.mark.skipif(not PERMITTED, reason="real-time scheduling is not permitted: see hop doctor")
+def test_a_block_is_scheduled_and_what_follows_is_not() -> None:
+    with scheduled(Priority.CAMERA) as scheduling:
+        assert scheduling == Scheduling(Priority.CAMERA)
+        assert os.sched_getscheduler(0) == os.SCHED_RR
+    assert os.sched_getscheduler(0) == os.SCHED_OTHER

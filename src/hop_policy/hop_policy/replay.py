@@ -8,7 +8,7 @@ recording is played so that its ticks fall on the node's: all stamps move by one
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from hop_core import topics
 from hop_core.errors import AlignmentError, BagError, ModelError
+from hop_core.realtime import Priority, scheduled
 from hop_core.state import HopState
 from hop_policy.bag_decode import observations_at, read_content
 from hop_policy.bag_reader import EpisodeBag
@@ -30,7 +31,7 @@ from hop_policy.replay_verdict import (
     played_arrivals,
     reference_ticks,
 )
-from hop_policy.tick_replay import HISTORY_GAP_NS
+from hop_policy.tick_replay import HISTORY_GAP_NS, Arrival
 
 if TYPE_CHECKING:
     from hop_policy.nodes.bag_player import BagPlayer
@@ -47,9 +48,9 @@ _STREAM_OF = {topic: stream for stream, topic in topics.STREAMS.items()}
 
 @dataclass(frozen=True)
 class Message:
-    """A recorded message: when it was received, its topic, its CDR bytes."""
+    """A recorded message: when it is sent, in the bag's time, its topic, its CDR bytes."""
 
-    received_ns: int
+    due_ns: int
     topic: str
     cdr: bytes
 
@@ -63,8 +64,8 @@ class Replay:
         checkpoint: the policy.
         policy: the same one, in this process.
         domain: ROS domain, in which nobody else is.
-        lead_ns: how much earlier than it was received each message is sent, so that the way
-            through this machine makes none late.
+        lead_ns: how much earlier than it was received, or used, each message is sent, so that the
+            way through this machine makes none late.
         config_dir: folder of the configurations; None: the installed one.
     """
 
@@ -91,8 +92,9 @@ class Replay:
             observations_at(bag, contract, content, reference.stamps[:1])  # before anything starts
         except (AlignmentError, ModelError) as error:
             raise BagError(f"{bag.path}: {error}") from error
-        first_ns, first = reference.ticks_ns[0], reference.stamps[0]
-        messages = self._messages(first)
+        first_ns = reference.ticks_ns[0]
+        played = played_arrivals(content, contract, reference, self.lead_ns)
+        messages = self._messages(played)
 
         from hop_policy.nodes.bag_player import BagPlayer  # ROS is needed from here on only
 
@@ -101,51 +103,58 @@ class Replay:
             BagPlayer(self.domain) as player,
             PolicyProcess(self.checkpoint, self.config_dir) as node,
         ):
-            shift_ns = self._play(player, node, messages, first_ns)
+            shift_ns, late_ms = self._play(player, node, messages, first_ns)
             player.stop_policy()
             report = node.end()
             answered, refused_ns = self._heard(player, shift_ns, reference.ticks_ns)
-        played = played_arrivals(content, first, self.lead_ns)
         return judge_replay(
-            bag, self.policy, content, played, answered, refused_ns, report, allowed
+            bag, self.policy, content, played, answered, refused_ns, report, late_ms, allowed
         )
 
-    def _messages(self, first: Mapping[str, int]) -> list[Message]:
-        """Return what is played: nothing older than what the first tick uses."""
-        messages = []
-        wanted = [topics.CAMERA_INFO, *_STREAM_OF]
-        for topic, received_ns, cdr in self.bag.serialized(wanted):
-            message = Message(received_ns, topic, cdr)
-            stream = _STREAM_OF.get(topic)
-            if stream is None or header_stamp_ns(cdr) >= first[stream]:
-                messages.append(message)
-        return messages
+    def _messages(self, played: Sequence[Arrival]) -> list[Message]:
+        """Return what is sent, in order: the samples, and camera_info as it was received."""
+        messages, samples = [], {}
+        for topic, received_ns, cdr in self.bag.serialized([topics.CAMERA_INFO, *_STREAM_OF]):
+            if topic == topics.CAMERA_INFO:
+                messages.append(Message(received_ns - self.lead_ns, topic, cdr))
+            else:
+                samples[topic, header_stamp_ns(cdr)] = cdr
+        for due_ns, stream, stamp in played:
+            topic = topics.STREAMS[stream]
+            messages.append(Message(due_ns, topic, samples[topic, stamp]))
+        return sorted(messages, key=lambda message: message.due_ns)
 
     def _play(
         self, player: BagPlayer, node: PolicyProcess, messages: list[Message], first_ns: int
-    ) -> int:
-        """Play; return the shift [ns] from the bag's time to that of the run."""
-        tick_ns = self.policy.contract.tick_ns
+    ) -> tuple[int, float]:
+        """Play; return the shift [ns] from the bag's time to the run's, and the lateness [ms]."""
 
         def ready() -> bool:
             node.check()
             return player.connected()
 
         player.wait("the policy node", ready, _READY_S)
-        player.trigger(topics.POLICY_START)
-        phase_ns = self._phase(player, node, messages)
-        before_first_ns = first_ns - messages[0].received_ns + self.lead_ns
-        earliest_ns = time.time_ns() + _QUIET_NS + before_first_ns
-        periods = -((phase_ns - earliest_ns) // tick_ns)
-        shift_ns = phase_ns + periods * tick_ns - first_ns - _AFTER_NS
-        early_ns = shift_ns - self.lead_ns
-        player.play(
-            (each.received_ns + early_ns, each.topic, partial(restamped, each.cdr, shift_ns))
-            for each in messages
-        )
-        time.sleep(_SETTLE_S)
+        with scheduled(Priority.CAMERA):  # as the devices that it stands in for
+            player.trigger(topics.POLICY_START)
+            phase_ns = self._phase(player, node, messages)
+            shift_ns = self._shift(phase_ns, first_ns - messages[0].due_ns, first_ns)
+            late_ms = player.play(
+                (each.due_ns + shift_ns, each.topic, partial(restamped, each.cdr, shift_ns))
+                for each in messages
+            )
+            time.sleep(_SETTLE_S)
         node.check()
-        return shift_ns
+        return shift_ns, late_ms
+
+    def _shift(self, phase_ns: int, before_ns: int, first_ns: int) -> int:
+        """Return the shift [ns] that puts the tick at `first_ns` of the bag on one of the node's.
+
+        The first message, due `before_ns` earlier, is sent after a pause in which the node forgets.
+        """
+        tick_ns = self.policy.contract.tick_ns
+        earliest_ns = time.time_ns() + _QUIET_NS + before_ns
+        periods = -((phase_ns - earliest_ns) // tick_ns)
+        return phase_ns + periods * tick_ns - first_ns - _AFTER_NS
 
     def _phase(self, player: BagPlayer, node: PolicyProcess, messages: list[Message]) -> int:
         """Return the time [ns] of one of the node's ticks, found with streams that stand still."""

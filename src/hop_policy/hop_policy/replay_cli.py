@@ -106,6 +106,7 @@ def _figures(verdict: Verdict, joint_names: tuple[str, ...]) -> dict[str, object
         if recorded is None
         else dict(zip(joint_names, recorded.tolist(), strict=True)),
         "node": dict(verdict.node),
+        "player_late_ms": round(verdict.player_late_ms, 2),
         "problem": verdict.problem,
     }
 
@@ -122,6 +123,7 @@ def _show(verdict: Verdict, joint_names: tuple[str, ...]) -> None:
         "with just the recorded samples": "-"
         if verdict.as_recorded is None
         else verdict.as_recorded,
+        "latest message of the player, late by \\[ms]": f"{verdict.player_late_ms:.1f}",
         "node: tick to target, 99 % \\[ms]": verdict.node["tick_to_target_p99_ms"],
     }
     table = Table("replay", "")

@@ -20,6 +20,9 @@ from hop_policy.observation import Observation
 from hop_policy.streams import stream_rules
 from hop_policy.tick_replay import HISTORY_GAP_NS, Arrival, TickChoices, replay_rule
 
+_TOO_LATE_NS = 5_000_000
+"""After a tick: the node, punctual to a millisecond or two, has it behind it."""
+
 
 @dataclass(frozen=True)
 class NodeTick:
@@ -66,6 +69,7 @@ class Verdict:
         recorded_rad: (23,) mean difference from the recorded targets.
         recorded: which targets those are.
         node: the node's own cadence report.
+        player_late_ms: how late the latest message was sent, which is this machine's doing.
         allowed: what may differ.
     """
 
@@ -80,6 +84,7 @@ class Verdict:
     recorded_rad: np.ndarray | None
     recorded: str
     node: Mapping[str, Any]
+    player_late_ms: float
     allowed: Allowed
 
     @property
@@ -119,17 +124,32 @@ def reference_ticks(bag: EpisodeBag, contract: PolicyContract, content: BagConte
     return choices
 
 
-def played_arrivals(content: BagContent, first: Mapping[str, int], lead_ns: int) -> list[Arrival]:
-    """Return the messages that are played, each `lead_ns` earlier than it was received.
+def played_arrivals(
+    content: BagContent, contract: PolicyContract, reference: TickChoices, lead_ns: int
+) -> list[Arrival]:
+    """Return when each sample is sent to the node, in the bag's time and in that order.
 
-    None is older than what the `first` tick uses, so that no earlier tick can be answered and the
-    node's history begins where the recording's does.
+    That is `lead_ns` before it was received; but what the recorder received late may have reached
+    the recorded node in time, or the other way round. So a sample that a tick of `reference` used
+    is sent before that tick, and one that it would have used but did not, after it. None is older
+    than what the first tick uses, so that no earlier tick can be answered and the node's history
+    begins where the recording's does.
     """
-    return [
-        (received_ns - lead_ns, stream, stamp)
-        for received_ns, stream, stamp in content.arrivals
-        if stamp >= first[stream]
-    ]
+    ticks = np.array(reference.ticks_ns, dtype=np.int64)
+    played: list[Arrival] = []
+    for stream, rule in stream_rules(contract).items():
+        used = np.maximum.accumulate([stamps[stream] for stamps in reference.stamps])
+        for received_ns, name, stamp in content.arrivals:
+            if name != stream or stamp < used[0]:
+                continue
+            due_ns, user = received_ns, int(np.searchsorted(used, stamp))
+            if user < len(ticks):
+                due_ns = min(due_ns, int(ticks[user]))
+            due_ns -= lead_ns
+            if user > 0 and stamp <= ticks[user - 1] - rule.lag_ns:  # it came too late for that one
+                due_ns = max(due_ns, int(ticks[user - 1]) + _TOO_LATE_NS)
+            played.append((due_ns, stream, stamp))
+    return sorted(played)
 
 
 def judge_replay(
@@ -140,6 +160,7 @@ def judge_replay(
     answered: Sequence[NodeTick],
     refused_ns: Sequence[int],
     node: Mapping[str, Any],
+    player_late_ms: float,
     allowed: Allowed,
 ) -> Verdict:
     """Return how the node's run compares.
@@ -152,6 +173,7 @@ def judge_replay(
         answered: its ticks, in order.
         refused_ns: ticks of the recording at which the node said that it refused.
         node: its cadence report.
+        player_late_ms: how late the latest message was sent.
         allowed: what may differ.
     """
     contract = policy.contract
@@ -188,6 +210,7 @@ def judge_replay(
         recorded_rad=np.mean(differences, axis=0) if differences else None,
         recorded=what,
         node=node,
+        player_late_ms=player_late_ms,
         allowed=allowed,
     )
 

@@ -20,11 +20,13 @@ from hop_core.embodiment import JOINT_NAMES
 from hop_core.errors import BagError, CheckpointError, ConfigError, DeviceError, HopError
 from hop_policy import checkpoint as ck
 from hop_policy import messages, replay_cli
-from hop_policy.bag_decode import observations_at, read_content
+from hop_policy.bag_decode import BagContent, observations_at, read_content
 from hop_policy.bag_reader import EpisodeBag, open_episode
 from hop_policy.contract import PolicyContract, load_contract
+from hop_policy.decode import JointReader
 from hop_policy.encoders import EncoderConfig
 from hop_policy.inference import Policy
+from hop_policy.label_rule import TargetTimeline
 from hop_policy.model import PolicyConfig, PolicyModel
 from hop_policy.observation import Observation
 from hop_policy.policy_process import loopback, own_domain
@@ -36,6 +38,7 @@ from hop_policy.replay_verdict import (
     played_arrivals,
     reference_ticks,
 )
+from hop_policy.tick_replay import TickChoices
 
 MS = 1_000_000
 SMALL = PolicyConfig(layers=1, width=32, heads=2, context=4, encoder=EncoderConfig())
@@ -75,7 +78,7 @@ class Node:
         contract = self.policy.contract
         self.content = read_content(bag, contract)
         self.choices = reference_ticks(bag, contract, self.content)
-        self.played = played_arrivals(self.content, self.choices.stamps[0], 0)
+        self.played = played_arrivals(self.content, contract, self.choices, 0)
         seen = observations_at(bag, contract, self.content, self.choices.stamps)
         self.ticks = []
         for row, stamps in enumerate(self.choices.stamps):
@@ -92,6 +95,7 @@ class Node:
             self.ticks,
             refused or [],
             {},
+            0.0,
             replace(Allowed(), **allowed),
         )
 
@@ -105,6 +109,48 @@ def test_a_node_that_does_what_the_recording_says_passes(bag: EpisodeBag, checkp
     assert verdict.recorded_rad.max() == 0.0
     assert verdict.recorded == "the recorded policy's targets"
     assert verdict.problem == ""
+
+
+def test_samples_are_sent_when_the_recorded_node_had_them_not_when_the_recorder_had() -> None:
+    """Ticks at 0.1 and 0.15 s. The recorder had the first image late; the node the second one."""
+    tick, depth, spare = 100 * MS, 60 * MS, 10 * MS
+    used = {"depth": depth, "arm": tick - spare, "hand": tick - spare}
+    later = used | {"arm": tick + 40 * MS, "hand": tick + 40 * MS}
+    reference = TickChoices([tick, tick + 50 * MS], [used, later])
+    arrivals = [
+        (tick - 9 * MS, "arm", tick - spare),
+        (tick - 9 * MS, "hand", tick - spare),
+        (tick + 41 * MS, "arm", tick + 40 * MS),
+        (tick + 41 * MS, "hand", tick + 40 * MS),
+        (tick + 45 * MS, "depth", depth + 33 * MS),  # before the second tick, which did not have it
+        (tick + 900 * MS, "depth", depth),
+        (tick + 901 * MS, "depth", depth - 33 * MS),  # older than what the first tick used
+    ]
+    content = BagContent(TargetTimeline(JointReader(JOINT_NAMES)), arrivals, {}, [])
+    played = played_arrivals(content, load_contract(), reference, 20 * MS)
+    assert {(stream, stamp): due for due, stream, stamp in played} == {
+        ("arm", tick - spare): tick - 29 * MS,
+        ("hand", tick - spare): tick - 29 * MS,
+        ("depth", depth): tick - 20 * MS,
+        ("arm", tick + 40 * MS): tick + 21 * MS,
+        ("hand", tick + 40 * MS): tick + 21 * MS,
+        ("depth", depth + 33 * MS): tick + 55 * MS,
+    }
+
+
+def test_a_recorder_that_was_late_does_not_matter(
+    tmp_path: Path, checkpoint: Path, toy_stream
+) -> None:
+    contract, toy = load_contract(), toy_stream()
+    live = toy.run_live(contract)
+    toy.events = [
+        (received + 700 * MS * (topic == topics.DEPTH), topic, message)
+        for received, topic, message in toy.events
+    ]
+    path = toy.record(tmp_path / "late", live, contract_hash=contract.hash)
+    verdict = Node(open_episode(path), checkpoint).judge()
+    assert (verdict.other_ticks, verdict.as_recorded, verdict.problem) == (0, 20, "")
+    assert verdict.recorded_rad is None  # its targets were not recorded
 
 
 def test_ticks_left_out_are_missed_or_refused(bag: EpisodeBag, checkpoint: Path) -> None:
