@@ -7,7 +7,7 @@ import torch
 from pydantic import ValidationError
 
 from hop_policy.contract import PolicyContract, VisionKind
-from hop_policy.encoders import EncoderConfig
+from hop_policy.encoders import EncoderConfig, PointNetEncoder
 from hop_policy.model import PolicyConfig, PolicyModel, parameter_count
 
 TOY = PolicyConfig(
@@ -94,3 +94,26 @@ def test_every_read_out_learns_from_depth(read_out: str) -> None:
 def test_heads_must_divide_width() -> None:
     with pytest.raises(ValidationError, match="multiple of heads"):
         PolicyConfig(width=30, heads=4)
+
+
+@pytest.mark.parametrize("same", [False, True])
+def test_a_cloud_is_learnt_from_through_its_critical_points_alone(same: bool) -> None:
+    """Tokens and gradients are those of all points; also where all points are one."""
+    encoder = PointNetEncoder(PolicyContract(vision="point_cloud"), EncoderConfig(), 32)
+    clouds = torch.randn(5, 100, 3, generator=torch.Generator().manual_seed(0))
+    clouds = clouds[:, :1].expand(5, 100, 3) if same else clouds
+    weight = torch.randn(5, 32, generator=torch.Generator().manual_seed(1))
+    rows: list[int] = []
+    encoder.points.register_forward_hook(
+        lambda _module, inputs, _out: rows.append(inputs[0].numel())
+    )
+    grown = []
+    for training in (True, False):
+        encoder.train(training).zero_grad()
+        token = encoder(clouds)
+        (token * weight).sum().backward()
+        grown.append([token.detach(), *(p.grad.clone() for p in encoder.parameters())])
+    for ours, theirs in zip(*grown, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
+    assert rows[0] == rows[2] == clouds.numel()
+    assert rows[1] < 0.4 * rows[0]  # the one that a gradient goes back through
