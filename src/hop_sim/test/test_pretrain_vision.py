@@ -49,8 +49,8 @@ TINY = TrainConfig(
 )
 SMALL = [
     "--kept=any", "--max-steps=2", "--set", "model.context=8", "model.layers=1", "model.width=16",
-    "model.heads=2", "segments=4", "windows=3", "max_minutes=null", "max_val_episodes=4", "validate_every=2",
-    "device=cpu", "val_fraction=0.5",
+    "model.heads=2", "segments=4", "windows=3", "max_minutes=null", "max_val_episodes=4",
+    "validate_every=2", "device=cpu", "val_fraction=0.5",
 ]  # fmt: skip
 
 
