@@ -47,6 +47,34 @@ class ForeignVision:
         return self._vision(self._rows[index].long())
 
 
+def hidden(
+    objects: Literal["masked", "shuffled"],
+    vision: FrameRows,
+    contract: PolicyContract,
+    lengths: np.ndarray,
+    groups: np.ndarray,
+    seed: int,
+    device: torch.device,
+) -> FrameRows:
+    """Returns what is seen by a control in place of `vision`.
+
+    Args:
+        objects: which control.
+        vision: of all frames.
+        contract: what the policy sees.
+        lengths: (M,) frames of each trajectory, which lie end to end.
+        groups: (M,) track group of each.
+        seed: of the draw of other trajectories.
+        device: where the columns are.
+
+    Raises:
+        TrajectoryError: see `foreign_rows`.
+    """
+    if objects == "masked":
+        return MaskedVision(contract, device)
+    return ForeignVision(vision, foreign_rows(lengths, groups, seed), device)
+
+
 def foreign_rows(lengths: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarray:
     """Returns for each frame (N,) the row of a frame of a trajectory of another group.
 

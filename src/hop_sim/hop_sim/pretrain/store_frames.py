@@ -19,7 +19,7 @@ from hop_policy.frame_rows import FrameRows, Int16Rows
 from hop_policy.frame_store import FrameStore
 from hop_policy.observation import JointScaling
 from hop_sim.pretrain.depth_images import DepthImages
-from hop_sim.pretrain.hidden_objects import ForeignVision, MaskedVision, Objects, foreign_rows
+from hop_sim.pretrain.hidden_objects import Objects, hidden
 from hop_sim.pretrain.posed_clouds import PosedClouds
 from hop_sim.pretrain.selection import Part
 from hop_sim.trajectories.store import TrajectoryStore
@@ -100,12 +100,12 @@ def load_frames(
         at = rows.stop
         read(part.track.info.name)
     all_lengths = np.concatenate(lengths)
-    seen: FrameRows = vision
-    if objects == "masked":
-        seen = MaskedVision(contract, device)
-    elif objects == "shuffled":
-        groups = np.repeat([part.track.info.group for part in parts], [len(part) for part in parts])
-        seen = ForeignVision(vision, foreign_rows(all_lengths, groups, seed), device)
+    groups = np.repeat([part.track.info.group for part in parts], [len(part) for part in parts])
+    seen = (
+        vision
+        if objects == "shown"
+        else hidden(objects, vision, contract, all_lengths, groups, seed, device)
+    )
     return FrameStore(
         all_lengths,
         Int16Rows(proprio, -SCALE, SCALE),
