@@ -313,7 +313,8 @@ def test_an_interrupted_replay_takes_its_node_along(replaying: subprocess.Popen[
     _, complaints = replaying.communicate(timeout=60)
     assert replaying.returncode != 0
     assert "Traceback" not in complaints
-    assert psutil.wait_procs(nodes, timeout=10)[1] == []
+    # A signal in the midst of the start leaves the node to notice by itself, once it has loaded.
+    assert psutil.wait_procs(nodes, timeout=90)[1] == []
 
 
 @pytest.mark.ros
