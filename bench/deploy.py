@@ -31,7 +31,7 @@ from hop_core.rate import DeadlineLoop
 from hop_core.realtime import Priority, make_ordinary, schedule
 from hop_core.robot_config import load_robot
 from hop_policy.bag_reader import find_episodes, open_episode
-from hop_policy.shipped import shipped_policy
+from hop_policy.shipped import SHIPPED_TASK, shipped_policy
 from hop_sim.live_figures import ARM, HAND, figure, rates_between
 from hop_sim.live_launch import LiveLaunch
 from hop_sim.live_runner import LiveRunner, PolicyPerformer
@@ -69,7 +69,7 @@ def main() -> int:
 def measure(seconds: float, resolution: str, policy: str | None, folder: Path) -> dict[str, object]:
     """Return the figures of `seconds` of the running graph."""
     config_dir = configuration(folder / "config", folder / "demos", resolution)
-    cell = CellSpec("grasp_lift", config_dir=str(config_dir))
+    cell = CellSpec(SHIPPED_TASK, config_dir=str(config_dir))
     checkpoint = policy or str(shipped_policy(cell.task).resolve())
     twin = load_robot("twin", config_dir).twin
     if twin is None:

@@ -18,9 +18,8 @@ from hop_core.health import DoctorContext, Finding, Health
 from hop_policy.checkpoint_files import CONFIG, METRICS, WEIGHTS
 from hop_policy.contract import PolicyContract, load_contract
 from hop_policy.recorder_config import RecorderConfig
-from hop_policy.shipped import shipped_policy
+from hop_policy.shipped import SHIPPED_TASK, shipped_policy
 
-SHIPPED_TASK = "grasp_lift"
 _MB = 1 << 20
 _ROOMY = 10  # times min_free_mb: room for a day of recording
 _MEND = "mend that file, or pass --config-dir"

@@ -8,6 +8,8 @@ from pathlib import Path
 from hop_core.errors import CheckpointError
 
 FOLDER = "checkpoints"
+SHIPPED_TASK = "grasp_lift_can"
+"""The task that is meant where none is named: a policy is shipped for it."""
 
 
 def shipped_policy(task: str) -> Path:

@@ -9,7 +9,7 @@ from hop_core.health import DoctorContext, Health
 from hop_core.robot_config import load_robot
 from hop_policy import doctor
 from hop_policy.contract import load_contract
-from hop_policy.shipped import FOLDER
+from hop_policy.shipped import FOLDER, SHIPPED_TASK
 
 CONFIG = Path(__file__).parents[3] / "config"
 TWIN = DoctorContext("twin", CONFIG, load_robot("twin", CONFIG))
@@ -18,7 +18,7 @@ TWIN = DoctorContext("twin", CONFIG, load_robot("twin", CONFIG))
 @pytest.fixture
 def shipped(tmp_path, monkeypatch):
     """A complete checkpoint for this contract, installed; its folder."""
-    folder = tmp_path / "share" / "hop_policy" / FOLDER / doctor.SHIPPED_TASK
+    folder = tmp_path / "share" / "hop_policy" / FOLDER / SHIPPED_TASK
     folder.mkdir(parents=True)
     for name in ("model.safetensors", "metrics.json"):
         (folder / name).write_text("")

@@ -11,6 +11,7 @@ import tyro
 from hop_core.config import config_path, load_config
 from hop_core.errors import ConfigError
 from hop_policy.recorder_config import RecorderConfig
+from hop_policy.shipped import SHIPPED_TASK
 from hop_sim.collect import Collection, collect, missing_seeds
 from hop_sim.collect_live import collect_live
 from hop_sim.episode_progress import watched
@@ -29,7 +30,7 @@ class Arguments:
 
     expert: bool = False
     """Let the scripted expert demonstrate; today the only demonstrator."""
-    task: str = "grasp_lift"
+    task: str = SHIPPED_TASK
     """Task to demonstrate."""
     count: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 50
     """Episodes to attempt."""

@@ -14,7 +14,7 @@ from rich.console import Console
 from hop_core.errors import ConfigError
 from hop_policy import open_loop_cli
 from hop_policy.checkpoint_files import LAST_WEIGHTS, WEIGHTS
-from hop_policy.shipped import has_shipped_policy, shipped_policy
+from hop_policy.shipped import SHIPPED_TASK, has_shipped_policy, shipped_policy
 from hop_sim.contenders import Contender, parse_contenders
 from hop_sim.eval_run import EvalRun
 from hop_sim.evaluate import ControlName
@@ -38,7 +38,7 @@ class Arguments:
     --help" tells its options.
     """
 
-    task: str = "grasp_lift"
+    task: str = SHIPPED_TASK
     """Task."""
     policy: tuple[str, ...] = ()
     """Checkpoints, DIRECTORY or ARM=DIRECTORY; default: the one that is shipped for the task. Where

@@ -13,6 +13,7 @@ import tyro
 from hop_core.errors import HopError, TwinError
 from hop_core.realtime import Priority, schedule
 from hop_core.robot_config import RobotConfig, load_robot
+from hop_policy.shipped import SHIPPED_TASK
 from hop_sim.twin import Twin, run_until_signal
 from hop_sim.twin_client import TwinClient
 
@@ -51,7 +52,7 @@ class Run:
     """Run the twin in real time until Ctrl-C."""
 
     where: tyro.conf.OmitArgPrefixes[_Where]
-    task: str = "grasp_lift"
+    task: str = SHIPPED_TASK
     """Task whose scene is simulated."""
     seed: int = 0
     """Seed of the first episode."""

@@ -24,8 +24,8 @@ from hop_sim.statistics import success_rate
 
 @pytest.fixture(scope="module")
 def twin() -> LockStep:
-    assert config_path("tasks/grasp_lift.yaml").is_file()
-    return CellSpec("grasp_lift").build()
+    assert config_path("tasks/grasp_lift_can.yaml").is_file()
+    return CellSpec("grasp_lift_can").build()
 
 
 def test_the_expert_lifts(twin: LockStep) -> None:

@@ -10,6 +10,7 @@ from hop_sim.experts.grasp_pour import PourExpert
 
 EXPERTS: dict[str, type[Expert]] = {
     "grasp_lift": LiftExpert,
+    "grasp_lift_can": LiftExpert,
     "grasp_drop": DropExpert,
     "grasp_pour": PourExpert,
 }

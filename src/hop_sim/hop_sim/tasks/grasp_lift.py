@@ -22,9 +22,9 @@ from hop_sim.tasks.task import Monitor, Task, TaskConfig
 
 
 class GraspLiftConfig(TaskConfig):
-    """The task's numbers; see `config/tasks/grasp_lift.yaml` for their meaning and units."""
+    """The task's numbers; see `config/tasks/grasp_lift*.yaml` for their meaning and units."""
 
-    task: Literal["grasp_lift"]
+    task: Literal["grasp_lift", "grasp_lift_can"]
     lift_height_m: float = Field(gt=0.0)
     objects_in_use: tuple[str, ...] = Field(min_length=1)
 

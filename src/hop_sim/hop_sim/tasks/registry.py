@@ -16,6 +16,7 @@ from hop_sim.tasks.task import Task, TaskConfig
 
 TASKS: dict[str, tuple[Callable[[Any, TableConfig], Task], type[TaskConfig]]] = {
     "grasp_lift": (GraspLift, GraspLiftConfig),
+    "grasp_lift_can": (GraspLift, GraspLiftConfig),
     "grasp_drop": (GraspDrop, GraspDropConfig),
     "grasp_pour": (GraspPour, GraspPourConfig),
 }
