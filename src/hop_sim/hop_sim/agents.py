@@ -121,13 +121,15 @@ class ZeroAgent:
 class ExpertAgent:
     """The scripted expert; it alone sees the true poses."""
 
-    def __init__(self, tick_s: float) -> None:
-        """Give one target every `tick_s` [s]."""
+    def __init__(self, tick_s: float, takes_as: str | None = None) -> None:
+        """Give one target every `tick_s` [s]; `takes_as` is that of `Expert`."""
         self._tick_s = tick_s
+        self._takes_as = takes_as
 
     def reset(self, twin: LockStep, seed: int) -> None:
         """Take the task's expert and draw the style of the episode from its seed."""
-        self._expert = expert_class(twin.task.config.task).of_episode(seed, self._tick_s)
+        expert = expert_class(twin.task.config.task)
+        self._expert = expert.of_episode(seed, self._tick_s, self._takes_as)
         self._expert.reset(twin.joints())
 
     def act(self, twin: LockStep) -> np.ndarray:

@@ -11,10 +11,9 @@ _ASIDE_M = 0.02  # half-width of how far beside the bowl's axis the first way en
 
 
 class BowlExpert(Expert):
-    """Carries at its own pace, ends a little aside, pauses and corrects; it tries again."""
+    """Carries, ends a little aside, pauses and corrects; it tries again."""
 
     def _draw_more(self, rng: np.random.Generator) -> None:
-        self._carry_m_s = rng.uniform(0.15, 0.25)
         self._pause_s = rng.uniform(0.0, 0.3)
         self._aside_m = np.array([*rng.uniform(-_ASIDE_M, _ASIDE_M, 2), 0.0])
 

@@ -69,25 +69,35 @@ class Expert(ABC):
     """Gives one target a tick; `reset` it at the start of an episode.
 
     Attributes:
-        grasp: how it takes the object.
+        grasps: how it takes each object, by name.
+        grasp: how it takes the object in play; known from the first target on.
         lift_m: height to which it lifts.
         style: of the episode under way.
     """
 
-    grasp: ClassVar[Grasp]
+    grasps: ClassVar[dict[str, Grasp]]
     lift_m: ClassVar[float] = 0.18
 
-    def __init__(self, rng: np.random.Generator, tick_s: float) -> None:
-        """Draw this expert's episodes from `rng`; `tick_s` is the time between targets [s]."""
+    def __init__(
+        self, rng: np.random.Generator, tick_s: float, takes_as: str | None = None
+    ) -> None:
+        """Draw this expert's episodes.
+
+        Args:
+            rng: source of the styles.
+            tick_s: time between targets [s].
+            takes_as: name of an object; whatever is in play is taken as that one is.
+        """
         self._rng = rng
         self._tick_s = tick_s
+        self._takes_as = takes_as
         self._kinematics = Kinematics()
         self.style = Style.sample(rng)
 
     @classmethod
-    def of_episode(cls, seed: int, tick_s: float) -> Self:
+    def of_episode(cls, seed: int, tick_s: float, takes_as: str | None = None) -> Self:
         """Return the expert whose style is that of the episode `seed`, live and in lock-step."""
-        return cls(np.random.default_rng([seed, _STYLE_STREAM]), tick_s)
+        return cls(np.random.default_rng([seed, _STYLE_STREAM]), tick_s, takes_as)
 
     def reset(self, q: np.ndarray) -> None:
         """Start an episode at joint angles `q` (23,) [rad], in a new style; a fist opens first."""
@@ -95,12 +105,15 @@ class Expert(ABC):
         self._q = np.array(q, dtype=np.float64)
         self._time_s = 0.0
         self._wobble = self._rng.uniform(0.0, 2.0 * np.pi, (2, 3))
+        self._carry_m_s = self._rng.uniform(0.15, 0.25)
         self._draw_more(self._rng)
-        is_fist = np.allclose(self._q[HAND], self.grasp.fist, atol=_FIST_RAD)
-        self._begin(self._release if is_fist else self._approach, delay_s=self.style.start_s)
+        self._turn_rad = 0.0
+        self._started = False
 
     def act(self, view: SceneView) -> np.ndarray:
         """Return the next target (23,) [rad] for what is in play."""
+        if not self._started:
+            self._start_with(view)
         self._time_s += self._tick_s
         self._phase_s += self._tick_s
         if self._phase_s > 0.0:
@@ -114,21 +127,29 @@ class Expert(ABC):
     def _after_lift(self, view: SceneView) -> None:
         """The first phase with the object up."""
 
+    def _start_with(self, view: SceneView) -> None:
+        """Begin the episode with what is in play; a hand that closed on air opens first."""
+        self._started = True
+        self.grasp = self.grasps[self._takes_as or view.object_name]
+        is_fist = np.allclose(self._q[HAND], self.grasp.fist, atol=_FIST_RAD)
+        self._begin(self._release if is_fist else self._approach, delay_s=self.style.start_s)
+
     def _begin(self, phase: Callable[[SceneView], None], delay_s: float = 0.0) -> None:
         """Let `phase` act from the next tick on, or `delay_s` later."""
         self._phase = phase
         self._phase_s = -delay_s
+        self._turns = phase == self._approach
         self._start = self.grasp.point(self._q, self._kinematics)
         self._start_rotation = self._kinematics.site_pose(self._q, "palm")[:3, :3]
         self._start_hand = self._q[HAND].copy()
 
     def _grip(self, view: SceneView) -> np.ndarray:
         """Return where the object is gripped (3,) [m], taken to be upright."""
-        return np.asarray(view.T_base_object[:3, 3] + self.grasp.grip_m)
+        return self.grasp.grip(view.T_base_object[:3, 3], self._turn_rad)
 
     def _palm(self, view: SceneView) -> np.ndarray:
         """Return R_base_palm (3, 3) of the grasp."""
-        return self.grasp.rotation(self.style.yaw_rad, self.style.tilt_rad)
+        return self.grasp.rotation(self._turn_rad + self.style.yaw_rad, self.style.tilt_rad)
 
     def _is_lost(self, view: SceneView) -> bool:
         """Return whether the object has slipped out of the hand."""
@@ -137,11 +158,34 @@ class Expert(ABC):
 
     def _approach(self, view: SceneView) -> None:
         """Turn in along the palm's normal, opening the hand, and close at the grip."""
+        self._look(view)
         rotation, grip = self._palm(view), self._grip(view)
+        if self.grasp.halts:
+            self._go_before(grip, rotation)
+            return
         before_m = float(np.clip((grip - self._start) @ rotation[:, 0], 0.0, self.grasp.before_m))
         turn = grip - before_m * rotation[:, 0]
         length = float(np.linalg.norm(turn - self._start)) + before_m
         if self._curve(turn, grip, rotation, length):
+            self._begin(self._close)
+
+    def _look(self, view: SceneView) -> None:
+        """Choose, once an approach, how palm and grip turn with the object."""
+        if self._turns:
+            x_axis = view.T_base_object[:2, 0]
+            self._turn_rad = self.grasp.turn_with(float(np.arctan2(x_axis[1], x_axis[0])))
+            self._turns = False
+
+    def _go_before(self, grip: np.ndarray, rotation: np.ndarray) -> None:
+        """Go down before the object, the palm turned already: it must not sweep the object."""
+        before = grip - self.grasp.before_m * rotation[:, 0]
+        turn = np.array([before[0], before[1], max(self._start[2], before[2])])
+        length = float(np.linalg.norm(turn - self._start) + np.linalg.norm(turn - before))
+        if self._curve(turn, before, rotation, length):
+            self._begin(self._come_in)
+
+    def _come_in(self, view: SceneView) -> None:
+        if self._carry(self._grip(view), self._palm(view), self._carry_m_s):
             self._begin(self._close)
 
     def _curve(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +11,18 @@ from hop_core.embodiment import ARM, load_embodiment
 from hop_core.ik import solve_palm
 from hop_core.kinematics import Kinematics
 from hop_sim.experts.motion import palm_rotation, turn_about
+
+UP = np.array([0.0, 0.0, 1.0])
+
+
+def stay(_yaw_rad: float) -> float:
+    """Return no turn: the object is round."""
+    return 0.0
+
+
+def quarter(yaw_rad: float) -> float:
+    """Return the least turn toward a side of an object with four equal sides."""
+    return float(yaw_rad - np.pi / 2 * np.round(yaw_rad / (np.pi / 2)))
 
 
 @dataclass(frozen=True)
@@ -21,9 +34,13 @@ class Grasp:
         fist: (16,) where the fingers stop each other when they close on air [rad].
         yaw_rad, tilt_rad: of the palm, as `palm_rotation` takes them.
         point_m: (3,) of the palm frame; the object's grip comes here.
-        grip_m: (3,) from the object's origin to where it is gripped, in the object's frame.
+        grip_m: (3,) from the object's origin to where it is gripped; x along the fingers, z up.
         before_m: at most so far before the grip, along the palm's normal, an approach turns in.
         roll_rad: of the palm about the fingers; at pi/2 its normal is horizontal.
+        halts: whether the hand halts where it turns in, open and turned, before it comes in.
+        turn: by what palm and grip turn about the vertical [rad], given the object's yaw, -pi to pi
+            from the palm's.
+        shaped: least share of the way to `open` at which a hand is near the object.
     """
 
     open: np.ndarray
@@ -35,11 +52,23 @@ class Grasp:
     grip_m: np.ndarray
     before_m: float
     roll_rad: float = 0.0
+    halts: bool = False
+    turn: Callable[[float], float] = stay
+    shaped: float = 0.3
+
+    def turn_with(self, yaw_rad: float) -> float:
+        """Return by what palm and grip turn about the vertical for an object at `yaw_rad`."""
+        from_palm = yaw_rad - self.yaw_rad
+        return self.turn(float(np.arctan2(np.sin(from_palm), np.cos(from_palm))))
+
+    def grip(self, foot_m: np.ndarray, turn_rad: float) -> np.ndarray:
+        """Return where an upright object at `foot_m` (3,) is gripped (3,) [m]."""
+        return np.asarray(foot_m + turn_about(UP, self.yaw_rad + turn_rad) @ self.grip_m)
 
     def rotation(self, yaw_rad: float = 0.0, tilt_rad: float = 0.0) -> np.ndarray:
         """Return R_base_palm (3, 3), with these angles added to the palm's."""
         rotation = palm_rotation(self.yaw_rad + yaw_rad, self.tilt_rad + tilt_rad)
-        return np.asarray(rotation @ turn_about(np.array([0.0, 0.0, 1.0]), self.roll_rad))
+        return np.asarray(rotation @ turn_about(UP, self.roll_rad))
 
     def point(self, q: np.ndarray, kinematics: Kinematics) -> np.ndarray:
         """Return where the gripping point is at joint angles `q` (23,) [rad], (3,) [m]."""
@@ -84,7 +113,7 @@ POWER = Grasp(
 )
 """All fingers around something upright, from above and the side."""
 
-UNSTACK = replace(POWER, grip_m=np.array([0.0, 0.0, 0.025]))
+UNSTACK = replace(POWER, grip_m=np.array([0.0, 0.0, 0.025]), turn=quarter)
 """The same around a cube."""
 
 SIDE = replace(
@@ -94,5 +123,6 @@ SIDE = replace(
     point_m=np.array([0.066, -0.006, 0.022]),
     grip_m=np.array([0.0, 0.0, 0.065]),
     before_m=0.16,
+    halts=True,
 )
 """All fingers around something tall and upright, from behind it: nothing is above the palm."""

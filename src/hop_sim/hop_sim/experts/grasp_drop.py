@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from hop_sim.experts.bowl_expert import BowlExpert
@@ -20,16 +22,8 @@ _OPEN_S = 0.5
 class DropExpert(BowlExpert):
     """Unstacks; it tries again when the cube slipped or missed the bowl."""
 
-    grasp = UNSTACK
+    grasps: ClassVar = {"cube": UNSTACK}
     lift_m = 0.14
-
-    def _palm(self, view: SceneView) -> np.ndarray:
-        """Turn with the cube: a quarter turn makes no difference to it."""
-        x_axis = view.T_base_object[:2, 0]
-        yaw = np.arctan2(x_axis[1], x_axis[0])
-        quarter = np.pi / 2
-        yaw -= quarter * np.round(yaw / quarter)
-        return self.grasp.rotation(yaw + self.style.yaw_rad, self.style.tilt_rad)
 
     def _after_lift(self, view: SceneView) -> None:
         """Carry the cube over the bowl, a little aside; a cube that is not in the hand was lost."""

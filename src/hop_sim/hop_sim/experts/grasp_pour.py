@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -51,7 +52,7 @@ def _mouth(view: SceneView) -> np.ndarray:
 class PourExpert(BowlExpert):
     """Takes the bottle, carries it to the bowl and tilts; aims again until the mouth is right."""
 
-    grasp = SIDE
+    grasps: ClassVar = {"bottle": SIDE}
     lift_m = 0.08
 
     def _draw_more(self, rng: np.random.Generator) -> None:
@@ -63,19 +64,6 @@ class PourExpert(BowlExpert):
     def _begin(self, phase: Callable[[SceneView], None], delay_s: float = 0.0) -> None:
         super()._begin(phase, delay_s)
         self._lie: _Lie | None = None
-
-    def _approach(self, view: SceneView) -> None:
-        """Go down behind the bottle, the palm turned already: the thumb must not sweep its neck."""
-        rotation, grip = self._palm(view), self._grip(view)
-        before = grip - self.grasp.before_m * rotation[:, 0]
-        turn = np.array([before[0], before[1], max(self._start[2], before[2])])
-        length = float(np.linalg.norm(turn - self._start) + np.linalg.norm(turn - before))
-        if self._curve(turn, before, rotation, length):
-            self._begin(self._come_in)
-
-    def _come_in(self, view: SceneView) -> None:
-        if self._carry(self._grip(view), self._palm(view), self._carry_m_s):
-            self._begin(self._close)
 
     def _after_lift(self, view: SceneView) -> None:
         """Carry the bottle to the bowl, a little aside; one that is not in the hand was lost."""

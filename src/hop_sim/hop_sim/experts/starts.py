@@ -8,7 +8,6 @@ import numpy as np
 
 from hop_core.embodiment import ARM, HAND, load_embodiment
 from hop_core.kinematics import Kinematics
-from hop_sim.experts.expert import Expert
 from hop_sim.experts.grasp import Grasp
 from hop_sim.experts.registry import expert_class
 from hop_sim.tasks.start import TaskStart, draw_noise, draw_places
@@ -38,39 +37,44 @@ def demonstration_start(task: Task, rng: np.random.Generator, batch: int = 1) ->
     q = embodiment.home + noise
     kind = rng.random(batch)
     is_near, is_miss = kind < demo.near, kind >= 1.0 - demo.after_miss
+    grasps = [expert.grasps[task.choices[index]] for index in start.object_index]
+    turns_rad = [grasp.turn_with(yaw) for grasp, yaw in zip(grasps, start.yaw_rad, strict=True)]
     for i in np.flatnonzero(is_near):
-        q[i] = near_grasp(expert.grasp, start.position_m[i], rng)
+        q[i] = near_grasp(grasps[i], start.position_m[i], turns_rad[i], rng)
     elsewhere_m = draw_places(task.config.place, task.table, int(is_miss.sum()), rng)
     for i, foot_m in zip(np.flatnonzero(is_miss), elsewhere_m, strict=True):
-        q[i] = missed_grasp(expert, foot_m, rng)
+        raised_m = expert.lift_m * rng.uniform(0.8, 1.0)
+        q[i] = missed_grasp(grasps[i], foot_m, turns_rad[i], raised_m)
     placed = is_near | is_miss
     q[placed, HAND] += noise[placed, HAND]
     return replace(start, q=embodiment.clip(q))
 
 
-def near_grasp(grasp: Grasp, foot_m: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def near_grasp(
+    grasp: Grasp, foot_m: np.ndarray, turn_rad: float, rng: np.random.Generator
+) -> np.ndarray:
     """Return joint angles (23,) [rad] of an open hand before an object, and beside the way to it.
 
-    `foot_m` (3,) [m] is where the object stands.
+    `foot_m` (3,) [m] is where the object stands, `turn_rad` how the grasp turns with it.
     """
     before_m = rng.uniform(NEAR_BEFORE_M[0], NEAR_BEFORE_M[1])
     offset = np.array([-before_m, *rng.uniform(-1.0, 1.0, 2) * NEAR_BESIDE_M])
-    point_m = foot_m + grasp.grip_m + grasp.rotation() @ offset
-    return _posture(grasp, point_m, grasp.open * rng.uniform(0.3, 1.0))
+    point_m = grasp.grip(foot_m, turn_rad) + grasp.rotation(turn_rad) @ offset
+    return _posture(grasp, point_m, turn_rad, grasp.open * rng.uniform(grasp.shaped, 1.0))
 
 
-def missed_grasp(expert: type[Expert], foot_m: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return joint angles (23,) [rad] after grasp and lift where no object stood.
+def missed_grasp(grasp: Grasp, foot_m: np.ndarray, turn_rad: float, raised_m: float) -> np.ndarray:
+    """Return joint angles (23,) [rad] after grasp and lift by `raised_m` where no object stood.
 
     `foot_m` (3,) [m] is where the object was thought to stand.
     """
-    grasp = expert.grasp
-    up = np.array([0.0, 0.0, expert.lift_m])
-    return _posture(grasp, foot_m + grasp.grip_m + up * rng.uniform(0.8, 1.0), grasp.fist)
+    point_m = grasp.grip(foot_m, turn_rad) + np.array([0.0, 0.0, raised_m])
+    return _posture(grasp, point_m, turn_rad, grasp.fist)
 
 
-def _posture(grasp: Grasp, point_m: np.ndarray, hand: np.ndarray) -> np.ndarray:
+def _posture(grasp: Grasp, point_m: np.ndarray, turn_rad: float, hand: np.ndarray) -> np.ndarray:
     q = load_embodiment().home.copy()
-    q[ARM] = grasp.reach(point_m, grasp.rotation(), q, Kinematics(), iterations=_FAR_ITERATIONS)
+    rotation = grasp.rotation(turn_rad)
+    q[ARM] = grasp.reach(point_m, rotation, q, Kinematics(), iterations=_FAR_ITERATIONS)
     q[HAND] = hand
     return q

@@ -1,0 +1,70 @@
+"""How the expert of Grasp & Lift takes each of its four objects."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from hop_sim.experts.grasp import SIDE, Grasp, quarter
+
+HANDLE_CLEAR_RAD = np.radians(50.0)
+"""The fingers go to the rim at least so far from the handle."""
+
+
+def beside_handle(yaw_rad: float) -> float:
+    """Return the least turn that keeps the fingers off a handle at `yaw_rad` from the palm's."""
+    if abs(yaw_rad) >= HANDLE_CLEAR_RAD:
+        return 0.0
+    return float(yaw_rad - np.copysign(HANDLE_CLEAR_RAD, yaw_rad))
+
+
+AROUND = replace(
+    SIDE,
+    tilt_rad=np.radians(12.0),
+    grip_m=np.array([0.0, 0.0, 0.132]),
+)
+"""All fingers around something tall, so high that they pass above what is lower."""
+
+PINCH = Grasp(
+    open=np.array([*(0.0, 0.51, 0.77, 0.74) * 2, 0.0, -0.1, 0.0, 0.0, 1.39, 0.39, 0.45, 0.2]),
+    closed=np.array([*(0.0, 0.95, 1.07, 0.84) * 2, 0.0, -0.1, 0.0, 0.0, 1.39, 0.45, 0.99, 0.99]),
+    fist=np.array([*(0.0, 0.87, 1.01, 0.77) * 2, 0.0, 0.0, 0.0, 0.0, 1.39, 0.42, 0.87, 0.87]),
+    yaw_rad=np.radians(-60.0),  # where the arm reaches 45 degrees to either side with a flat palm
+    tilt_rad=np.radians(8.4),
+    point_m=np.array([0.094, 0.016, 0.017]),
+    grip_m=np.array([0.0, 0.0, 0.020]),
+    before_m=0.08,
+    halts=True,
+    turn=quarter,
+)
+"""Index and middle finger against the thumb, from above; the ring finger is out of the way."""
+
+RIM = Grasp(
+    open=np.array([*(0.0, 0.95, 0.45, 0.70) * 3, 1.30, 0.75, 0.0, 0.15]),
+    closed=np.array([*(0.0, 1.55, 1.00, 0.60) * 3, 1.39, 0.46, 0.95, 0.20]),
+    fist=np.array([*(0.0, 1.36, 0.90, 0.57) * 3, 1.35, 0.53, 0.66, 0.14]),
+    yaw_rad=np.radians(-60.0),
+    tilt_rad=np.radians(8.0),
+    point_m=np.array([0.098, 0.003, -0.030]),
+    grip_m=np.array([0.073, 0.0, 0.048]),
+    before_m=0.07,
+    halts=True,
+    turn=beside_handle,
+)
+"""The wall between the fingers outside and the thumb inside, from above."""
+
+EDGE = Grasp(
+    open=np.array([*(0.0, 1.30, 0.25, 0.20) * 3, 1.39, 0.30, -0.15, 0.0]),
+    closed=RIM.closed,
+    fist=np.array([*(0.0, 1.37, 0.89, 0.50) * 3, 1.37, 0.47, 0.67, 0.12]),
+    yaw_rad=np.radians(-135.0),  # from where robot and camera are
+    tilt_rad=np.radians(88.0),
+    point_m=np.array([0.100, 0.003, -0.030]),
+    grip_m=np.array([0.055, 0.0, 0.086]),
+    before_m=0.14,
+    halts=True,
+    turn=quarter,
+    shaped=0.95,
+)
+"""The fingers under a board, the thumb on it, from the side; outstretched they meet the table."""
