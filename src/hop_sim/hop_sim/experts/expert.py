@@ -16,8 +16,8 @@ import numpy as np
 
 from hop_core.embodiment import ARM, HAND
 from hop_core.kinematics import Kinematics
-from hop_sim.experts.grasp import Grasp
-from hop_sim.experts.motion import angle_between, between, smooth, trapezoid
+from hop_sim.experts.grasp import UP, Grasp
+from hop_sim.experts.motion import angle_between, between, smooth, trapezoid, turn_about
 from hop_sim.tasks.task import SceneView
 
 LOST_M = 0.08  # an object so far from the grip has slipped out of the hand
@@ -152,9 +152,11 @@ class Expert(ABC):
         return self.grasp.rotation(self._turn_rad + self.style.yaw_rad, self.style.tilt_rad)
 
     def _is_lost(self, view: SceneView) -> bool:
-        """Return whether the object has slipped out of the hand."""
+        """Return whether the object has slipped out of the hand, however it lies in it."""
         hand_m = self.grasp.point(self._q, self._kinematics)
-        return bool(np.linalg.norm(self._grip(view) - hand_m) > LOST_M)
+        pose = view.T_base_object
+        grip_m = pose[:3, 3] + pose[:3, :3] @ self._grip_in_object_m
+        return bool(np.linalg.norm(grip_m - hand_m) > LOST_M)
 
     def _approach(self, view: SceneView) -> None:
         """Turn in along the palm's normal, opening the hand, and close at the grip."""
@@ -172,9 +174,12 @@ class Expert(ABC):
     def _look(self, view: SceneView) -> None:
         """Choose, once an approach, how palm and grip turn with the object."""
         if self._turns:
-            x_axis = view.T_base_object[:2, 0]
-            self._turn_rad = self.grasp.turn_with(float(np.arctan2(x_axis[1], x_axis[0])))
             self._turns = False
+            x_axis = view.T_base_object[:2, 0]
+            yaw_rad = float(np.arctan2(x_axis[1], x_axis[0]))
+            self._turn_rad = self.grasp.turn_with(yaw_rad)
+            grip_m = self.grasp.grip(np.zeros(3), self._turn_rad)
+            self._grip_in_object_m = turn_about(UP, -yaw_rad) @ grip_m
 
     def _go_before(self, grip: np.ndarray, rotation: np.ndarray) -> None:
         """Go down before the object, the palm turned already: it must not sweep the object."""

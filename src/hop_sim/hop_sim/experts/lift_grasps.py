@@ -22,9 +22,9 @@ def beside_handle(yaw_rad: float) -> float:
 AROUND = replace(
     SIDE,
     tilt_rad=np.radians(12.0),
-    grip_m=np.array([0.0, 0.0, 0.132]),
+    grip_m=np.array([0.0, 0.0, 0.116]),
 )
-"""All fingers around something tall, so high that they pass above what is lower."""
+"""All fingers around something tall, high up: above most of what is lower."""
 
 PINCH = Grasp(
     open=np.array([*(0.0, 0.51, 0.77, 0.74) * 2, 0.0, -0.1, 0.0, 0.0, 1.39, 0.39, 0.45, 0.2]),
