@@ -96,6 +96,21 @@ def whole(made: Path) -> TrajectoryStore:
     return TrajectoryStore.open(made / "store")
 
 
+def test_another_track_of_the_same_name_is_no_track_that_was_there(
+    made, tracks, tmp_path, capsys
+) -> None:
+    store = shutil.copytree(made / "store", tmp_path / "store")
+    changed = load_track(tracks / f"{NAMES[0]}.json")
+    save_track(replace(changed, keypoints_m=changed.keypoints_m + 0.001), tracks)
+    content = TrajectoryStore.open(store).content
+    capsys.readouterr()
+    assert main([str(tracks), "-o", str(store), *RUN]) == 1
+    told = capsys.readouterr()
+    assert f"the store has another track of the name '{NAMES[0]}'" in told.err
+    assert "0 tracks retargeted, 1 were there, 1 failed" in told.out
+    assert TrajectoryStore.open(store).content == content
+
+
 def sound(path: Path) -> TrajectoryStore:
     """The store at `path`, after a check of everything in it."""
     store = TrajectoryStore.open(path)

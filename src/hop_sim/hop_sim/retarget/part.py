@@ -18,6 +18,8 @@ from hop_sim.trajectories.layout import CLOUD_POINTS
 from hop_sim.trajectories.track_result import ObjectModel, TrackInfo, TrackResult
 from hop_sim.trajectories.trajectory import Trajectory
 
+TRACK_DIGEST = "track_digest"
+"""Key of a track's provenance: what tells it from another one of the same name."""
 _CLOUD_SEED = 0  # every object has one canonical cloud. Source: HOP release, seed 0
 
 
@@ -71,9 +73,13 @@ class Worker:
 
 
 def gather(
-    track: Track, track20: Track20, parts: Sequence[Part], settings: RetargetSettings
+    track: Track,
+    track20: Track20,
+    parts: Sequence[Part],
+    settings: RetargetSettings,
+    digest: str,
 ) -> TrackResult:
-    """Return all parts of a track as what goes into the store."""
+    """Return all parts of a track as what goes into the store; `digest` is the track's own."""
     rejections: Counter[str] = Counter()
     for part in parts:
         rejections.update(part.rejections)
@@ -85,6 +91,7 @@ def gather(
             synthetic=track.meta.synthetic,
             group=f"{track.meta.source}/{subject}",
             provenance={
+                TRACK_DIGEST: digest,
                 "frames": len(track20.time_s),
                 "lead_in_steps": settings.engine.start.lead_in_steps,
                 "time_scale": track20.time_scale,

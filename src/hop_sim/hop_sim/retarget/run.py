@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hop_core.errors import TrackError, TrackRefusedError
-from hop_sim.retarget.part import gather
+from hop_sim.retarget.part import TRACK_DIGEST, gather
 from hop_sim.retarget.runner import Runner
 from hop_sim.retarget.scaling import scaled
 from hop_sim.retarget.settings import RetargetSettings
@@ -66,7 +66,7 @@ def retarget_tracks(
         if answer.failure is not None:
             yield loaded.failed(answer.failure)
             continue
-        result = gather(loaded.track, loaded.track20, answer.parts, settings)
+        result = gather(loaded.track, loaded.track20, answer.parts, settings, loaded.digest)
         try:
             writer.append_track(result)
         except TrackRefusedError as error:
@@ -84,11 +84,12 @@ def retarget_tracks(
 
 @dataclass(frozen=True)
 class _Loaded:
-    """A track that is being worked on."""
+    """A track that is being worked on; `digest` is that of the file's."""
 
     file: Path
     track: Track
     track20: Track20
+    digest: str
 
     def failed(self, why: Exception) -> TrackOutcome:
         """The outcome of a track that nothing came of."""
@@ -104,7 +105,15 @@ def _load(
         if first.setdefault(track.name, file) != file:
             other = first[track.name]
             raise TrackError(f"{file}: name: is that of {other} too; give tracks different names")
-        if track.name in writer.tracks:
+        digest = track.digest
+        there = writer.tracks.get(track.name)
+        if there is not None:
+            # Stores of before have no digest: of them it cannot be told.
+            if there.info.provenance.get(TRACK_DIGEST, digest) != digest:
+                raise TrackError(
+                    f"{file}: the store has another track of the name '{track.name}'; give this "
+                    "one another name, or retarget it into another store"
+                )
             return TrackOutcome(track.name, was_there=True)
         doubts = check_track(track, settings.tracks, str(file))
         if doubts:
@@ -113,4 +122,4 @@ def _load(
         track20 = resample(track, settings.tracks.filters)
     except TrackError as error:
         return TrackOutcome(file.stem, reasons=(str(error),))
-    return _Loaded(file, track, track20)
+    return _Loaded(file, track, track20, digest)

@@ -5,6 +5,7 @@ Its *table frame* has z up and its origin on the table top. Metres; stamps in ns
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -81,6 +82,15 @@ class Track:
     meta: TrackMeta
     intrinsics: Intrinsics | None = None
     T_table_cam: np.ndarray | None = None
+
+    @cached_property
+    def digest(self) -> str:
+        """16 hex digits that identify hand, object and how they move."""
+        digest = hashlib.sha256(self.object_name.encode())
+        for array in (self.stamps_ns, self.valid, self.keypoints_m, self.object_points_m):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        digest.update(np.ascontiguousarray(self.T_table_object).tobytes())
+        return digest.hexdigest()[:16]
 
     @cached_property
     def stamps_s(self) -> np.ndarray:
