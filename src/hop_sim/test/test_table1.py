@@ -19,7 +19,7 @@ from hop_sim.motion_record import Motion
 from hop_sim.outcome_file import OutcomeFile
 from hop_sim.rollout import SUCCESS, TIME_LIMIT, Outcome
 from hop_sim.table1.config import Table1Config
-from hop_sim.table1.jobs import Job, JobRunner
+from hop_sim.table1.jobs import Job, JobRunner, read_records
 from hop_sim.table1.page import BEGIN, END, page_of
 from hop_sim.table1.plan import Plan
 from hop_sim.table1.results import Results
@@ -150,12 +150,15 @@ def test_a_job_is_done_once_and_by_one_command(tmp_path: Path) -> None:
         return Job("tracks/hands", ("tracks", "generate", "-n", str(count), "-o", str(tmp_path)))
 
     told: list[str] = []
+    assert read_records(tmp_path) == []
     for _ in range(2):
         runner = JobRunner(tmp_path, 1, told.append)
         runner.run([job(1)])
         assert runner.ended == 1
     assert len(told) == 1
     assert "1 written" in (tmp_path / "logs/tracks/hands.log").read_text()
+    (record,) = read_records(tmp_path)
+    assert (record.name, record.argv) == ("tracks/hands", job(1).argv)
     with pytest.raises(ConfigError, match="'tracks/hands' was done by another command"):
         JobRunner(tmp_path, 1, told.append).run([job(2)])
 
@@ -181,6 +184,7 @@ def test_the_page_tells_what_was_run_and_what_was_not(tmp_path: Path) -> None:
     of_task = page.partition("paired rollouts a policy")[2].partition("**")[0]
     lines = {line.split(" | ")[0].strip("| "): line for line in of_task.splitlines()}
     assert page.startswith(BEGIN)
+    assert f"0 of at most {plan.count} jobs are done." in page
     assert page.rstrip().endswith(END)
     assert "0.75 (6/8)" in lines["hop"]
     assert "0.75 (3/4), 0.75 (3/4)" in lines["hop"]

@@ -94,6 +94,17 @@ class JobRunner:
         return True
 
 
+def read_records(out: Path) -> list[Record]:
+    """Return the records of all jobs that are done in the folder `out`, by name.
+
+    Raises:
+        ConfigError: one is damaged.
+    """
+    folder = out / RECORDS
+    files = sorted(folder.rglob("*.json"))
+    return [_read_record(out, str(file.relative_to(folder).with_suffix(""))) for file in files]
+
+
 def _record_file(out: Path, name: str) -> Path:
     return out / RECORDS / f"{name}.json"
 

@@ -18,11 +18,27 @@ NOT_RUN = "not run"
 
 def page_of(results: Results) -> str:
     """Return all tables of `results`, between the marks by which the next run finds them."""
-    parts = [*_corpora(results), *_bases(results)]
+    parts = [_header(results), *_corpora(results), *_bases(results)]
     for task, plan in results.config.tasks.items():
         parts += [*_task(results, task), *(_curve(results, task) if plan.fewer else ())]
     parts += _variants(results) if results.config.variants else ()
     return "\n\n".join([BEGIN, *parts, END]) + "\n"
+
+
+def _header(results: Results) -> str:
+    config, minutes = results.config, results.minutes()
+    done = sum(count for count, _ in minutes.values())
+    kinds = ", ".join(
+        f"{kind} {count} in {took:.0f} min" for kind, (count, took) in minutes.items()
+    )
+    hours = sum(took for _, took in minutes.values()) / 60
+    return (
+        f"`hop table1`, configuration `{config.name}` ({config.pretrain.config} for "
+        f"{config.pretrain.max_steps:,} steps, {config.finetune.config} for "
+        f"{config.finetune.max_steps:,}), {config.at_once} jobs at once: {done} of at most "
+        f"{results.plan.count} jobs are done"
+        + (f", {hours:.1f} hours of jobs ({kinds})." if done else ".")
+    )
 
 
 def _corpora(results: Results) -> Iterator[str]:
@@ -68,14 +84,16 @@ def _task(results: Results, task: str) -> Iterator[str]:
         f"**{task}**, {plan.demos} demonstrations, {results.config.rollouts} paired rollouts a "
         "policy"
     )
-    rows = [_arm(name, arm, scratch) for name, arm in arms.items()]
+    rate = float("nan") if scratch is None else results.plan.scratch_rate(task)
+    rows = [_arm(name, arm, scratch, rate) for name, arm in arms.items()]
     rows += [_control(name, results.control(task, name)) for name in plan.controls]
     head = ["agent", "success", "95 % interval", f"by seed (first {FEW} states)"]
     tail = ["time [s]", "validation, best / last", "less scratch", "the same at equal steps"]
     yield _table([*head, *tail], rows)
 
 
-def _arm(name: str, arm: Arm | None, scratch: Arm | None) -> list[str]:
+def _arm(name: str, arm: Arm | None, scratch: Arm | None, rate: float) -> list[str]:
+    """The row of an arm; `scratch` is what it is compared with, `rate` how quickly that learns."""
     if arm is None:
         return [name, NOT_RUN, *[""] * 6]
     figures = figures_of(arm.outcomes)
@@ -90,7 +108,9 @@ def _arm(name: str, arm: Arm | None, scratch: Arm | None) -> list[str]:
     )
     losses = ", ".join(f"{each.best:.3f} / {each.last:.3f}" for each in arm.learnt.values())
     ahead, last = "", ""
-    if scratch is not None and name != SCRATCH:
+    if name == SCRATCH:
+        name = f"{SCRATCH} (learning rate {rate:g})"
+    elif scratch is not None:
         ahead = _difference(arm.ahead_of(scratch))
         if set(arm.last) == set(arm.runs) and set(scratch.last) == set(scratch.runs):
             last = _difference(arm.at_last().ahead_of(scratch.at_last()))

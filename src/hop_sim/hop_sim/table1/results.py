@@ -13,6 +13,7 @@ from hop_sim.paired_bootstrap import ArmOutcomes, Interval, mean_success, paired
 from hop_sim.rollout import Outcome
 from hop_sim.table1.cells import Cell
 from hop_sim.table1.config import Table1Config
+from hop_sim.table1.jobs import read_records
 from hop_sim.table1.learnt import Learnt, read_learnt
 from hop_sim.table1.plan import Plan
 from hop_sim.trajectories.store import TrajectoryStore
@@ -72,6 +73,15 @@ class Results:
         """Read from the places of `plan`."""
         self.plan = plan
         self.config: Table1Config = plan.config
+
+    def minutes(self) -> dict[str, tuple[int, float]]:
+        """Return {kind of job: how many are done, and the minutes that they took together}."""
+        out: dict[str, tuple[int, float]] = {}
+        for record in read_records(self.plan.out):
+            kind = record.name.partition("/")[0]
+            count, minutes = out.get(kind, (0, 0.0))
+            out[kind] = count + 1, minutes + record.wall_s / 60
+        return out
 
     def arm(self, task: str, arm: str, demos: int, variant: str = "") -> Arm | None:
         """Return an arm of a task with what is there of it; None: nothing."""
