@@ -7,14 +7,18 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tyro
 import yaml
 
 from hop_core.config import config_path, load_config, validate
 from hop_core.errors import ConfigError, HopError
 from hop_policy import checkpoint as ck
+from hop_policy import finetune_cli
+from hop_sim import pretrain_cli
 from hop_sim.motion_record import Motion
 from hop_sim.outcome_file import OutcomeFile
 from hop_sim.rollout import SUCCESS, TIME_LIMIT, Outcome
@@ -136,6 +140,23 @@ def test_every_arm_learns_from_the_same_demonstrations_for_the_same_steps(tmp_pa
     nearest = jobs["eval/grasp_lift/hop_n3_s0"]
     assert "--controls nearest zero" in nearest
     assert "--most 3" in nearest
+
+
+def test_a_training_that_was_stopped_goes_on_with_the_data_that_it_began_with(
+    tmp_path: Path,
+) -> None:
+    bases = {**SMALL["bases"], "reaches": {"tracks": "reaches"}}
+    plan = Plan(config(bases=bases, scratch_learning_rates=[1.0e-3]), tmp_path, cores=2)
+    for cell in plan.cells:
+        trained(plan.policy(cell), 0.1, 0.1)
+    jobs = [job for stage in plan.stages() for job in stage if job.again]
+    verbs = {"pretrain": pretrain_cli.Arguments, "finetune": finetune_cli.Arguments}
+    assert len(jobs) == len(plan.config.bases) + len(plan.cells)
+    for job in jobs:
+        kind = verbs[job.argv[0]]
+        begun, again = (tyro.cli(kind, args=list(argv[1:])) for argv in (job.argv, job.again))
+        set_once = {"config": None, "init": None, "seed": None, "vision": None, "set": ()}
+        assert again == replace(begun, resume=True, **set_once)
 
 
 def test_scratch_takes_the_learning_rate_with_the_least_validation_loss(tmp_path: Path) -> None:

@@ -121,9 +121,9 @@ class Plan:
 
     def _pretrain(self, name: str) -> Job:
         base, out = self.config.bases[name], self.base(name)
-        what = ("pretrain", self.store(base.tracks))
-        how = ("--vision", "depth", "--objects", base.objects, "--kept", _kept(base.tracks))
-        return _training(f"pretrain/{name}", what, how, self.config.pretrain, out)
+        seen = ("--objects", base.objects, "--kept", _kept(base.tracks))
+        what = ("pretrain", self.store(base.tracks), *seen)
+        return _training(f"pretrain/{name}", what, ("--vision", "depth"), self.config.pretrain, out)
 
     def _collect(self, task: str) -> Job:
         count = self.config.tasks[task].attempts
@@ -147,10 +147,10 @@ class Plan:
 
     def _learn(self, name: str, cell: Cell, out: Path, rate: float | None) -> Job:
         changes: Overrides = {**cell.overrides, **({} if rate is None else {"learning_rate": rate})}
-        which = ("--task", cell.task, "--most", cell.demos, "--seed", cell.seed)
+        what = ("finetune", self._demos, "--task", cell.task, "--most", cell.demos)
         start = () if cell.arm == SCRATCH else ("--init", self.base(cell.arm))
-        what, budget = ("finetune", self._demos), self.config.finetune
-        return _training(name, what, (*which, *start), budget, out, changes)
+        how = ("--seed", cell.seed, *start)
+        return _training(name, what, how, self.config.finetune, out, changes)
 
     def _roll_out(self, cell: Cell, last: bool = False) -> Job:
         controls: tuple[str, ...] = ()
@@ -181,7 +181,11 @@ def _training(
     out: Path,
     changes: Overrides | None = None,
 ) -> Job:
-    """Return the job of one training run, which goes on where it was stopped."""
+    """Return the job of one training run, which goes on where it was stopped.
+
+    `what` is the command with the data that it learns from, which must be named again to go on;
+    `how` is what a run that goes on knows of itself.
+    """
     values = {**budget.overrides, "max_minutes": None, **(changes or {})}
     texts = [f"{key}={'null' if value is None else value}" for key, value in values.items()]
     config = ("--config", config_path(budget.config))
