@@ -130,11 +130,20 @@ def learn(
 
 
 def _provenance(options: TrainOptions, command: list[str]) -> dict[str, Any]:
-    """How a run was made: its whole `command`, start, software."""
-    return {
+    """How a run was made: the whole `command` that began it, and those that went on; software."""
+    begun: dict[str, Any] = {
         "command": command,
         "init": str(options.init) if options.init else None,
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "resumed": [],
+    }
+    if options.resume:
+        going_on = {key: begun[key] for key in ("command", "started")}
+        saved = ck.read_json(options.out / ck.PROVENANCE)
+        begun = {key: saved.get(key) for key in begun}
+        begun["resumed"] = [*(begun["resumed"] or ()), going_on]
+    return {
+        **begun,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),

@@ -84,6 +84,9 @@ def test_bags_become_a_policy_and_the_run_resumes(
     about = json.loads((out / ck.PROVENANCE).read_text())
     assert about["episodes"] == 3
     assert len(about["validation_episodes"]) == 1
+    assert about["command"] == ["hop", "finetune", *command, "--max-steps", "4", *SMALL]
+    (going_on,) = about["resumed"]
+    assert going_on["command"][-3:] == ["--resume", "--max-steps", "6"]
     policy = Policy.load(out, load_contract())
     policy.warm_up(2)
     assert policy.model.config.layers == 1
