@@ -120,7 +120,7 @@ class ReachesOptions(Options):
     folder: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="DIR")]
     """Folder of the tracks whose number, lengths and objects are taken"""
     out: OutFolder
-    """Folder of the new tracks; another one."""
+    """Folder of the new tracks; outside of DIR."""
     seed: int = 0
     """Other seeds give other ways."""
 
@@ -129,6 +129,11 @@ class ReachesOptions(Options):
         files = _some_tracks(self.folder)
         if self.seed < 0:
             raise ConfigError(f"--seed must be at least 0, got {self.seed}")
+        if self.out.resolve().is_relative_to(self.folder.resolve()):
+            raise ConfigError(
+                f"--out {self.out} lies in {self.folder}, whose tracks are taken: the new would "
+                "be taken too, the next time; choose a folder outside of it"
+            )
         settings = ReachSettings(
             tracks=self.config(),
             synthetic=load_synthetic_config(self.config_dir),

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hop_core.errors import TrackError
+from hop_core.errors import ConfigError, TrackError
 from hop_sim.tracks.check import check_track
 from hop_sim.tracks.config import load_tracks_config
 from hop_sim.tracks.files import load_track, save_track
@@ -113,6 +113,8 @@ def test_the_command_makes_them_goes_on_and_needs_tracks(
     (tmp_path / "empty").mkdir()
     with pytest.raises(TrackError, match="holds no track; hop tracks generate makes some"):
         main(["reaches", str(tmp_path / "empty"), "-o", str(out)])
+    with pytest.raises(ConfigError, match="whose tracks are taken"):
+        main(["reaches", str(tmp_path), "-o", str(out)])
 
 
 def test_a_way_that_cannot_be_found_is_an_error_that_says_what_to_do(folder: Path) -> None:
