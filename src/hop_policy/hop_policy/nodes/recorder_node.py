@@ -28,6 +28,7 @@ from hop_policy.contract import load_contract
 from hop_policy.episode_info import SOURCES, EpisodeInfo, Label, run_hash
 from hop_policy.episode_recorder import EpisodeEnd, EpisodeRecorder
 from hop_policy.recorder_config import RecorderConfig, TopicConfig
+from hop_policy.shipped import SHIPPED_TASK
 
 _END_TIMEOUT_S = 10.0
 
@@ -49,7 +50,7 @@ class RecorderNode(HopNode):
     def __init__(self) -> None:
         super().__init__("recorder_node")
         defaults: dict[str, Any] = {
-            "task": "grasp_lift",
+            "task": SHIPPED_TASK,
             "root": "",
             "episode": "",
             "source": "policy",
