@@ -131,8 +131,8 @@ class ReachesOptions(Options):
             raise ConfigError(f"--seed must be at least 0, got {self.seed}")
         if self.out.resolve().is_relative_to(self.folder.resolve()):
             raise ConfigError(
-                f"--out {self.out} lies in {self.folder}, whose tracks are taken: the new would "
-                "be taken too, the next time; choose a folder outside of it"
+                f"--out {self.out} lies in {self.folder}, whose tracks are taken; choose a folder "
+                "outside of it, or the next run would take the new tracks too"
             )
         settings = ReachSettings(
             tracks=self.config(),
