@@ -47,7 +47,7 @@ SMALL = {
             "fewer": [2],
             "fewer_arms": ["hop"],
             "at_last": ["hop", "scratch"],
-            "controls": ["nearest", "zero"],
+            "controls": ["blind", "nearest", "zero"],
         }
     },
     "variants": {
@@ -138,7 +138,7 @@ def test_every_arm_learns_from_the_same_demonstrations_for_the_same_steps(tmp_pa
     assert "--objects masked" in jobs["pretrain/masked"]
     assert jobs["finetune/grasp_lift/quiet_n3_s0"].endswith("augment.arm_noise_std=0.0")
     nearest = jobs["eval/grasp_lift/hop_n3_s0"]
-    assert "--controls nearest zero" in nearest
+    assert "--controls blind nearest zero" in nearest
     assert "--most 3" in nearest
 
 
@@ -212,6 +212,15 @@ def test_the_page_tells_what_was_run_and_what_was_not(tmp_path: Path) -> None:
     assert "0.00 (0/4)" in lines["zero"]
     assert "not run" in lines["scratch"]
     assert "not run" in lines["nearest"]
+    assert "not run" in lines["blind (hop, seed 0)"]
+
+
+def test_a_single_run_has_wilsons_interval_wherever_it_stands(tmp_path: Path) -> None:
+    plan = Plan(config(), tmp_path, cores=2)
+    (quiet,) = (cell for cell in plan.cells if cell.variant == "quiet")
+    trained(plan.policy(quiet), 0.1, 0.2)
+    rolled_out(plan.outcomes(quiet), {"policy": [True] * 4})
+    assert "| augment.arm_noise_std = 0.0 | 1.00 (0.51-1.00) |" in page_of(Results(plan))
 
 
 def test_tables_go_between_their_marks_and_nowhere_else(tmp_path: Path) -> None:

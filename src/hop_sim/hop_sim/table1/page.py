@@ -8,6 +8,7 @@ from hop_sim.agent_figures import figures_of
 from hop_sim.paired_bootstrap import Interval
 from hop_sim.rollout import Outcome
 from hop_sim.statistics import success_rate
+from hop_sim.table1.cells import Cell
 from hop_sim.table1.config import SCRATCH
 from hop_sim.table1.learnt import Learnt
 from hop_sim.table1.results import FEW, Arm, Results
@@ -50,7 +51,7 @@ def _corpora(results: Results) -> Iterator[str]:
         rows.append([name, *told])
     if rows:
         yield "**Trajectories that bases learn from**"
-        yield _table(["hands that", "tracks", "objects", "trajectories", "frames"], rows)
+        yield _table(["tracks of", "tracks", "objects", "trajectories", "frames"], rows)
 
 
 def _bases(results: Results) -> Iterator[str]:
@@ -86,7 +87,10 @@ def _task(results: Results, task: str) -> Iterator[str]:
     )
     rate = float("nan") if scratch is None else results.plan.scratch_rate(task)
     rows = [_arm(name, arm, scratch, rate) for name, arm in arms.items()]
-    rows += [_control(name, results.control(task, name)) for name in plan.controls]
+    rows += [
+        _control(_named(name, results.plan.first_cell(task)), results.control(task, name))
+        for name in plan.controls
+    ]
     head = ["agent", "success", "95 % interval", f"by seed (first {FEW} states)"]
     tail = ["time [s]", "validation, best / last", "less scratch", "the same at equal steps"]
     yield _table([*head, *tail], rows)
@@ -97,11 +101,7 @@ def _arm(name: str, arm: Arm | None, scratch: Arm | None, rate: float) -> list[s
     if arm is None:
         return [name, NOT_RUN, *[""] * 6]
     figures = figures_of(arm.outcomes)
-    several = len(arm.runs) > 1
-    low, high = figures.rate.low, figures.rate.high
-    if several:
-        interval = arm.success()
-        low, high = interval.low, interval.high
+    low, high = _interval(arm)
     by_seed = ", ".join(
         f"{success_rate([o.success for o in run]).value:.2f} ({_first(run)})"
         for run in arm.runs.values()
@@ -117,13 +117,18 @@ def _arm(name: str, arm: Arm | None, scratch: Arm | None, rate: float) -> list[s
     return [
         name,
         f"{figures.rate.value:.2f} ({figures.rate.successes}/{figures.rate.trials})",
-        f"{low:.2f}-{high:.2f}" + (" (seeds and states)" if several else ""),
+        f"{low:.2f}-{high:.2f}" + (" (seeds and states)" if len(arm.runs) > 1 else ""),
         by_seed,
         "-" if figures.time_to_success_s is None else f"{figures.time_to_success_s:.1f}",
         losses,
         ahead,
         last,
     ]
+
+
+def _named(control: str, beside: Cell) -> str:
+    """What a control is called: a blind one is a policy, which is told."""
+    return f"{control} ({beside.arm}, seed {beside.seed})" if control == "blind" else control
 
 
 def _control(name: str, outcomes: Sequence[Outcome]) -> list[str]:
@@ -163,8 +168,14 @@ def _curve(results: Results, task: str) -> Iterator[str]:
 
 
 def _mean(arm: Arm) -> str:
-    interval = arm.success()
-    return f"{interval.value:.2f} ({interval.low:.2f}-{interval.high:.2f})"
+    low, high = _interval(arm)
+    return f"{figures_of(arm.outcomes).rate.value:.2f} ({low:.2f}-{high:.2f})"
+
+
+def _interval(arm: Arm) -> tuple[float, float]:
+    """Bounds over seeds and states; of a single run Wilson's, which says more of few successes."""
+    interval = arm.success() if len(arm.runs) > 1 else figures_of(arm.outcomes).rate
+    return interval.low, interval.high
 
 
 def _variants(results: Results) -> Iterator[str]:
