@@ -91,8 +91,10 @@ def read_table(files: Sequence[Path], kind: str = "policy") -> OutcomeTable:
     return table
 
 
-def require_setting(file: Path, wanted: Setting, found: Setting) -> None:
-    """Pass if `file` holds outcomes of the setting that is wanted.
+def require_setting(
+    file: Path, wanted: Setting, found: Setting, remedy: str = "name another file"
+) -> None:
+    """Pass if `file` holds outcomes of the setting that is wanted; `remedy`: what to do else.
 
     Raises:
         EvaluationError: naming the first difference.
@@ -101,7 +103,7 @@ def require_setting(file: Path, wanted: Setting, found: Setting) -> None:
         if wanted.get(key) != found.get(key):
             raise EvaluationError(
                 f"{file} holds outcomes of another setting: {key} is {found.get(key)} there and "
-                f"{wanted.get(key)} here; name another file"
+                f"{wanted.get(key)} here; {remedy}"
             )
 
 

@@ -15,7 +15,7 @@ import tyro
 import yaml
 
 from hop_core.config import config_path, load_config, validate
-from hop_core.errors import ConfigError, HopError
+from hop_core.errors import ConfigError, EvaluationError, HopError
 from hop_policy import checkpoint as ck
 from hop_policy import finetune_cli
 from hop_sim import pretrain_cli
@@ -82,8 +82,8 @@ def make(folder: Path) -> Path:
     return folder
 
 
-def rolled_out(file: Path, agents: dict[str, list[bool]]) -> None:
-    with OutcomeFile(file, {"mode": "lock-step"}) as outcomes:
+def rolled_out(file: Path, agents: dict[str, list[bool]], task_hash: str = "a") -> None:
+    with OutcomeFile(file, {"mode": "lock-step", "task_hash": task_hash}) as outcomes:
         for kind, successes in agents.items():
             outcomes.begin(kind, {"kind": kind})
             ends = [
@@ -221,6 +221,17 @@ def test_a_single_run_has_wilsons_interval_wherever_it_stands(tmp_path: Path) ->
     trained(plan.policy(quiet), 0.1, 0.2)
     rolled_out(plan.outcomes(quiet), {"policy": [True] * 4})
     assert "| augment.arm_noise_std = 0.0 | 1.00 (0.51-1.00) |" in page_of(Results(plan))
+
+
+def test_outcomes_of_another_task_do_not_stand_beside_the_others(tmp_path: Path) -> None:
+    plan = Plan(config(), tmp_path, cores=2)
+    hop, *_ = plan.cells
+    scratch = next(cell for cell in plan.cells if cell.arm == "scratch")
+    for cell in (hop, scratch):
+        trained(plan.policy(cell), 0.1, 0.2)
+        rolled_out(plan.outcomes(cell), {"policy": [True] * 4}, task_hash=cell.arm)
+    with pytest.raises(EvaluationError, match="task_hash is scratch there and hop here"):
+        page_of(Results(plan))
 
 
 def test_tables_go_between_their_marks_and_nowhere_else(tmp_path: Path) -> None:

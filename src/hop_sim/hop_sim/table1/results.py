@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hop_policy.checkpoint_files import METRICS
-from hop_sim.outcome_file import read_outcomes
+from hop_sim.outcome_file import Setting, read_outcomes, require_setting
 from hop_sim.paired_bootstrap import ArmOutcomes, Interval, mean_success, paired_difference
 from hop_sim.rollout import Outcome
 from hop_sim.table1.cells import Cell
@@ -67,12 +67,17 @@ class Arm:
 
 
 class Results:
-    """Reads the folder of a run; what was not run yet is None or left out."""
+    """Reads the folder of a run; what was not run yet is None or left out.
+
+    Outcomes of one task stand beside each other only if all of them are of one setting; else an
+    EvaluationError says what differs.
+    """
 
     def __init__(self, plan: Plan) -> None:
         """Read from the places of `plan`."""
         self.plan = plan
         self.config: Table1Config = plan.config
+        self._settings: dict[str, Setting] = {}
 
     def minutes(self) -> dict[str, tuple[int, float]]:
         """Return {kind of job: how many are done, and the minutes that they took together}."""
@@ -100,8 +105,7 @@ class Results:
 
     def control(self, task: str, name: str) -> Sequence[Outcome]:
         """Return the outcomes of an agent that is not trained; empty: it was not run."""
-        file = self.plan.outcomes(self.plan.first_cell(task))
-        return self._agent(file, name)
+        return self._agent(task, self.plan.outcomes(self.plan.first_cell(task)), name)
 
     def base(self, name: str) -> Learnt | None:
         """Return the losses of a base policy; None: it is not trained yet."""
@@ -118,16 +122,19 @@ class Results:
             return ()
         if not self.plan.has_last(cell):
             return best
-        return self._agent(self.plan.outcomes(cell, last=True), POLICY)
+        return self._agent(cell.task, self.plan.outcomes(cell, last=True), POLICY)
 
     def _rolled_out(self, cell: Cell) -> Sequence[Outcome]:
-        return self._agent(self.plan.outcomes(cell), POLICY)
+        return self._agent(cell.task, self.plan.outcomes(cell), POLICY)
 
-    def _agent(self, file: Path, kind: str) -> Sequence[Outcome]:
+    def _agent(self, task: str, file: Path, kind: str) -> Sequence[Outcome]:
         """The outcomes of the agent of `kind`, if all rollouts were done."""
         if not file.exists():
             return ()
         read = read_outcomes(file)
+        first = self._settings.setdefault(task, read.setting)
+        remedy = f"remove outcomes/{task} and jobs/eval/{task} of the run, and roll all out again"
+        require_setting(file, first, read.setting, remedy)
         for name, identity in read.agents.items():
             if identity["kind"] == kind:
                 episodes = read.episodes[name]
