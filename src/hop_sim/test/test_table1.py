@@ -182,6 +182,31 @@ def test_a_job_is_done_once_and_by_one_command(tmp_path: Path) -> None:
     assert (record.name, record.argv) == ("tracks/hands", job(1).argv)
     with pytest.raises(ConfigError, match="'tracks/hands' was done by another command"):
         JobRunner(tmp_path, 1, told.append).run([job(2)])
+    with pytest.raises(ConfigError, match="'tracks/hands' was done by another configuration"):
+        JobRunner(tmp_path, 1, told.append).run([replace(job(1), settings="other")])
+    JobRunner(tmp_path, 1, told.append).run([replace(job(1), aside=("--seed", "3"))])
+    assert len(told) == 1
+
+
+def test_another_training_configuration_is_another_job_and_another_machine_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def recorded(cores: int) -> dict[str, tuple[tuple[str, ...], str]]:
+        plan = Plan(config(scratch_learning_rates=[1.0e-3]), tmp_path, cores)
+        for cell in plan.cells:
+            trained(plan.policy(cell), 0.2, 0.1)
+        jobs = [job for stage in plan.stages() for job in stage]
+        return {job.name: (job.argv, job.settings) for job in jobs}
+
+    folder = tmp_path / "config"
+    shutil.copytree(config_path("train.yaml").parent, folder)
+    monkeypatch.setenv("HOP_CONFIG_DIR", str(folder))
+    before = recorded(cores=2)
+    assert recorded(cores=8) == before
+    file = folder / "train.yaml"
+    file.write_text(file.read_text().replace("clip: 0.25", "clip: 0.5"))
+    changed = {name for name, job in recorded(cores=2).items() if job != before[name]}
+    assert changed == {name for name in before if name.startswith("finetune/")}
 
 
 def test_a_job_that_fails_is_told_with_its_reason_and_tried_again(tmp_path: Path) -> None:

@@ -28,12 +28,16 @@ class Job:
         argv: the command, without "hop".
         begun: exists once the command has got somewhere; None: the command goes on by itself.
         again: the command that then goes on where it was.
+        settings: hash of the configuration that decides beside the command; empty: none does.
+        aside: more words, of how quickly it is done, not of what: they may change.
     """
 
     name: str
     argv: tuple[str, ...]
     begun: Path | None = None
     again: tuple[str, ...] = ()
+    settings: str = ""
+    aside: tuple[str, ...] = ()
 
 
 def command(*words: object) -> tuple[str, ...]:
@@ -46,12 +50,13 @@ class Record:
     """What is known of a job that is done.
 
     Attributes:
-        name, argv: the job's.
+        name, argv, settings: the job's.
         wall_s: time of its last command [s].
     """
 
     name: str
     argv: tuple[str, ...]
+    settings: str
     wall_s: float
 
 
@@ -71,7 +76,7 @@ class JobRunner:
         """Do those of `jobs` that are not done; they do not wait for each other.
 
         Raises:
-            ConfigError: a job of the same name was done by another command.
+            ConfigError: a job of the same name was done by another command or configuration.
             HopError: a job failed; its log is named.
         """
         waiting = [job for job in jobs if not self._is_done(job)]
@@ -85,11 +90,11 @@ class JobRunner:
         if not _record_file(self._out, job.name).exists():
             return False
         record = _read_record(self._out, job.name)
-        if record.argv != job.argv:
+        if (record.argv, record.settings) != (job.argv, job.settings):
+            other = "another command" if record.argv != job.argv else "another configuration"
             raise ConfigError(
-                f"{self._out}: '{job.name}' was done by another command (hop "
-                f"{' '.join(record.argv)}); go on with the configuration that began the run, or "
-                "choose another --out"
+                f"{self._out}: '{job.name}' was done by {other} (hop {' '.join(record.argv)}); go "
+                "on with the configuration that began the run, or choose another --out"
             )
         return True
 
@@ -113,7 +118,8 @@ def _read_record(out: Path, name: str) -> Record:
     file = _record_file(out, name)
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
-        return Record(values["name"], tuple(values["argv"]), float(values["wall_s"]))
+        argv, settings = tuple(values["argv"]), str(values["settings"])
+        return Record(values["name"], argv, settings, float(values["wall_s"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{file} is damaged; remove it, and the job is done anew") from error
 
@@ -126,7 +132,7 @@ def _do(out: Path, job: Job) -> Record:
     log = out / LOGS / f"{job.name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     goes_on = job.begun is not None and job.begun.exists()
-    argv = list(job.again if goes_on else job.argv)
+    argv = [*(job.again if goes_on else job.argv), *job.aside]
     started = time.monotonic()
     with log.open("a", encoding="utf-8", buffering=1) as stream:
         print(f"$ hop {' '.join(argv)}", file=stream)
@@ -135,7 +141,7 @@ def _do(out: Path, job: Job) -> Record:
     if code:
         last = log.read_text(encoding="utf-8").strip().splitlines()[-1]
         raise HopError(f"'{job.name}' failed (exit code {code}): {last}; its log is {log}")
-    record = Record(job.name, job.argv, round(time.monotonic() - started, 1))
+    record = Record(job.name, job.argv, job.settings, round(time.monotonic() - started, 1))
     file = _record_file(out, job.name)
     file.parent.mkdir(parents=True, exist_ok=True)
     replace_file(file, (json.dumps(asdict(record)) + "\n").encode())

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from hop_core.config import config_path
+from hop_core.config import config_hash, config_path, load_config
 from hop_policy.checkpoint_files import TRAINING_STATE
+from hop_policy.train_config import TrainConfig
 from hop_sim.table1.cells import Cell, Overrides, cells
 from hop_sim.table1.config import HANDS, REACHES, SCRATCH, BudgetConfig, Table1Config
 from hop_sim.table1.jobs import Job, command
@@ -24,8 +25,9 @@ class Plan:
 
     def __init__(self, config: Table1Config, out: Path, cores: int) -> None:
         """Keep what jobs depend on; a job that runs alone may use `cores`."""
-        self.config, self.out, self._cores = config, out, cores
+        self.config, self.out = config, out
         self.cells = cells(config)
+        self._cores = str(cores)
         self._demos = out / "demos"
 
     @property
@@ -113,11 +115,11 @@ class Plan:
         corpus, store, whole = self.config.corpus, self.store(name), self.out / "whole" / name
         tracks = self._tracks(name)
         tried = command("retarget", tracks, "-o", whole, "--attempts", corpus.attempts)
-        yield Job(f"retarget/{name}", tried)
+        yield Job(f"retarget/{name}", tried, aside=("--threads", self._cores))
         most = ("--most", corpus.trajectories, "--kept", _kept(name))
         yield Job(f"thin/{name}", command("trajectories", "thin", whole, "-o", store, *most))
-        seen = command("trajectories", "render-depth", store, "--workers", self._cores)
-        yield Job(f"render/{name}", seen)
+        seen = command("trajectories", "render-depth", store)
+        yield Job(f"render/{name}", seen, aside=("--workers", self._cores))
 
     def _pretrain(self, name: str) -> Job:
         base, out = self.config.bases[name], self.base(name)
@@ -127,9 +129,9 @@ class Plan:
 
     def _collect(self, task: str) -> Job:
         count = self.config.tasks[task].attempts
-        where = ("-n", count, "-o", self._demos, "--workers", self._cores)
+        where = ("-n", count, "-o", self._demos)
         argv = command("demos", "collect", "--expert", "--task", task, *where)
-        return Job(f"collect/{task}", argv)
+        return Job(f"collect/{task}", argv, aside=("--workers", self._cores))
 
     def _trials(self) -> list[tuple[str, float]]:
         rates = self.config.scratch_learning_rates
@@ -188,7 +190,10 @@ def _training(
     """
     values = {**budget.overrides, "max_minutes": None, **(changes or {})}
     texts = [f"{key}={'null' if value is None else value}" for key, value in values.items()]
-    config = ("--config", config_path(budget.config))
+    file = config_path(budget.config)
+    config = ("--config", file)
     end = ("-o", out, "--max-steps", budget.max_steps)
     argv = command(*what, *how, *config, *end, "--set", *texts)
-    return Job(name, argv, out / TRAINING_STATE, command(*what, *end, "--resume"))
+    again = command(*what, *end, "--resume")
+    settings = config_hash(load_config(file, TrainConfig))
+    return Job(name, argv, out / TRAINING_STATE, again, settings)
