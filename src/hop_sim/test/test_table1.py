@@ -142,6 +142,21 @@ def test_every_arm_learns_from_the_same_demonstrations_for_the_same_steps(tmp_pa
     assert "--most 3" in nearest
 
 
+def test_random_reaches_pass_the_same_filter_as_the_hands_that_they_stand_beside(
+    tmp_path: Path,
+) -> None:
+    bases = {"hop": {}, "reaches": {"tracks": "reaches"}}
+    plan = Plan(config(bases=bases, scratch_learning_rates=[1.0e-3]), tmp_path, cores=2)
+    for cell in plan.cells:
+        trained(plan.policy(cell), 0.1, 0.1)
+    jobs = {job.name: " ".join(job.argv) for stage in plan.stages() for job in stage}
+    for step in ("retarget", "thin", "render"):
+        assert jobs[f"{step}/hands"].replace("hands", "reaches") == jobs[f"{step}/reaches"]
+    for base, corpus in (("hop", "hands"), ("reaches", "reaches")):
+        kept = tyro.cli(pretrain_cli.Arguments, args=jobs[f"pretrain/{base}"].split()[1:])
+        assert (kept.kept, kept.stores) == ("contact", (str(tmp_path / "stores" / corpus),))
+
+
 def test_a_training_that_was_stopped_goes_on_with_the_data_that_it_began_with(
     tmp_path: Path,
 ) -> None:

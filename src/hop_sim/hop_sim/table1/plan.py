@@ -116,15 +116,14 @@ class Plan:
         tracks = self._tracks(name)
         tried = command("retarget", tracks, "-o", whole, "--attempts", corpus.attempts)
         yield Job(f"retarget/{name}", tried, aside=("--threads", self._cores))
-        most = ("--most", corpus.trajectories, "--kept", _kept(name))
+        most = ("--most", corpus.trajectories)
         yield Job(f"thin/{name}", command("trajectories", "thin", whole, "-o", store, *most))
         seen = command("trajectories", "render-depth", store)
         yield Job(f"render/{name}", seen, aside=("--workers", self._cores))
 
     def _pretrain(self, name: str) -> Job:
         base, out = self.config.bases[name], self.base(name)
-        seen = ("--objects", base.objects, "--kept", _kept(base.tracks))
-        what = ("pretrain", self.store(base.tracks), *seen)
+        what = ("pretrain", self.store(base.tracks), "--objects", base.objects)
         return _training(f"pretrain/{name}", what, ("--vision", "depth"), self.config.pretrain, out)
 
     def _collect(self, task: str) -> Job:
@@ -168,11 +167,6 @@ class Plan:
 
 def _named(cell: Cell, last: bool) -> str:
     return f"{cell.name}_last" if last else cell.name
-
-
-def _kept(corpus: str) -> str:
-    """The filter's reading: a hand that touches nothing has no frames of contact to judge by."""
-    return "contact" if corpus == HANDS else "any"
 
 
 def _training(
