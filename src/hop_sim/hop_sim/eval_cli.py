@@ -88,8 +88,13 @@ def main(argv: list[str]) -> int:
         raise ConfigError(
             f"--rollouts and --workers must be at least 1, got {args.rollouts} and {args.workers}"
         )
-    if "nearest" in (args.controls or ()) and args.demos is None:
+    nearest = "nearest" in (args.controls or ())
+    if nearest and args.demos is None:
         raise ConfigError("replay of the nearest demonstration needs demonstrations; pass --demos")
+    if not nearest and (args.demos, args.most) != (None, None):
+        raise ConfigError("--demos and --most are for the control nearest; add it to --controls")
+    if args.most is not None and args.most < 1:
+        raise ConfigError(f"--most must be at least 1, got {args.most}")
     if args.live and args.controls:
         raise ConfigError("--controls run in lock-step; leave out --live, or --controls")
     if args.live and args.weights != "best":
