@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -174,7 +175,8 @@ class OutcomeFile(Closing):
 
     def close(self) -> None:
         """Let go of the file."""
-        self._file.close()
+        with suppress(OSError):  # of what `_write` could not write, and has said so
+            self._file.close()
 
     def _write(self, line: Mapping[str, object]) -> None:
         try:

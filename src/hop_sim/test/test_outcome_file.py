@@ -1,5 +1,6 @@
 """Files of outcomes: what is written is read back; what is damaged or not alike is refused."""
 
+import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,6 +55,20 @@ def test_a_file_that_another_process_writes_is_left_alone(tmp_path: Path) -> Non
         pytest.raises(EvaluationError, match="another process writes"),
     ):
         OutcomeFile(tmp_path / "o", SETTING)
+
+
+def test_a_full_disk_is_one_sentence_and_what_is_there_is_kept(tmp_path: Path) -> None:
+    file = tmp_path / "o"
+    write(file, "a", "ours", GOOD)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (file.stat().st_size + 20, hard))
+    try:
+        with pytest.raises(EvaluationError, match="what is there is kept: make room"):
+            write(file, "a", "ours", replace(GOOD, seed=1))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    write(file, "a", "ours", replace(GOOD, seed=1))
+    assert list(read_outcomes(file).episodes["a"]) == [0, 1]
 
 
 @pytest.mark.parametrize(
