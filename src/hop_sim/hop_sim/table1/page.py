@@ -60,7 +60,7 @@ def _bases(results: Results) -> Iterator[str]:
         learnt = results.base(name)
         rows.append([name, *(_losses(learnt) if learnt else [NOT_RUN] + [""] * 5)])
     if rows:
-        yield "**Bases: validation on held-out tracks**"
+        yield "**Bases, one run each: validation on held-out tracks**"
         yield _table(["base", *_LOSSES], rows)
 
 
