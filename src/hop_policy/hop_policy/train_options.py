@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -115,7 +116,13 @@ def learn(
         CheckpointError: see `train`.
         ModelError: training diverged.
     """
-    about = {**data.provenance, **_provenance(options, command)}
+    about = {**data.provenance, **_provenance(options, command, data.provenance)}
+    if seen := about["validation_seen_by_init"]:
+        progress.line(
+            f"{about['init']} was trained on {len(seen)} of what this run is validated on, such as "
+            f"{seen[0]}: the validation loss flatters it; begin with the same data and seed, or "
+            "with a policy that was trained on other data"
+        )
     metrics = train(
         config,
         contract,
@@ -129,11 +136,14 @@ def learn(
     return summary(options.out, metrics)
 
 
-def _provenance(options: TrainOptions, command: list[str]) -> dict[str, Any]:
+def _provenance(
+    options: TrainOptions, command: list[str], data: Mapping[str, Any]
+) -> dict[str, Any]:
     """How a run was made: the whole `command` that began it, and those that went on; software."""
     begun: dict[str, Any] = {
         "command": command,
         "init": str(options.init) if options.init else None,
+        "validation_seen_by_init": _seen_by(options.init, data) if options.init else [],
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "resumed": [],
     }
@@ -149,6 +159,18 @@ def _provenance(options: TrainOptions, command: list[str]) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "software": software_version(),
     }
+
+
+def _seen_by(init: Path, data: Mapping[str, Any]) -> list[str]:
+    """Names of what `data` validates on that the checkpoint `init` was trained on."""
+    if not (init / ck.PROVENANCE).is_file():
+        return []  # a checkpoint that others made may have none
+    learnt = ck.read_json(init / ck.PROVENANCE)
+    return sorted(
+        name
+        for kind in ("episodes", "tracks")
+        for name in {*data.get(f"validation_{kind}", ())} & {*learnt.get(f"training_{kind}", ())}
+    )
 
 
 def summary(out: Path, metrics: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ from hop_policy import checkpoint as ck
 from hop_policy import messages
 from hop_policy.bag_writer import EpisodeWriter
 from hop_policy.contract import load_contract
+from hop_policy.dataset import held_out_groups
 from hop_policy.episode_info import EpisodeInfo
 from hop_policy.finetune_cli import CONFIG, Arguments, main
 from hop_policy.inference import Policy
@@ -151,6 +152,23 @@ def test_bad_input_is_refused_before_anything_is_written(tmp_path: Path) -> None
     with pytest.raises(CheckpointError, match="no policy checkpoint"):
         main([str(tmp_path), "-o", str(out), "--init", str(tmp_path / "none")])
     assert not out.exists()
+
+
+def test_a_start_that_has_learnt_the_validation_episodes_is_told(
+    demos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = [f"toy/e{i}" for i in range(3)]
+    held_out = [held_out_groups(names, 0.1, seed) for seed in range(10)]
+    other = next(seed for seed in range(10) if held_out[seed] != held_out[0])
+    begun, command = tmp_path / "begun", [str(demos), "--max-steps", "2"]
+    assert main([*command, "-o", str(begun), *SMALL]) == 0
+    for seed, seen in ((0, []), (other, sorted(held_out[other]))):
+        capsys.readouterr()
+        out, start = tmp_path / f"seed_{seed}", ["--init", str(begun), "--seed", str(seed)]
+        assert main([*command, "-o", str(out), *start, *SMALL]) == 0
+        about = json.loads((out / ck.PROVENANCE).read_text())
+        assert [name.partition("#")[0] for name in about["validation_seen_by_init"]] == seen
+        assert ("the validation loss flatters it" in capsys.readouterr().err) == bool(seen)
 
 
 def test_few_demonstrations_are_the_first_by_name(demos: Path, tmp_path: Path) -> None:
