@@ -336,5 +336,11 @@ def test_a_small_run_goes_from_tracks_to_tables_over_a_kill(tmp_path: Path) -> N
     }  # fmt: skip
     text = page.read_text()
     assert "| hop | " in text
-    assert "| scratch | " in text
+    assert "| scratch (learning rate 0.001) | " in text
     assert "not run" not in text
+    # A training whose end was not recorded goes on where it was: here, at its end.
+    for kind in ("pretrain", "finetune"):
+        shutil.rmtree(tmp_path / "run/jobs" / kind)
+    again = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "run/logs/pretrain/hop.log").read_text().count("--resume") == 1
