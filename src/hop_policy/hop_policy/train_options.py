@@ -101,7 +101,7 @@ def learn(
     ranks: Ranks,
     progress: TrainProgress,
 ) -> str:
-    """Trains as `options` ask; returns what the user wants to know at the end.
+    """Trains as `options` ask; returns what the user wants to know, "" but in the first process.
 
     Args:
         options: what was asked for.
@@ -133,7 +133,7 @@ def learn(
         progress=progress,
         ranks=ranks,
     )
-    return summary(options.out, metrics)
+    return summary(options.out, metrics) if ranks.first else ""
 
 
 def _provenance(
