@@ -166,4 +166,4 @@ def _difference(each: Interval) -> str:
     """Return a difference in words: it counts only where its interval excludes 0."""
     sign = "higher" if each.value > 0 else "lower"
     verdict = f"{sign}: the interval excludes 0" if each.excludes_zero else "no difference shown"
-    return f"{_interval(each)}, {each.as_dict()['over']}, {each.states} paired: {verdict}"
+    return f"{_interval(each)}, {each.over}, {each.states} paired: {verdict}"

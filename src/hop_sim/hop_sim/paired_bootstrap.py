@@ -45,6 +45,11 @@ class Interval:
         """Whether 0 lies outside the interval, so that a difference has a sign."""
         return self.low > 0.0 or self.high < 0.0
 
+    @property
+    def over(self) -> str:
+        """What was resampled; with one training seed an arm, start states alone."""
+        return "states and training seeds" if max(self.seeds) > 1 else "states"
+
     def as_dict(self) -> dict[str, object]:
         """Return the figures for JSON."""
         return {
@@ -54,7 +59,7 @@ class Interval:
             "excludes_zero": self.excludes_zero,
             "training_seeds": list(self.seeds),
             "states": self.states,
-            "over": "states and training seeds" if max(self.seeds) > 1 else "states",
+            "over": self.over,
         }
 
 

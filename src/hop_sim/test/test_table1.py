@@ -263,6 +263,17 @@ def test_a_single_run_has_wilsons_interval_wherever_it_stands(tmp_path: Path) ->
     assert "| augment.arm_noise_std = 0.0 | 1.00 (0.51-1.00) |" in page_of(Results(plan))
 
 
+def test_a_difference_says_what_its_interval_is_over(tmp_path: Path) -> None:
+    plan = Plan(config(scratch_learning_rates=[1.0e-3]), tmp_path, cores=2)
+    for seed, over in ((0, "+1.00 (+1.00 to +1.00), over states alone |"),
+                       (1, "+1.00 (+1.00 to +1.00) |")):  # fmt: skip
+        for cell in plan.cells:
+            if cell.seed == seed and cell.demos == 3 and not cell.variant:
+                trained(plan.policy(cell), 0.1, 0.2)
+                rolled_out(plan.outcomes(cell), {"policy": [cell.arm == "hop"] * 4})
+        assert over in page_of(Results(plan))
+
+
 def test_outcomes_of_another_task_do_not_stand_beside_the_others(tmp_path: Path) -> None:
     plan = Plan(config(), tmp_path, cores=2)
     hop, *_ = plan.cells

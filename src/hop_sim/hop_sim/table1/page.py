@@ -152,8 +152,10 @@ def _first(outcomes: Sequence[Outcome]) -> str:
 
 
 def _difference(interval: Interval) -> str:
+    """A difference; that of one training seed each tells nothing of another training run."""
+    over = "" if max(interval.seeds) > 1 else ", over states alone"
     sign = "" if interval.excludes_zero else ", no difference shown"
-    return f"{interval.value:+.2f} ({interval.low:+.2f} to {interval.high:+.2f}){sign}"
+    return f"{interval.value:+.2f} ({interval.low:+.2f} to {interval.high:+.2f}){over}{sign}"
 
 
 def _curve(results: Results, task: str) -> Iterator[str]:
