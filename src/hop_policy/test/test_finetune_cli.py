@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,15 @@ from hop_core import topics
 from hop_core.embodiment import ARM_JOINTS, HAND_JOINTS, JOINT_NAMES, load_embodiment
 from hop_core.errors import BagError, CheckpointError, ConfigError
 from hop_policy import checkpoint as ck
-from hop_policy import messages
+from hop_policy import finetune_cli, messages, train_options
 from hop_policy.bag_writer import EpisodeWriter
 from hop_policy.contract import load_contract
 from hop_policy.dataset import held_out_groups
 from hop_policy.episode_info import EpisodeInfo
 from hop_policy.finetune_cli import CONFIG, Arguments, main
 from hop_policy.inference import Policy
+from hop_policy.ranks import Ranks
+from hop_policy.segments import Share
 from hop_policy.train_options import resolve
 
 MS = 1_000_000
@@ -91,6 +94,16 @@ def test_bags_become_a_policy_and_the_run_resumes(
     policy = Policy.load(out, load_contract())
     policy.warm_up(2)
     assert policy.model.config.layers == 1
+
+
+def test_only_the_first_of_several_processes_has_something_to_tell(
+    demos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    second = Ranks(Share(1, 2))
+    monkeypatch.setattr(finetune_cli, "torchrun_ranks", lambda: nullcontext(second))
+    monkeypatch.setattr(train_options, "train", lambda *_, **__: {})  # what its trainer returns
+    assert main([str(demos), "-o", str(tmp_path / "policy"), *SMALL]) == 0
+    assert capsys.readouterr().out == ""
 
 
 def test_options_override_the_file(tmp_path: Path) -> None:
