@@ -141,6 +141,32 @@ class PolicyModel(nn.Module):
         for name, value in statistics.items():
             getattr(self, name).copy_(value)
 
+    @torch.no_grad()
+    def rewhiten(
+        self, proprio_mean: Tensor, proprio_std: Tensor, action_mean: Tensor, action_std: Tensor
+    ) -> None:
+        """Gives the joints other whitening, (23,) each, and changes no output but for rounding.
+
+        The layers beside it take up the difference. Vision keeps its own: a mean image cannot be
+        taken up by a convolution with a border.
+        """
+        embed, head = self.embed_proprio, self.action_head
+        embed.bias.add_(embed.weight @ ((proprio_mean - self.proprio_mean) / self.proprio_std))
+        embed.weight.mul_(proprio_std / self.proprio_std)
+        factor = self.action_std / action_std
+        head.weight.mul_(factor[:, None])
+        head.bias.mul_(factor).add_((self.action_mean - action_mean) / action_std)
+        if self.config.foresight:
+            ahead = factor.repeat(len(self.config.foresight))
+            self.foresight_head.weight.mul_(ahead[:, None])
+            self.foresight_head.bias.mul_(ahead)
+        self.set_whitening(
+            proprio_mean=proprio_mean,
+            proprio_std=proprio_std,
+            action_mean=action_mean,
+            action_std=action_std,
+        )
+
     def encode(self, proprio: Tensor, vision: Tensor) -> Tensor:
         """Returns the tokens (N, 2, W) of N single steps, without time embedding: cacheable.
 

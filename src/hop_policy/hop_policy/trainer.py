@@ -49,6 +49,7 @@ class Trainer:
         statistics = data.train.statistics(2 * config.whiten_floor_rad / span)
         if config.whiten:
             self.model.set_whitening(**statistics)
+        self._joint_statistics = {k: v for k, v in statistics.items() if "vision" not in k}
         self.optimiser = torch.optim.AdamW(
             self.model.parameters(),
             config.learning_rate,
@@ -68,7 +69,10 @@ class Trainer:
         self.logs: list[RunLog] = []
 
     def initialise(self, path: Path) -> None:
-        """Takes the weights of the checkpoint `path`, and its whitening, as the start.
+        """Takes the weights of the checkpoint `path` as the start.
+
+        Joints are whitened by this run's data, so that its losses are in the units of any other run
+        on them; what the network does stays the same. Vision keeps the checkpoint's whitening.
 
         Raises:
             CheckpointError: it is damaged, of another contract, or of another shape.
@@ -80,6 +84,8 @@ class Trainer:
                 f"({self.config.model}); use its model section in the training configuration"
             )
         self.model.load_state_dict(start.model.state_dict())
+        if self.config.whiten:
+            self.model.rewhiten(**self._joint_statistics)
         self.average.restart()
 
     def resume(self) -> None:

@@ -46,6 +46,32 @@ def test_left_padding_changes_nothing(vision: VisionKind) -> None:
     assert torch.equal(model(proprio, frames, valid)[:, 5:], padded)
 
 
+def test_other_whitening_of_the_joints_changes_no_output() -> None:
+    contract = PolicyContract(vision="point_cloud")
+    model = PolicyModel(TOY.model_copy(update={"foresight": (5, 15)}), contract).eval()
+    draw = torch.Generator().manual_seed(1)
+    statistics = [
+        {
+            f"{key}_{of}": torch.rand(23, generator=draw) + (0.1 if of == "std" else -0.5)
+            for key in ("proprio", "action")
+            for of in ("mean", "std")
+        }
+        for _ in range(2)
+    ]
+    model.set_whitening(**statistics[0])
+    proprio, points = inputs(contract, 2, 8)
+
+    def outputs() -> tuple[torch.Tensor, torch.Tensor]:
+        tokens = model.encode(proprio.flatten(0, 1), points.flatten(0, 1))
+        return model(proprio, points), model.foresee(tokens)
+
+    with torch.inference_mode():
+        before = outputs()
+        model.rewhiten(**statistics[1])
+        torch.testing.assert_close(outputs(), before, rtol=0, atol=1e-5)
+    assert torch.equal(model.action_std, statistics[1]["action_std"])
+
+
 @torch.inference_mode()
 def test_the_future_never_reaches_the_past() -> None:
     contract = PolicyContract()

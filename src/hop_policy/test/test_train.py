@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +203,18 @@ def test_finetuning_starts_from_the_weights_given(whole: Run, tmp_path: Path) ->
     wider = TOY.model_copy(update={"model": TOY.model.model_copy(update={"width": 64})})
     with pytest.raises(CheckpointError, match="another network"):
         train(wider, CONTRACT, toy_data(), tmp_path / "wider", init=base, progress=quiet())
+
+
+def test_joints_are_whitened_by_the_run_that_goes_on_not_by_the_one_before(tmp_path: Path) -> None:
+    config = TOY.model_copy(update={"whiten": True, "loss_units": "whitened", "max_steps": 2})
+    config = config.model_copy(update={"validate_every": 2})
+    wide = [replace(e, proprio=3 * e.proprio, action=3 * e.action) for e in toy_episodes()]
+    base, fine = tmp_path / "base", tmp_path / "fine"
+    train(config, CONTRACT, data_of_episodes(wide, CONTRACT, config), base, progress=quiet())
+    train(config, CONTRACT, toy_data(config), fine, init=base, progress=quiet())
+    before, after = (ck.load_checkpoint(each).model for each in (base, fine))
+    torch.testing.assert_close(before.action_std, 3 * after.action_std, rtol=1e-4, atol=0)
+    assert torch.equal(before.vision_mean, after.vision_mean)
 
 
 def test_a_line_is_written_per_validation_where_there_is_no_terminal(whole: Run) -> None:
