@@ -47,9 +47,11 @@ SMALL = {
             "fewer": [2],
             "fewer_arms": ["hop"],
             "at_last": ["hop", "scratch"],
+            "in_conditions": ["hop"],
             "controls": ["blind", "nearest", "zero"],
         }
     },
+    "conditions": {"moved": {"noise": 2.0, "shift_m": [0.05, 0.0, 0.0]}},
     "variants": {
         "quiet": {
             "task": "grasp_lift",
@@ -59,6 +61,7 @@ SMALL = {
         }
     },
 }
+LIFT = SMALL["tasks"]["grasp_lift"]
 
 
 def config(**changes: object) -> Table1Config:
@@ -106,11 +109,16 @@ def test_shipped_configurations_are_the_papers_table(name: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"tasks": {"juggle": SMALL["tasks"]["grasp_lift"]}}, "unknown task 'juggle'"),
+        ({"tasks": {"juggle": LIFT}}, "unknown task 'juggle'"),
         ({"bases": {}}, r"arms \['hop'\] are not among the bases"),
         ({"rollouts": 0}, "rollouts"),
-        ({"tasks": {"grasp_lift": {**SMALL["tasks"]["grasp_lift"], "attempts": 2}}}, "attempts"),
-        ({"tasks": {"grasp_lift": {**SMALL["tasks"]["grasp_lift"], "fewer": [3]}}}, "fewer"),
+        ({"tasks": {"grasp_lift": {**LIFT, "attempts": 2}}}, "attempts"),
+        ({"tasks": {"grasp_lift": {**LIFT, "fewer": [3]}}}, "fewer"),
+        (
+            {"tasks": {"grasp_lift": {**LIFT, "in_conditions": ["masked"]}}},
+            r"in_conditions: \['masked'\] are not its arms",
+        ),
+        ({"conditions": {"moved": {"shift": [0.05, 0.0, 0.0]}}}, "conditions.moved.shift"),
         (
             {"variants": {"quiet": {**SMALL["variants"]["quiet"], "seed": 7}}},
             "variants.quiet: is of no run",
@@ -140,6 +148,13 @@ def test_every_arm_learns_from_the_same_demonstrations_for_the_same_steps(tmp_pa
     nearest = jobs["eval/grasp_lift/hop_n3_s0"]
     assert "--controls blind nearest zero" in nearest
     assert "--most 3" in nearest
+    moved = jobs["eval/grasp_lift/hop_n3_s0_in_moved"]
+    camera = " --realism.jitter 1.0 --realism.noise 2.0 --realism.shift-m 0.05 0.0 0.0"
+    agents = f"{camera} --controls"
+    assert moved.endswith(agents)
+    assert moved.replace(camera, "").replace("_in_moved", "") == nearest.replace(
+        " blind nearest zero", ""
+    ).replace(f" --demos {tmp_path}/demos --most 3", "")
 
 
 def test_random_reaches_pass_the_same_filter_as_the_hands_that_they_stand_beside(
@@ -179,6 +194,15 @@ def test_scratch_takes_the_learning_rate_with_the_least_validation_loss(tmp_path
     trained(plan.trial("grasp_lift", 1.0e-4), 0.3, 0.3)
     trained(plan.trial("grasp_lift", 1.0e-3), 0.2, 0.4)
     assert plan.scratch_rate("grasp_lift") == 1.0e-3
+    tried, other = (cell for cell in plan.cells if cell.arm == "scratch")
+    assert plan.policy(tried) == plan.trial("grasp_lift", 1.0e-3)  # and is not trained again
+    for cell in plan.cells:
+        if cell != tried:
+            trained(plan.policy(cell), 0.2, 0.1)
+    jobs = [job.name for stage in plan.stages() for job in stage]
+    assert f"finetune/{tried.name}" not in jobs
+    assert f"finetune/{other.name}" in jobs
+    assert jobs[0] == "collect/grasp_lift"
 
 
 def test_a_job_is_done_once_and_by_one_command(tmp_path: Path) -> None:
@@ -274,8 +298,24 @@ def test_a_difference_says_what_its_interval_is_over(tmp_path: Path) -> None:
         assert over in page_of(Results(plan))
 
 
-def test_outcomes_of_another_task_do_not_stand_beside_the_others(tmp_path: Path) -> None:
+def test_a_worse_camera_stands_beside_the_usual_one(tmp_path: Path) -> None:
     plan = Plan(config(), tmp_path, cores=2)
+    hop = plan.first_cell("grasp_lift", "hop")
+    trained(plan.policy(hop), 0.1, 0.2)
+    rolled_out(plan.outcomes(hop), {"policy": [True] * 4})
+    started = "| grasp_lift | hop | 0 | 1.00 (0.51-1.00) |"
+    assert f"{started} not run |" in page_of(Results(plan))
+    with OutcomeFile(plan.outcomes(hop, condition="moved"), {"mode": "lock-step"}) as outcomes:
+        outcomes.begin("policy", {"kind": "policy"})
+        end = Outcome(0, False, 30.0, 0.0, TIME_LIMIT, (0.5, 0.0), Motion())
+        list(outcomes.keeping("policy", [replace(end, seed=seed) for seed in range(4)]))
+    page = page_of(Results(plan))
+    assert "moved (jitter 1, noise 2, shift_m 0.05 0 0)" in page
+    assert f"{started} 0.00 (0.00-0.49) |" in page
+
+
+def test_outcomes_of_another_task_do_not_stand_beside_the_others(tmp_path: Path) -> None:
+    plan = Plan(config(scratch_learning_rates=[1.0e-3]), tmp_path, cores=2)
     hop, *_ = plan.cells
     scratch = next(cell for cell in plan.cells if cell.arm == "scratch")
     for cell in (hop, scratch):

@@ -69,6 +69,7 @@ class TaskPlan(Config):
         fewer_arms: arms of the curve.
         at_last: arms whose weights at the end of the budget are rolled out too, beside the best
             ones by validation loss: a comparison at equal steps.
+        in_conditions: arms whose policy of the first seed is rolled out in all `conditions` too.
         controls: agents that are not trained.
     """
 
@@ -79,7 +80,22 @@ class TaskPlan(Config):
     fewer: tuple[int, ...] = ()
     fewer_arms: tuple[str, ...] = ()
     at_last: tuple[str, ...] = ()
+    in_conditions: tuple[str, ...] = ()
     controls: tuple[ControlName, ...] = ()
+
+
+class ConditionConfig(Config):
+    """How wrong the camera is in one more evaluation of a policy; see `Realism`.
+
+    Attributes:
+        jitter: on the camera's pose jitter.
+        noise: on the stereo noise.
+        shift_m: added to the camera's position, in base_link.
+    """
+
+    jitter: float = Field(default=1.0, ge=0)
+    noise: float = Field(default=1.0, ge=0)
+    shift_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 class VariantConfig(Config):
@@ -110,6 +126,7 @@ class Table1Config(Config):
             validation loss at its first seed.
         bases: by name.
         tasks: by name.
+        conditions: by name; harder ones than evaluation's own.
         variants: by name.
     """
 
@@ -122,6 +139,7 @@ class Table1Config(Config):
     scratch_learning_rates: tuple[float, ...] = Field(min_length=1)
     bases: dict[str, BaseConfig]
     tasks: dict[str, TaskPlan] = Field(min_length=1)
+    conditions: dict[str, ConditionConfig] = Field(default_factory=dict)
     variants: dict[str, VariantConfig] = Field(default_factory=dict)
 
     @property
@@ -136,8 +154,9 @@ class Table1Config(Config):
             if name not in TASKS:
                 raise ValueError(f"tasks: unknown task '{name}'; tasks: {', '.join(sorted(TASKS))}")
             unknown = {*task.arms, *task.fewer_arms} - arms
-            if not_rolled := set(task.at_last) - set(task.arms):
-                raise ValueError(f"tasks.{name}.at_last: {sorted(not_rolled)} are not its arms")
+            for key in ("at_last", "in_conditions"):
+                if not_rolled := set(getattr(task, key)) - set(task.arms):
+                    raise ValueError(f"tasks.{name}.{key}: {sorted(not_rolled)} are not its arms")
             if unknown:
                 raise ValueError(f"tasks.{name}: arms {sorted(unknown)} are not among the bases")
             if any(not 2 <= count < task.demos for count in task.fewer):

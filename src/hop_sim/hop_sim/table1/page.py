@@ -22,6 +22,7 @@ def page_of(results: Results) -> str:
     parts = [_header(results), *_corpora(results), *_bases(results)]
     for task, plan in results.config.tasks.items():
         parts += [*_task(results, task), *(_curve(results, task) if plan.fewer else ())]
+    parts += _conditions(results) if results.config.conditions else ()
     parts += _variants(results) if results.config.variants else ()
     return "\n\n".join([BEGIN, *parts, END]) + "\n"
 
@@ -178,6 +179,34 @@ def _interval(arm: Arm) -> tuple[float, float]:
     """Bounds over seeds and states; of a single run Wilson's, which says more of few successes."""
     interval = arm.success() if len(arm.runs) > 1 else figures_of(arm.outcomes).rate
     return interval.low, interval.high
+
+
+def _conditions(results: Results) -> Iterator[str]:
+    """What the first policy of an arm does where the camera is worse than in evaluation."""
+    conditions = {
+        name: ", ".join(f"{key} {_plain(value)}" for key, value in condition)
+        for name, condition in results.config.conditions.items()
+    }
+    rows = []
+    for task, plan in results.config.tasks.items():
+        for arm in plan.in_conditions:
+            told = [_rate(results.under(task, arm, name)) for name in ("", *conditions)]
+            seed = results.plan.first_cell(task, arm).seed
+            rows.append([task, arm, str(seed), *told])
+    yield "**A worse camera**"
+    heads = [f"{name} ({text})" for name, text in conditions.items()]
+    yield _table(["task", "arm", "seed", "as above", *heads], rows)
+
+
+def _plain(value: float | tuple[float, ...]) -> str:
+    return " ".join(f"{v:g}" for v in (value if isinstance(value, tuple) else (value,)))
+
+
+def _rate(outcomes: Sequence[Outcome]) -> str:
+    if not outcomes:
+        return NOT_RUN
+    rate = figures_of(outcomes).rate
+    return f"{rate.value:.2f} ({rate.low:.2f}-{rate.high:.2f})"
 
 
 def _variants(results: Results) -> Iterator[str]:

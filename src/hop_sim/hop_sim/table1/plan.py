@@ -1,4 +1,4 @@
-"""The jobs of a run, stage by stage: trajectories, bases, demonstrations, policies, rollouts."""
+"""The jobs of a run, stage by stage: demonstrations, trajectories, bases, policies, rollouts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from hop_core.config import config_hash, config_path, load_config
 from hop_policy.checkpoint_files import TRAINING_STATE
 from hop_policy.train_config import TrainConfig
 from hop_sim.table1.cells import Cell, Overrides, cells
-from hop_sim.table1.config import HANDS, REACHES, SCRATCH, BudgetConfig, Table1Config
+from hop_sim.table1.config import (
+    HANDS,
+    REACHES,
+    SCRATCH,
+    BudgetConfig,
+    ConditionConfig,
+    Table1Config,
+)
 from hop_sim.table1.jobs import Job, command
 from hop_sim.table1.learnt import read_learnt
 
@@ -33,22 +40,24 @@ class Plan:
     @property
     def count(self) -> int:
         """Number of jobs, at most: where best and last weights are the same, one is left out."""
-        trained = len(self.config.bases) + len(self._trials()) + 2 * len(self.cells)
-        last = sum(self.wants_last(cell) for cell in self.cells)
-        return len(list(self._preparation())) + len(self.config.tasks) + trained + last
+        learnt_again = sum(not self._is_trial(cell) for cell in self.cells)
+        trained = len(self.config.bases) + len(self._trials()) + learnt_again + len(self.cells)
+        more = sum(self.wants_last(cell) for cell in self.cells) + len(self._conditioned())
+        return len(list(self._preparation())) + len(self.config.tasks) + trained + more
 
     def stages(self) -> Iterator[list[Job]]:
         """Yield lists of jobs, each of which may begin when all before it are done.
 
         Later ones depend on results of earlier ones: a stage is made when it is asked for.
         """
+        yield from ([self._collect(task)] for task in self.config.tasks)
         yield from ([job] for job in self._preparation())
         yield [self._pretrain(name) for name in self.config.bases]
-        yield from ([self._collect(task)] for task in self.config.tasks)
         yield [self._trial(task, rate) for task, rate in self._trials()]
-        yield [self._finetune(cell) for cell in self.cells]
+        yield [self._finetune(cell) for cell in self.cells if not self._is_trial(cell)]
         yield [self._roll_out(cell) for cell in self.cells]
         yield [self._roll_out(cell, last=True) for cell in self.cells if self.has_last(cell)]
+        yield [self._roll_out(cell, condition=name) for cell, name in self._conditioned()]
 
     def store(self, corpus: str) -> Path:
         """Return where the trajectories to learn from are."""
@@ -59,12 +68,17 @@ class Plan:
         return self.out / "bases" / name
 
     def policy(self, cell: Cell) -> Path:
-        """Return where the policy of `cell` is."""
+        """Return where the policy of `cell` is: of a trial's settings, it is the best trial's."""
+        if self._is_trial(cell):
+            return self.trial(cell.task, self.scratch_rate(cell.task))
         return self.out / "policies" / cell.name
 
-    def outcomes(self, cell: Cell, last: bool = False) -> Path:
-        """Return where the rollouts of `cell` are, of its best weights or its last ones."""
-        return self.out / "outcomes" / f"{_named(cell, last)}.jsonl"
+    def outcomes(self, cell: Cell, last: bool = False, condition: str = "") -> Path:
+        """Return where the rollouts of `cell` are, of its best weights or its last ones.
+
+        `condition` names the one that they were done in; empty: evaluation's own.
+        """
+        return self.out / "outcomes" / f"{_named(cell, last, condition)}.jsonl"
 
     def has_last(self, cell: Cell) -> bool:
         """Return whether last weights are rolled out too: wanted, and not the best ones."""
@@ -78,9 +92,12 @@ class Plan:
         task = self.config.tasks[cell.task]
         return not cell.variant and cell.demos == task.demos and cell.arm in task.at_last
 
-    def first_cell(self, task: str) -> Cell:
-        """Return the cell of a task beside which the agents that are not trained are rolled out."""
-        return next(cell for cell in self.cells if cell.task == task)
+    def first_cell(self, task: str, arm: str = "") -> Cell:
+        """Return the first cell of a task, or of one of its arms.
+
+        Beside that of the task, the agents that are not trained are rolled out.
+        """
+        return next(cell for cell in self.cells if cell.task == task and arm in ("", cell.arm))
 
     def trial(self, task: str, rate: float) -> Path:
         """Return where the arm without pretraining is tried at a learning rate."""
@@ -137,9 +154,16 @@ class Plan:
         tasks = [name for name, plan in self.config.tasks.items() if SCRATCH in plan.arms]
         return [(task, rate) for task in tasks for rate in rates] if len(rates) > 1 else []
 
-    def _trial(self, task: str, rate: float) -> Job:
+    def _tried(self, task: str) -> Cell:
+        """The run that is tried at all learning rates."""
         plan = self.config.tasks[task]
-        cell = Cell(task, SCRATCH, plan.demos, plan.seeds[0])
+        return Cell(task, SCRATCH, plan.demos, plan.seeds[0])
+
+    def _is_trial(self, cell: Cell) -> bool:
+        return len(self.config.scratch_learning_rates) > 1 and cell == self._tried(cell.task)
+
+    def _trial(self, task: str, rate: float) -> Job:
+        cell = self._tried(task)
         return self._learn(f"trial/{task}/{rate:g}", cell, self.trial(task, rate), rate)
 
     def _finetune(self, cell: Cell) -> Job:
@@ -153,20 +177,38 @@ class Plan:
         how = ("--seed", cell.seed, *start)
         return _training(name, what, how, self.config.finetune, out, changes)
 
-    def _roll_out(self, cell: Cell, last: bool = False) -> Job:
+    def _conditioned(self) -> list[tuple[Cell, str]]:
+        """The runs that are rolled out in each condition too, with its name."""
+        return [
+            (self.first_cell(task, arm), condition)
+            for task, plan in self.config.tasks.items()
+            for arm in plan.in_conditions
+            for condition in self.config.conditions
+        ]
+
+    def _roll_out(self, cell: Cell, last: bool = False, condition: str = "") -> Job:
         controls: tuple[str, ...] = ()
-        if cell == self.first_cell(cell.task) and not last:
+        if cell == self.first_cell(cell.task) and not (last or condition):
             controls = self.config.tasks[cell.task].controls
         demos = ("--demos", self._demos, "--most", cell.demos) if "nearest" in controls else ()
         weights = ("--weights", "last") if last else ()
         which = ("--task", cell.task, "--policy", self.policy(cell), *weights)
-        how = ("-n", self.config.rollouts, "--workers", 1, "--out", self.outcomes(cell, last))
-        argv = command("eval", *which, *how, *demos, "--controls", *controls)
-        return Job(f"eval/{_named(cell, last)}", argv)
+        out = self.outcomes(cell, last, condition)
+        how = ("-n", self.config.rollouts, "--workers", 1, "--out", out)
+        camera = _camera(self.config.conditions[condition]) if condition else ()
+        argv = command("eval", *which, *how, *camera, *demos, "--controls", *controls)
+        return Job(f"eval/{_named(cell, last, condition)}", argv)
 
 
-def _named(cell: Cell, last: bool) -> str:
-    return f"{cell.name}_last" if last else cell.name
+def _camera(condition: ConditionConfig) -> tuple[object, ...]:
+    """Options of `hop eval` for a condition."""
+    given = ("--realism.jitter", condition.jitter, "--realism.noise", condition.noise)
+    return (*given, "--realism.shift-m", *condition.shift_m)
+
+
+def _named(cell: Cell, last: bool, condition: str = "") -> str:
+    name = f"{cell.name}_last" if last else cell.name
+    return f"{name}_in_{condition}" if condition else name
 
 
 def _training(

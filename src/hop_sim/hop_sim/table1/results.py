@@ -69,15 +69,15 @@ class Arm:
 class Results:
     """Reads the folder of a run; what was not run yet is None or left out.
 
-    Outcomes of one task stand beside each other only if all of them are of one setting; else an
-    EvaluationError says what differs.
+    Outcomes of one task stand beside each other only if all of them are of one setting (in one
+    condition); else an EvaluationError says what differs.
     """
 
     def __init__(self, plan: Plan) -> None:
         """Read from the places of `plan`."""
         self.plan = plan
         self.config: Table1Config = plan.config
-        self._settings: dict[str, Setting] = {}
+        self._settings: dict[tuple[str, str], Setting] = {}
 
     def minutes(self) -> dict[str, tuple[int, float]]:
         """Return {kind of job: how many are done, and the minutes that they took together}."""
@@ -107,6 +107,14 @@ class Results:
         """Return the outcomes of an agent that is not trained; empty: it was not run."""
         return self._agent(task, self.plan.outcomes(self.plan.first_cell(task)), name)
 
+    def under(self, task: str, arm: str, condition: str) -> Sequence[Outcome]:
+        """Return the outcomes of the first policy of an arm in a condition; empty: not run.
+
+        The empty condition is evaluation's own.
+        """
+        cell = self.plan.first_cell(task, arm)
+        return self._agent(task, self.plan.outcomes(cell, condition=condition), POLICY, condition)
+
     def base(self, name: str) -> Learnt | None:
         """Return the losses of a base policy; None: it is not trained yet."""
         path = self.plan.base(name)
@@ -127,12 +135,12 @@ class Results:
     def _rolled_out(self, cell: Cell) -> Sequence[Outcome]:
         return self._agent(cell.task, self.plan.outcomes(cell), POLICY)
 
-    def _agent(self, task: str, file: Path, kind: str) -> Sequence[Outcome]:
+    def _agent(self, task: str, file: Path, kind: str, condition: str = "") -> Sequence[Outcome]:
         """The outcomes of the agent of `kind`, if all rollouts were done."""
         if not file.exists():
             return ()
         read = read_outcomes(file)
-        first = self._settings.setdefault(task, read.setting)
+        first = self._settings.setdefault((task, condition), read.setting)
         remedy = f"remove outcomes/{task} and jobs/eval/{task} of the run, and roll all out again"
         require_setting(file, first, read.setting, remedy)
         for name, identity in read.agents.items():
