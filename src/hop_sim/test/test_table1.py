@@ -85,8 +85,11 @@ def make(folder: Path) -> Path:
     return folder
 
 
-def rolled_out(file: Path, agents: dict[str, list[bool]], task_hash: str = "a") -> None:
-    with OutcomeFile(file, {"mode": "lock-step", "task_hash": task_hash}) as outcomes:
+def rolled_out(
+    file: Path, agents: dict[str, list[bool]], task_hash: str = "a", realism: object = None
+) -> None:
+    setting = {"mode": "lock-step", "task_hash": task_hash, "realism": realism}
+    with OutcomeFile(file, setting) as outcomes:
         for kind, successes in agents.items():
             outcomes.begin(kind, {"kind": kind})
             ends = [
@@ -118,7 +121,9 @@ def test_shipped_configurations_are_the_papers_table(name: str) -> None:
             {"tasks": {"grasp_lift": {**LIFT, "in_conditions": ["masked"]}}},
             r"in_conditions: \['masked'\] are not its arms",
         ),
+        ({"conditions": {}}, "in_conditions: there are no conditions"),
         ({"conditions": {"moved": {"shift": [0.05, 0.0, 0.0]}}}, "conditions.moved.shift"),
+        ({"conditions": {"moved": {"noise": -1.0}}}, "noise must be a number from 0 on, got -1.0"),
         (
             {"variants": {"quiet": {**SMALL["variants"]["quiet"], "seed": 7}}},
             "variants.quiet: is of no run",
@@ -305,13 +310,15 @@ def test_a_worse_camera_stands_beside_the_usual_one(tmp_path: Path) -> None:
     rolled_out(plan.outcomes(hop), {"policy": [True] * 4})
     started = "| grasp_lift | hop | 0 | 1.00 (0.51-1.00) |"
     assert f"{started} not run |" in page_of(Results(plan))
-    with OutcomeFile(plan.outcomes(hop, condition="moved"), {"mode": "lock-step"}) as outcomes:
-        outcomes.begin("policy", {"kind": "policy"})
-        end = Outcome(0, False, 30.0, 0.0, TIME_LIMIT, (0.5, 0.0), Motion())
-        list(outcomes.keeping("policy", [replace(end, seed=seed) for seed in range(4)]))
+    moved = plan.outcomes(hop, condition="moved")
+    rolled_out(moved, {"policy": [False] * 4}, realism={"noise": 2.0})
     page = page_of(Results(plan))
     assert "moved (jitter 1, noise 2, shift_m 0.05 0 0)" in page
     assert f"{started} 0.00 (0.00-0.49) |" in page
+    moved.unlink()
+    rolled_out(moved, {"policy": [False] * 4}, task_hash="b", realism={"noise": 2.0})
+    with pytest.raises(EvaluationError, match="task_hash is b there and a here"):
+        page_of(Results(plan))
 
 
 def test_outcomes_of_another_task_do_not_stand_beside_the_others(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from hop_core.config import Config
 from hop_sim.evaluate import ControlName
+from hop_sim.realism import Realism
 from hop_sim.tasks.registry import TASKS
 
 SCRATCH = "scratch"
@@ -84,20 +85,6 @@ class TaskPlan(Config):
     controls: tuple[ControlName, ...] = ()
 
 
-class ConditionConfig(Config):
-    """How wrong the camera is in one more evaluation of a policy; see `Realism`.
-
-    Attributes:
-        jitter: on the camera's pose jitter.
-        noise: on the stereo noise.
-        shift_m: added to the camera's position, in base_link.
-    """
-
-    jitter: float = Field(default=1.0, ge=0)
-    noise: float = Field(default=1.0, ge=0)
-    shift_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
-
-
 class VariantConfig(Config):
     """One arm of one task, finetuned with other values of the configuration.
 
@@ -126,7 +113,7 @@ class Table1Config(Config):
             validation loss at its first seed.
         bases: by name.
         tasks: by name.
-        conditions: by name; harder ones than evaluation's own.
+        conditions: of the camera, by name; harder ones than evaluation's own.
         variants: by name.
     """
 
@@ -139,7 +126,7 @@ class Table1Config(Config):
     scratch_learning_rates: tuple[float, ...] = Field(min_length=1)
     bases: dict[str, BaseConfig]
     tasks: dict[str, TaskPlan] = Field(min_length=1)
-    conditions: dict[str, ConditionConfig] = Field(default_factory=dict)
+    conditions: dict[str, Realism] = Field(default_factory=dict)
     variants: dict[str, VariantConfig] = Field(default_factory=dict)
 
     @property
@@ -157,6 +144,8 @@ class Table1Config(Config):
             for key in ("at_last", "in_conditions"):
                 if not_rolled := set(getattr(task, key)) - set(task.arms):
                     raise ValueError(f"tasks.{name}.{key}: {sorted(not_rolled)} are not its arms")
+            if task.in_conditions and not self.conditions:
+                raise ValueError(f"tasks.{name}.in_conditions: there are no conditions")
             if unknown:
                 raise ValueError(f"tasks.{name}: arms {sorted(unknown)} are not among the bases")
             if any(not 2 <= count < task.demos for count in task.fewer):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 
 from hop_sim.agent_figures import figures_of
 from hop_sim.paired_bootstrap import Interval
@@ -22,7 +23,7 @@ def page_of(results: Results) -> str:
     parts = [_header(results), *_corpora(results), *_bases(results)]
     for task, plan in results.config.tasks.items():
         parts += [*_task(results, task), *(_curve(results, task) if plan.fewer else ())]
-    parts += _conditions(results) if results.config.conditions else ()
+    parts += _conditions(results)
     parts += _variants(results) if results.config.variants else ()
     return "\n\n".join([BEGIN, *parts, END]) + "\n"
 
@@ -184,8 +185,8 @@ def _interval(arm: Arm) -> tuple[float, float]:
 def _conditions(results: Results) -> Iterator[str]:
     """What the first policy of an arm does where the camera is worse than in evaluation."""
     conditions = {
-        name: ", ".join(f"{key} {_plain(value)}" for key, value in condition)
-        for name, condition in results.config.conditions.items()
+        name: ", ".join(f"{key} {_plain(value)}" for key, value in asdict(realism).items())
+        for name, realism in results.config.conditions.items()
     }
     rows = []
     for task, plan in results.config.tasks.items():
@@ -193,9 +194,10 @@ def _conditions(results: Results) -> Iterator[str]:
             told = [_rate(results.under(task, arm, name)) for name in ("", *conditions)]
             seed = results.plan.first_cell(task, arm).seed
             rows.append([task, arm, str(seed), *told])
-    yield "**A worse camera**"
-    heads = [f"{name} ({text})" for name, text in conditions.items()]
-    yield _table(["task", "arm", "seed", "as above", *heads], rows)
+    if rows:
+        yield "**A worse camera**"
+        heads = [f"{name} ({text})" for name, text in conditions.items()]
+        yield _table(["task", "arm", "seed", "as above", *heads], rows)
 
 
 def _plain(value: float | tuple[float, ...]) -> str:

@@ -8,15 +8,9 @@ from pathlib import Path
 from hop_core.config import config_hash, config_path, load_config
 from hop_policy.checkpoint_files import TRAINING_STATE
 from hop_policy.train_config import TrainConfig
+from hop_sim.realism import Realism
 from hop_sim.table1.cells import Cell, Overrides, cells
-from hop_sim.table1.config import (
-    HANDS,
-    REACHES,
-    SCRATCH,
-    BudgetConfig,
-    ConditionConfig,
-    Table1Config,
-)
+from hop_sim.table1.config import HANDS, REACHES, SCRATCH, BudgetConfig, Table1Config
 from hop_sim.table1.jobs import Job, command
 from hop_sim.table1.learnt import read_learnt
 
@@ -40,10 +34,11 @@ class Plan:
     @property
     def count(self) -> int:
         """Number of jobs, at most: where best and last weights are the same, one is left out."""
-        learnt_again = sum(not self._is_trial(cell) for cell in self.cells)
-        trained = len(self.config.bases) + len(self._trials()) + learnt_again + len(self.cells)
-        more = sum(self.wants_last(cell) for cell in self.cells) + len(self._conditioned())
-        return len(list(self._preparation())) + len(self.config.tasks) + trained + more
+        finetuned = sum(not self._is_trial(cell) for cell in self.cells)
+        trained = len(self.config.bases) + len(self._trials()) + finetuned
+        last = sum(self.wants_last(cell) for cell in self.cells)
+        rolled_out = len(self.cells) + last + len(self._conditioned())
+        return len(self.config.tasks) + len(list(self._preparation())) + trained + rolled_out
 
     def stages(self) -> Iterator[list[Job]]:
         """Yield lists of jobs, each of which may begin when all before it are done.
@@ -200,10 +195,10 @@ class Plan:
         return Job(f"eval/{_named(cell, last, condition)}", argv)
 
 
-def _camera(condition: ConditionConfig) -> tuple[object, ...]:
+def _camera(realism: Realism) -> tuple[object, ...]:
     """Options of `hop eval` for a condition."""
-    given = ("--realism.jitter", condition.jitter, "--realism.noise", condition.noise)
-    return (*given, "--realism.shift-m", *condition.shift_m)
+    multiples = ("--realism.jitter", realism.jitter, "--realism.noise", realism.noise)
+    return (*multiples, "--realism.shift-m", *realism.shift_m)
 
 
 def _named(cell: Cell, last: bool, condition: str = "") -> str:

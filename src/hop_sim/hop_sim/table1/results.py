@@ -69,15 +69,15 @@ class Arm:
 class Results:
     """Reads the folder of a run; what was not run yet is None or left out.
 
-    Outcomes of one task stand beside each other only if all of them are of one setting (in one
-    condition); else an EvaluationError says what differs.
+    Outcomes of one task stand beside each other only if all of them are of one setting, but for the
+    camera of a condition; else an EvaluationError says what differs.
     """
 
     def __init__(self, plan: Plan) -> None:
         """Read from the places of `plan`."""
         self.plan = plan
         self.config: Table1Config = plan.config
-        self._settings: dict[tuple[str, str], Setting] = {}
+        self._settings: dict[str, Setting] = {}
 
     def minutes(self) -> dict[str, tuple[int, float]]:
         """Return {kind of job: how many are done, and the minutes that they took together}."""
@@ -140,9 +140,11 @@ class Results:
         if not file.exists():
             return ()
         read = read_outcomes(file)
-        first = self._settings.setdefault((task, condition), read.setting)
         remedy = f"remove outcomes/{task} and jobs/eval/{task} of the run, and roll all out again"
-        require_setting(file, first, read.setting, remedy)
+        camera = {"realism": read.setting.get("realism")}
+        others = {key: value for key, value in read.setting.items() if key not in camera}
+        for of, found in ((task, others), (f"{task} in {condition}", camera)):
+            require_setting(file, self._settings.setdefault(of, found), found, remedy)
         for name, identity in read.agents.items():
             if identity["kind"] == kind:
                 episodes = read.episodes[name]
