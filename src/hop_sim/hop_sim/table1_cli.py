@@ -12,14 +12,13 @@ import tyro
 from rich.console import Console
 
 from hop_core.config import config_path, load_config
-from hop_core.durable_files import replace_file
 from hop_core.errors import ConfigError
 from hop_sim.table1.config import Table1Config
 from hop_sim.table1.jobs import JobRunner
 from hop_sim.table1.page import page_of
 from hop_sim.table1.plan import Plan
 from hop_sim.table1.results import Results
-from hop_sim.table1.splice import require_marks, spliced
+from hop_sim.table1.splice import require_marks, splice
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +61,7 @@ def main(argv: list[str]) -> int:
     page = page_of(Results(plan))
     print(page)
     if args.into is not None:
-        replace_file(args.into, spliced(args.into, page).encode())
+        splice(args.into, page)
     return 0
 
 

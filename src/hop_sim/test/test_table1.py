@@ -27,7 +27,7 @@ from hop_sim.table1.jobs import Job, JobRunner, read_records
 from hop_sim.table1.page import BEGIN, END, page_of
 from hop_sim.table1.plan import Plan
 from hop_sim.table1.results import Results
-from hop_sim.table1.splice import spliced
+from hop_sim.table1.splice import splice
 
 SMALL = {
     "name": "tiny",
@@ -121,6 +121,7 @@ def test_shipped_configurations_are_the_papers_table(name: str) -> None:
             {"tasks": {"grasp_lift": {**LIFT, "in_conditions": ["masked"]}}},
             r"in_conditions: \['masked'\] are not its arms",
         ),
+        ({"conditions": {"../moved": {"noise": 2.0}}}, r"conditions.*\.\./moved"),
         ({"conditions": {}}, "in_conditions: there are no conditions"),
         ({"conditions": {"moved": {"shift": [0.05, 0.0, 0.0]}}}, "conditions.moved.shift"),
         ({"conditions": {"moved": {"noise": -1.0}}}, "noise must be a number from 0 on, got -1.0"),
@@ -259,6 +260,9 @@ def test_a_job_that_fails_is_told_with_its_reason_and_tried_again(tmp_path: Path
         with pytest.raises(HopError, match=r"'check' failed \(exit code 1\): .*none"):
             JobRunner(tmp_path, 1, lambda _line: None).run([job])
     assert (tmp_path / "logs/check.log").read_text().count("$ hop tracks check") == 2
+    for out in (tmp_path / "logs/check.log", Path("/proc/none")):
+        with pytest.raises(HopError, match=f"{out}: cannot be written to"):
+            JobRunner(out, 1, lambda _line: None).run([job])
 
 
 def test_the_page_tells_what_was_run_and_what_was_not(tmp_path: Path) -> None:
@@ -336,11 +340,11 @@ def test_tables_go_between_their_marks_and_nowhere_else(tmp_path: Path) -> None:
     file = tmp_path / "results.md"
     file.write_text(f"# Results\n\nbefore\n\n{BEGIN}\nold\n{END}\n\nafter\n")
     tables = f"{BEGIN}\n\nnew\n\n{END}\n"
-    text = spliced(file, tables)
-    assert text == f"# Results\n\nbefore\n\n{BEGIN}\n\nnew\n\n{END}\n\nafter\n"
+    splice(file, tables)
+    assert file.read_text() == f"# Results\n\nbefore\n\n{BEGIN}\n\nnew\n\n{END}\n\nafter\n"
     file.write_text("# Results\n")
     with pytest.raises(ConfigError, match="must hold the lines"):
-        spliced(file, tables)
+        splice(file, tables)
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -13,6 +13,8 @@ from hop_sim.tasks.registry import TASKS
 
 SCRATCH = "scratch"
 """The arm without pretraining."""
+Name = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
+"""Of what has files of its own: a part of their names."""
 HANDS: Final = "hands"
 REACHES: Final = "reaches"
 """Tracks of hands that handle objects, and of hands that reach about beside them."""
@@ -124,10 +126,10 @@ class Table1Config(Config):
     pretrain: BudgetConfig
     finetune: BudgetConfig
     scratch_learning_rates: tuple[float, ...] = Field(min_length=1)
-    bases: dict[str, BaseConfig]
+    bases: dict[Name, BaseConfig]
     tasks: dict[str, TaskPlan] = Field(min_length=1)
-    conditions: dict[str, Realism] = Field(default_factory=dict)
-    variants: dict[str, VariantConfig] = Field(default_factory=dict)
+    conditions: dict[Name, Realism] = Field(default_factory=dict)
+    variants: dict[Name, VariantConfig] = Field(default_factory=dict)
 
     @property
     def corpora(self) -> list[str]:

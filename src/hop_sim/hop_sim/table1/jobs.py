@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -130,11 +130,13 @@ def _worker(out: Path) -> Callable[[Job], Record]:
 
 def _do(out: Path, job: Job) -> Record:
     log = out / LOGS / f"{job.name}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
+    with _writable(out):
+        log.parent.mkdir(parents=True, exist_ok=True)
+        stream = log.open("a", encoding="utf-8", buffering=1)
     goes_on = job.begun is not None and job.begun.exists()
     argv = [*(job.again if goes_on else job.argv), *job.aside]
     started = time.monotonic()
-    with log.open("a", encoding="utf-8", buffering=1) as stream:
+    with stream:
         print(f"$ hop {' '.join(argv)}", file=stream)
         with redirect_stdout(stream), redirect_stderr(stream):
             code = run_verb(VERB_GROUP, "hop", argv)
@@ -143,6 +145,18 @@ def _do(out: Path, job: Job) -> Record:
         raise HopError(f"'{job.name}' failed (exit code {code}): {last}; its log is {log}")
     record = Record(job.name, job.argv, job.settings, round(time.monotonic() - started, 1))
     file = _record_file(out, job.name)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(file, (json.dumps(asdict(record)) + "\n").encode())
+    with _writable(out):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(file, (json.dumps(asdict(record)) + "\n").encode())
     return record
+
+
+@contextmanager
+def _writable(out: Path) -> Iterator[None]:
+    """Say in a sentence that the folder of a run takes no files."""
+    try:
+        yield
+    except OSError as error:
+        raise HopError(
+            f"{out}: cannot be written to: {error.strerror}; make room or choose another --out"
+        ) from error

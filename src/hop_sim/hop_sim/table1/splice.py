@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from hop_core.durable_files import replace_file
 from hop_core.errors import ConfigError
 from hop_sim.table1.page import BEGIN, END
 
@@ -17,13 +18,20 @@ def require_marks(file: Path) -> None:
     _halves(file)
 
 
-def spliced(file: Path, tables: str) -> str:
-    """Return the page `file` with `tables`, marks included, in place of what is there.
+def splice(file: Path, tables: str) -> None:
+    """Put `tables`, marks included, in place of what is between the marks of the page `file`.
 
-    Errors are those of `require_marks`.
+    Raises:
+        ConfigError: as `require_marks`; or the page cannot be written, and is as it was.
     """
     before, after = _halves(file)
-    return before + tables.rstrip("\n") + after
+    try:
+        replace_file(file, (before + tables.rstrip("\n") + after).encode())
+    except OSError as error:
+        raise ConfigError(
+            f"the page {file} cannot be written: {error.strerror}; make room or check its "
+            "permissions, then run again with --report: the tables are kept in the run"
+        ) from error
 
 
 def _halves(file: Path) -> tuple[str, str]:
