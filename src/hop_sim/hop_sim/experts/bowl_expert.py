@@ -5,17 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from hop_sim.experts.expert import Expert
+from hop_sim.experts.motion import Leg
 from hop_sim.tasks.task import SceneView
 
-_ASIDE_M = 0.02  # half-width of how far beside the bowl's axis the first way ends
+_ASIDE_M = 0.02  # half-width of how far beside the bowl's axis the way turns
 
 
 class BowlExpert(Expert):
-    """Carries, ends a little aside, pauses and corrects; it tries again."""
+    """Carries to the bowl by a point a little aside and corrects; it tries again."""
 
     def _draw_more(self, rng: np.random.Generator) -> None:
-        self._pause_s = rng.uniform(0.0, 0.3)
         self._aside_m = np.array([*rng.uniform(-_ASIDE_M, _ASIDE_M, 2), 0.0])
+
+    def _up(self) -> Leg:
+        """Return the first leg of a way with the object."""
+        return Leg(self._start + np.array([0.0, 0.0, self.lift_m]), self._start_rotation)
 
     def _grip(self, view: SceneView) -> np.ndarray:
         """Return where the object is gripped (3,) [m], however it lies."""

@@ -1,14 +1,17 @@
-"""What the scripted experts share: come in along the palm's normal, close, lift, try again.
+"""What the scripted experts share: come in along the palm's normal, close, take away, try again.
 
 An expert sees the true poses of what is in play, which a policy never does, and gives one 23-joint
 target a tick, as a policy does. Episodes vary in approach, speed and pauses. A phase of its motion
 is a method that is called once a tick; it ends by `_begin` of the next.
+
+What it shows is to be imitated from few episodes, so it does not rest where the next thing is to be
+done: who has seen a hand rest there mostly rests there for ever.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -17,12 +20,11 @@ import numpy as np
 from hop_core.embodiment import ARM, HAND
 from hop_core.kinematics import Kinematics
 from hop_sim.experts.grasp import UP, Grasp
-from hop_sim.experts.motion import angle_between, between, smooth, trapezoid, turn_about
+from hop_sim.experts.motion import Leg, along, turn_about
 from hop_sim.tasks.task import SceneView
 
 LOST_M = 0.08  # an object so far from the grip has slipped out of the hand
 _RELEASE_S = 0.8
-_RADIAN_M = 0.15  # the palm is so far from the wrist's axes
 _FIST_RAD = 0.3
 _STYLE_STREAM = 3  # of an episode's seed; other numbers draw the camera's pose and noise
 
@@ -35,7 +37,7 @@ class Style:
         speed_m_s: mean speed of the approach.
         close_s: time to close the fingers.
         settle_s: pause between closing and lifting.
-        lift_s: time to lift.
+        lift_s: time of a lift that ends the task.
         start_s: pause before the approach.
         yaw_rad, tilt_rad: added to the palm's yaw and tilt.
         wander_m: amplitude of a slow wobble of the approach.
@@ -124,8 +126,8 @@ class Expert(ABC):
         """Draw what this expert's episodes vary beside the style; by default nothing."""
 
     @abstractmethod
-    def _after_lift(self, view: SceneView) -> None:
-        """The first phase with the object up."""
+    def _take_away(self, view: SceneView) -> None:
+        """The first phase with the object in the hand."""
 
     def _start_with(self, view: SceneView) -> None:
         """Begin the episode with what is in play; a hand that closed on air opens first."""
@@ -161,14 +163,9 @@ class Expert(ABC):
     def _approach(self, view: SceneView) -> None:
         """Turn in along the palm's normal, opening the hand, and close at the grip."""
         self._look(view)
-        rotation, grip = self._palm(view), self._grip(view)
-        if self.grasp.halts:
-            self._go_before(grip, rotation)
-            return
-        before_m = float(np.clip((grip - self._start) @ rotation[:, 0], 0.0, self.grasp.before_m))
-        turn = grip - before_m * rotation[:, 0]
-        length = float(np.linalg.norm(turn - self._start)) + before_m
-        if self._curve(turn, grip, rotation, length):
+        share = self._follow(self._way_in(view), self.style.speed_m_s)
+        self._shape(self.grasp.open, min(1.0, 2.0 * share))
+        if share >= 1.0:
             self._begin(self._close)
 
     def _look(self, view: SceneView) -> None:
@@ -181,45 +178,31 @@ class Expert(ABC):
             grip_m = self.grasp.grip(np.zeros(3), self._turn_rad)
             self._grip_in_object_m = turn_about(UP, -yaw_rad) @ grip_m
 
-    def _go_before(self, grip: np.ndarray, rotation: np.ndarray) -> None:
-        """Go down before the object, the palm turned already: it must not sweep the object."""
-        before = grip - self.grasp.before_m * rotation[:, 0]
-        turn = np.array([before[0], before[1], max(self._start[2], before[2])])
-        length = float(np.linalg.norm(turn - self._start) + np.linalg.norm(turn - before))
-        if self._curve(turn, before, rotation, length):
-            self._begin(self._come_in)
+    def _way_in(self, view: SceneView) -> list[Leg]:
+        rotation, grip = self._palm(view), self._grip(view)
+        before_m = self.grasp.before_m
+        if not self.grasp.from_above:
+            before_m = float(np.clip((grip - self._start) @ rotation[:, 0], 0.0, before_m))
+        before = grip - before_m * rotation[:, 0]
+        legs = [Leg(before, rotation), Leg(grip, rotation)]
+        if self.grasp.from_above:
+            above = np.array([before[0], before[1], max(self._start[2], before[2])])
+            legs.insert(0, Leg(above, rotation))
+        return legs
 
-    def _come_in(self, view: SceneView) -> None:
-        if self._carry(self._grip(view), self._palm(view), self._carry_m_s):
-            self._begin(self._close)
-
-    def _curve(
-        self, turn_m: np.ndarray, goal_m: np.ndarray, rotation: np.ndarray, length_m: float
-    ) -> bool:
-        """Follow a parabola toward `turn_m` (3,), then `goal_m` (3,), with a rounded speed profile.
-
-        It wobbles, and the hand opens on the way. Returns whether the hand is told to be there.
-        """
-        share = min(1.0, self._phase_s * self.style.speed_m_s / length_m)
-        s = trapezoid(share)
-        point = (1 - s) ** 2 * self._start + 2 * s * (1 - s) * turn_m + s**2 * goal_m
+    def _follow(self, legs: Sequence[Leg], speed_m_s: float) -> float:
+        """Go along `legs`, wobbling a little; return the share of the time that has passed."""
+        reached = along(self._start, self._start_rotation, legs, speed_m_s, self._phase_s)
+        share = reached.share
         wobble = np.sin(2.0 * self._time_s * (1.0 + self._wobble[0]) + self._wobble[1])
-        point = point + self.style.wander_m * (1.0 - s) * min(1.0, 4.0 * s) * wobble
-        self._move(point, between(self._start_rotation, rotation, s))
-        self._shape(self.grasp.open, min(1.0, 2.0 * s))
-        return share >= 1.0
+        fading = (1.0 - share) * min(1.0, 4.0 * share)
+        self._move(reached.point_m + self.style.wander_m * fading * wobble, reached.rotation)
+        return share
 
     def _close(self, _view: SceneView) -> None:
         self._shape(self.grasp.closed, min(1.0, self._phase_s / self.style.close_s))
         if self._phase_s >= self.style.close_s + self.style.settle_s:
-            self._begin(self._lift)
-
-    def _lift(self, _view: SceneView) -> None:
-        share = min(1.0, self._phase_s / self.style.lift_s)
-        up = np.array([0.0, 0.0, self.lift_m])
-        self._move(self._start + up * smooth(share), self._start_rotation)
-        if share >= 1.0:
-            self._begin(self._after_lift)
+            self._begin(self._take_away)
 
     def _release(self, _view: SceneView) -> None:
         """Open above the table, then approach anew."""
@@ -227,20 +210,6 @@ class Expert(ABC):
         self._shape(self.grasp.open, share)
         if share >= 1.0:
             self._begin(self._approach)
-
-    def _carry(self, goal_m: np.ndarray, rotation: np.ndarray, speed_m_s: float) -> bool:
-        """Go straight to `goal_m` (3,) and `rotation`; return whether the hand is told to be there.
-
-        A turn takes its time too: a radian counts as `_RADIAN_M`.
-        """
-        way_m = float(np.linalg.norm(goal_m - self._start))
-        turn_rad = angle_between(self._start_rotation, rotation)
-        length = max(way_m, _RADIAN_M * turn_rad, 1e-6)
-        share = min(1.0, self._phase_s * speed_m_s / length)
-        s = trapezoid(share)
-        point_m = self._start + s * (goal_m - self._start)
-        self._move(point_m, between(self._start_rotation, rotation, s))
-        return share >= 1.0
 
     def _shape(self, hand: np.ndarray, share: float) -> None:
         """Bring the fingers `share` of the way from the phase's start to `hand` (16,) [rad]."""

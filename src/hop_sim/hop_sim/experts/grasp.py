@@ -37,7 +37,8 @@ class Grasp:
         grip_m: (3,) from the object's origin to where it is gripped; x along the fingers, z up.
         before_m: at most so far before the grip, along the palm's normal, an approach turns in.
         roll_rad: of the palm about the fingers; at pi/2 its normal is horizontal.
-        halts: whether the hand halts where it turns in, open and turned, before it comes in.
+        from_above: whether the hand comes down to where it turns in, open and turned by then: it
+            must not sweep the object.
         turn: by what palm and grip turn about the vertical [rad], given the object's yaw, -pi to pi
             from the palm's.
         shaped: least share of the way to `open` at which a hand is near the object.
@@ -52,7 +53,7 @@ class Grasp:
     grip_m: np.ndarray
     before_m: float
     roll_rad: float = 0.0
-    halts: bool = False
+    from_above: bool = False
     turn: Callable[[float], float] = stay
     shaped: float = 0.3
 
@@ -123,6 +124,6 @@ SIDE = replace(
     point_m=np.array([0.066, -0.006, 0.022]),
     grip_m=np.array([0.0, 0.0, 0.065]),
     before_m=0.16,
-    halts=True,
+    from_above=True,
 )
 """All fingers around something tall and upright, from behind it: nothing is above the palm."""

@@ -8,10 +8,11 @@ import numpy as np
 
 from hop_sim.experts.bowl_expert import BowlExpert
 from hop_sim.experts.grasp import UNSTACK
+from hop_sim.experts.motion import Leg
 from hop_sim.tasks.bowl import BOWL
 from hop_sim.tasks.task import SceneView
 
-OVER_M = 0.17  # height of the cube's centre above the bowl's foot while it is carried,
+OVER_M = 0.17  # height of the cube's centre above the bowl's foot where its way turns down,
 DROP_M = 0.12  # and where it is let go: the fingers stay above the rim
 CLEAR_M = 0.10  # the hand withdraws so far upward
 _IN_BOWL_M = 0.07  # a cube so near the bowl's axis is in it
@@ -25,19 +26,15 @@ class DropExpert(BowlExpert):
     grasps: ClassVar = {"cube": UNSTACK}
     lift_m = 0.14
 
-    def _after_lift(self, view: SceneView) -> None:
-        """Carry the cube over the bowl, a little aside; a cube that is not in the hand was lost."""
+    def _take_away(self, view: SceneView) -> None:
+        """Carry the cube up, over the bowl and down; a cube that is not in the hand was lost."""
         if self._lost(view):
             return
-        over = view.poses[BOWL][:3, 3] + np.array([0.0, 0.0, OVER_M]) + self._aside_m
-        if self._carry(over, self._start_rotation, self._carry_m_s):
-            self._begin(self._lower, delay_s=self._pause_s)
-
-    def _lower(self, view: SceneView) -> None:
-        if self._lost(view):
-            return
-        goal = view.poses[BOWL][:3, 3] + np.array([0.0, 0.0, DROP_M])
-        if self._carry(goal, self._start_rotation, 0.5 * self._carry_m_s):
+        bowl_m, rotation = view.poses[BOWL][:3, 3], self._start_rotation
+        over = bowl_m + np.array([0.0, 0.0, OVER_M]) + self._aside_m
+        down = bowl_m + np.array([0.0, 0.0, DROP_M])
+        legs = [self._up(), Leg(over, rotation), Leg(down, rotation)]
+        if self._follow(legs, self._carry_m_s) >= 1.0:
             self._begin(self._let_go)
 
     def _let_go(self, _view: SceneView) -> None:
@@ -48,7 +45,7 @@ class DropExpert(BowlExpert):
 
     def _withdraw(self, _view: SceneView) -> None:
         goal = self._start + np.array([0.0, 0.0, CLEAR_M])
-        if self._carry(goal, self._start_rotation, self._carry_m_s):
+        if self._follow([Leg(goal, self._start_rotation)], self._carry_m_s) >= 1.0:
             self._begin(self._watch)
 
     def _watch(self, view: SceneView) -> None:

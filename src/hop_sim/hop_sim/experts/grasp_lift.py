@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import numpy as np
+
 from hop_sim.experts.expert import Expert
 from hop_sim.experts.grasp import POWER
 from hop_sim.experts.lift_grasps import AROUND, EDGE, PINCH, RIM
+from hop_sim.experts.motion import smooth
 from hop_sim.tasks.task import SceneView
 
 
@@ -15,7 +18,14 @@ class LiftExpert(Expert):
 
     grasps: ClassVar = {"can": POWER, "tin": AROUND, "block": PINCH, "pot": RIM, "book": EDGE}
 
-    def _after_lift(self, view: SceneView) -> None:
+    def _take_away(self, view: SceneView) -> None:
+        share = min(1.0, self._phase_s / self.style.lift_s)
+        up = np.array([0.0, 0.0, self.lift_m])
+        self._move(self._start + up * smooth(share), self._start_rotation)
+        if share >= 1.0:
+            self._begin(self._stay)
+
+    def _stay(self, view: SceneView) -> None:
         """Stay; an object that is not in the hand was lost."""
         if self._is_lost(view):
             self._begin(self._release)

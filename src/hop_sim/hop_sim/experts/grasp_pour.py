@@ -10,7 +10,7 @@ import numpy as np
 
 from hop_sim.experts.bowl_expert import BowlExpert
 from hop_sim.experts.grasp import SIDE
-from hop_sim.experts.motion import shortest_turn
+from hop_sim.experts.motion import Leg, shortest_turn
 from hop_sim.tasks.bowl import BOWL
 from hop_sim.tasks.task import SceneView
 
@@ -65,15 +65,13 @@ class PourExpert(BowlExpert):
         super()._begin(phase, delay_s)
         self._lie: _Lie | None = None
 
-    def _after_lift(self, view: SceneView) -> None:
-        """Carry the bottle to the bowl, a little aside; one that is not in the hand was lost."""
+    def _take_away(self, view: SceneView) -> None:
+        """Carry the bottle up and to the bowl, tilting; one that is not in the hand was lost."""
         if self._lost(view):
             return
-        if self._point_bottle(view, CARRY_SHARE * self._tilt_rad, self._aside_m + BESIDE_M):
-            self._begin(self._tilt, delay_s=self._pause_s)
-
-    def _tilt(self, view: SceneView) -> None:
-        if not self._lost(view) and self._point_bottle(view, self._tilt_rad):
+        beside = self._pointed(view, CARRY_SHARE * self._tilt_rad, self._aside_m + BESIDE_M)
+        legs = [self._up(), beside, self._pointed(view, self._tilt_rad)]
+        if self._follow(legs, self._carry_m_s) >= 1.0:
             self._begin(self._hold)
 
     def _hold(self, view: SceneView) -> None:
@@ -84,12 +82,16 @@ class PourExpert(BowlExpert):
         tilt_rad = np.arccos(np.clip(view.T_base_object[2, 2], -1.0, 1.0))
         off_rad = abs(tilt_rad - self._tilt_rad)
         if self._phase_s > _HOLD_S and (off_m > _AIM_M or off_rad > _AIM_RAD):
-            self._begin(self._tilt)
+            self._begin(self._aim)
 
-    def _point_bottle(
-        self, view: SceneView, tilt_rad: float, aside_m: np.ndarray | float = 0.0
-    ) -> bool:
-        """Bring axis and mouth of the bottle, as it lies in the hand, to where they are wanted.
+    def _aim(self, view: SceneView) -> None:
+        if self._lost(view):
+            return
+        if self._follow([self._pointed(view, self._tilt_rad)], self._carry_m_s) >= 1.0:
+            self._begin(self._hold)
+
+    def _pointed(self, view: SceneView, tilt_rad: float, aside_m: np.ndarray | float = 0.0) -> Leg:
+        """Return the leg that brings axis and mouth of the bottle to where they are wanted.
 
         How it lies in the hand is looked at once a phase.
         """
@@ -98,4 +100,4 @@ class PourExpert(BowlExpert):
         axis = np.sin(tilt_rad) * heading + np.cos(tilt_rad) * np.array([0.0, 0.0, 1.0])
         turn = shortest_turn(lie.axis, axis)
         goal = lie.bowl_m + self._over_m + aside_m + turn @ lie.mouth_to_grip_m
-        return self._carry(goal, turn @ self._start_rotation, self._carry_m_s)
+        return Leg(goal, turn @ self._start_rotation)

@@ -35,7 +35,7 @@ PINCH = Grasp(
     point_m=np.array([0.094, 0.016, 0.017]),
     grip_m=np.array([0.0, 0.0, 0.020]),
     before_m=0.08,
-    halts=True,
+    from_above=True,
     turn=quarter,
 )
 """Index and middle finger against the thumb, from above; the ring finger is out of the way."""
@@ -49,7 +49,7 @@ RIM = Grasp(
     point_m=np.array([0.098, 0.003, -0.030]),
     grip_m=np.array([0.073, 0.0, 0.048]),
     before_m=0.07,
-    halts=True,
+    from_above=True,
     turn=beside_handle,
 )
 """The wall between the fingers outside and the thumb inside, from above."""
@@ -63,7 +63,7 @@ EDGE = Grasp(
     point_m=np.array([0.100, 0.003, -0.030]),
     grip_m=np.array([0.055, 0.0, 0.086]),
     before_m=0.14,
-    halts=True,
+    from_above=True,
     turn=quarter,
     shaped=0.95,
 )

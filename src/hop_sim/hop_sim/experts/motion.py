@@ -1,6 +1,9 @@
-"""Pieces of a scripted motion: speed profiles, rotations between two, the palm's orientation."""
+"""Pieces of a scripted motion: speed profiles, ways of several legs, rotations."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -62,3 +65,49 @@ def palm_rotation(yaw_rad: float, tilt_rad: float) -> np.ndarray:
     fingers = np.array([cy * ct, sy * ct, -st])
     normal = np.array([-cy * st, -sy * st, -ct])
     return np.stack([normal, np.cross(fingers, normal), fingers], axis=1)
+
+
+_RADIAN_M = 0.15  # a radian of turning takes as long as so much of a straight line
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One straight piece of a way: to the point `goal_m` (3,) [m], turning to `rotation` (3, 3)."""
+
+    goal_m: np.ndarray
+    rotation: np.ndarray
+
+
+@dataclass(frozen=True)
+class Reached:
+    """Where a motion along a way is: `point_m` (3,), `rotation` (3, 3), its share of the time."""
+
+    point_m: np.ndarray
+    rotation: np.ndarray
+    share: float
+
+
+def along(
+    start_m: np.ndarray,
+    start_rotation: np.ndarray,
+    legs: Sequence[Leg],
+    speed_m_s: float,
+    time_s: float,
+) -> Reached:
+    """Return where a motion along `legs` is after `time_s`.
+
+    It does not halt between legs: while it slows down on one it speeds up on the next, and so
+    rounds the corner.
+    """
+    point, rotation = start_m, start_rotation
+    was, turned, begin, end = start_m, start_rotation, 0.0, 0.0
+    for leg in legs:
+        angle = angle_between(turned, leg.rotation)
+        length = max(float(np.linalg.norm(leg.goal_m - was)), _RADIAN_M * angle, 1e-6)
+        takes = length / speed_m_s
+        s = trapezoid(float(np.clip((time_s - begin) / takes, 0.0, 1.0)))
+        point = point + s * (leg.goal_m - was)
+        rotation = rotation @ turned.T @ between(turned, leg.rotation, s)
+        was, turned = leg.goal_m, leg.rotation
+        begin, end = begin + (1.0 - RAMP) * takes, begin + takes
+    return Reached(point, rotation, min(1.0, time_s / end))
