@@ -46,4 +46,4 @@ def test_a_turn_on_the_spot_takes_its_time(angle_rad: float) -> None:
     """A leg of no length turns at a bounded rate."""
     legs = [Leg(np.zeros(3), turn_about(UP, angle_rad))]
     share = along(np.zeros(3), np.eye(3), legs, SPEED_M_S, 0.1).share
-    assert share == pytest.approx(0.1 * SPEED_M_S / (0.15 * angle_rad))
+    assert share == pytest.approx(0.1 * SPEED_M_S / (0.3 * angle_rad))

@@ -20,7 +20,7 @@ import numpy as np
 from hop_core.embodiment import ARM, HAND
 from hop_core.kinematics import Kinematics
 from hop_sim.experts.grasp import UP, Grasp
-from hop_sim.experts.motion import Leg, along, turn_about
+from hop_sim.experts.motion import Leg, along, between, turn_about
 from hop_sim.tasks.task import SceneView
 
 LOST_M = 0.08  # an object so far from the grip has slipped out of the hand
@@ -187,7 +187,7 @@ class Expert(ABC):
         legs = [Leg(before, rotation), Leg(grip, rotation)]
         if self.grasp.from_above:
             above = np.array([before[0], before[1], max(self._start[2], before[2])])
-            legs.insert(0, Leg(above, rotation))
+            legs.insert(0, Leg(above, between(self._start_rotation, rotation, 0.5)))
         return legs
 
     def _follow(self, legs: Sequence[Leg], speed_m_s: float) -> float:

@@ -67,7 +67,7 @@ def palm_rotation(yaw_rad: float, tilt_rad: float) -> np.ndarray:
     return np.stack([normal, np.cross(fingers, normal), fingers], axis=1)
 
 
-_RADIAN_M = 0.15  # a radian of turning takes as long as so much of a straight line
+_RADIAN_M = 0.3  # a radian takes as long as so much of a straight line: the arm can follow
 
 
 @dataclass(frozen=True)
