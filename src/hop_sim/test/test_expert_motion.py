@@ -47,3 +47,14 @@ def test_a_turn_on_the_spot_takes_its_time(angle_rad: float) -> None:
     legs = [Leg(np.zeros(3), turn_about(UP, angle_rad))]
     share = along(np.zeros(3), np.eye(3), legs, SPEED_M_S, 0.1).share
     assert share == pytest.approx(0.1 * SPEED_M_S / (0.3 * angle_rad))
+
+
+@pytest.mark.parametrize("last_m", [0.0, 0.005])
+def test_a_short_last_leg_does_not_end_the_way_early(last_m: float) -> None:
+    """The share is 1 only where the last goal is reached, however long the leg before takes."""
+    goal = np.array([0.4 + last_m, 0.0, 0.0])
+    legs = [Leg(np.array([0.4, 0.0, 0.0]), np.eye(3)), Leg(goal, np.eye(3))]
+    for time_s in np.arange(0.0, 4.0, 0.01):
+        reached = along(np.zeros(3), np.eye(3), legs, SPEED_M_S, time_s)
+        if reached.share >= 1.0:
+            np.testing.assert_allclose(reached.point_m, goal, atol=1e-9)

@@ -15,6 +15,7 @@ class BowlExpert(Expert):
     """Carries to the bowl by a point a little aside and corrects; it tries again."""
 
     def _draw_more(self, rng: np.random.Generator) -> None:
+        self._carry_m_s = rng.uniform(0.15, 0.25)
         self._aside_m = np.array([*rng.uniform(-_ASIDE_M, _ASIDE_M, 2), 0.0])
 
     def _up(self) -> Leg:

@@ -107,7 +107,6 @@ class Expert(ABC):
         self._q = np.array(q, dtype=np.float64)
         self._time_s = 0.0
         self._wobble = self._rng.uniform(0.0, 2.0 * np.pi, (2, 3))
-        self._carry_m_s = self._rng.uniform(0.15, 0.25)
         self._draw_more(self._rng)
         self._turn_rad = 0.0
         self._started = False
@@ -179,6 +178,7 @@ class Expert(ABC):
             self._grip_in_object_m = turn_about(UP, -yaw_rad) @ grip_m
 
     def _way_in(self, view: SceneView) -> list[Leg]:
+        """Return the way to the grip; from above, half of the turn is done on the way there."""
         rotation, grip = self._palm(view), self._grip(view)
         before_m = self.grasp.before_m
         if not self.grasp.from_above:

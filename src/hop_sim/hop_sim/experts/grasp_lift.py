@@ -19,6 +19,7 @@ class LiftExpert(Expert):
     grasps: ClassVar = {"can": POWER, "tin": AROUND, "block": PINCH, "pot": RIM, "book": EDGE}
 
     def _take_away(self, view: SceneView) -> None:
+        """Lift."""
         share = min(1.0, self._phase_s / self.style.lift_s)
         up = np.array([0.0, 0.0, self.lift_m])
         self._move(self._start + up * smooth(share), self._start_rotation)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 RAMP = 0.15  # share of a `trapezoid` in which it speeds up, and again slows down
+_RADIAN_M = 0.3  # a radian takes as long as so much of a straight line: the arm can follow
 
 
 def smooth(share: float) -> float:
@@ -67,9 +68,6 @@ def palm_rotation(yaw_rad: float, tilt_rad: float) -> np.ndarray:
     return np.stack([normal, np.cross(fingers, normal), fingers], axis=1)
 
 
-_RADIAN_M = 0.3  # a radian takes as long as so much of a straight line: the arm can follow
-
-
 @dataclass(frozen=True)
 class Leg:
     """One straight piece of a way: to the point `goal_m` (3,) [m], turning to `rotation` (3, 3)."""
@@ -94,10 +92,17 @@ def along(
     speed_m_s: float,
     time_s: float,
 ) -> Reached:
-    """Return where a motion along `legs` is after `time_s`.
+    """Return where a motion along `legs` is after `time_s`, in the frame of all points.
 
     It does not halt between legs: while it slows down on one it speeds up on the next, and so
-    rounds the corner.
+    rounds the corner. `speed_m_s` is the mean of each leg.
+
+    Args:
+        start_m: (3,) where it begins [m].
+        start_rotation: (3, 3) how it is turned there.
+        legs: at least one.
+        speed_m_s: above 0.
+        time_s: since the beginning [s].
     """
     point, rotation = start_m, start_rotation
     was, turned, begin, end = start_m, start_rotation, 0.0, 0.0
@@ -109,5 +114,5 @@ def along(
         point = point + s * (leg.goal_m - was)
         rotation = rotation @ turned.T @ between(turned, leg.rotation, s)
         was, turned = leg.goal_m, leg.rotation
-        begin, end = begin + (1.0 - RAMP) * takes, begin + takes
+        begin, end = begin + (1.0 - RAMP) * takes, max(end, begin + takes)
     return Reached(point, rotation, min(1.0, time_s / end))
