@@ -14,6 +14,7 @@ from hop_policy.contract import PolicyContract
 from hop_policy.dataset import Episode
 from hop_policy.inference import Policy
 from hop_policy.observation import JointScaling
+from hop_sim.experts.disturbance import Disturbance
 from hop_sim.experts.registry import expert_class
 from hop_sim.lockstep import LockStep
 from hop_sim.observe import LockStepObserver
@@ -121,16 +122,27 @@ class ZeroAgent:
 class ExpertAgent:
     """The scripted expert; it alone sees the true poses."""
 
-    def __init__(self, tick_s: float, takes_as: str | None = None) -> None:
-        """Give one target every `tick_s` [s]; `takes_as` is that of `Expert`."""
+    def __init__(
+        self, tick_s: float, takes_as: str | None = None, disturbance: Disturbance | None = None
+    ) -> None:
+        """Give one target every `tick_s` [s].
+
+        Args:
+            tick_s: time between targets.
+            takes_as: that of `Expert`.
+            disturbance: makes the arm stray where the expert has leeway; None is an arm that obeys.
+        """
         self._tick_s = tick_s
         self._takes_as = takes_as
+        self._disturbance = disturbance
 
     def reset(self, twin: LockStep, seed: int) -> None:
         """Take the task's expert and draw the style of the episode from its seed."""
         expert = expert_class(twin.task.config.task)
         self._expert = expert.of_episode(seed, self._tick_s, self._takes_as)
         self._expert.reset(twin.joints())
+        if self._disturbance is not None:
+            self._disturbance.reset(seed)
 
     def act(self, twin: LockStep) -> np.ndarray:
         """Return the expert's target (23,) [rad].
@@ -139,4 +151,7 @@ class ExpertAgent:
         """
         if twin.tap is not None:
             twin.observe()
-        return self._expert.act(twin.monitor.view(twin.world.data))
+        target = self._expert.act(twin.monitor.view(twin.world.data))
+        if self._disturbance is not None:
+            twin.disturb(self._expert.leeway * self._disturbance.step())
+        return target

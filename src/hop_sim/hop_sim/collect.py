@@ -15,6 +15,7 @@ from hop_policy.episode_info import EpisodeInfo, run_hash
 from hop_policy.recorder_config import RecorderConfig
 from hop_sim.agents import ExpertAgent
 from hop_sim.bag_tap import BagTap
+from hop_sim.experts.disturbance import Disturbance
 from hop_sim.experts.starts import demonstration_start
 from hop_sim.lockstep import ARMING_ID
 from hop_sim.processes import over_processes
@@ -30,11 +31,13 @@ class Collection:
         cell: the cell.
         root: folder of all episodes.
         keep_failures: keep failed attempts too, labelled so.
+        steady: let the arm obey, where it would stray as the task's `demo_disturbance` says.
     """
 
     cell: CellSpec
     root: Path
     keep_failures: bool = False
+    steady: bool = False
 
 
 def episode_name(seed: int) -> str:
@@ -62,10 +65,17 @@ def _recorder(what: Collection) -> Callable[[int], Outcome]:
     cell = what.cell
     twin = cell.build()
     robot = cell.load_robot()
-    agent = ExpertAgent(1.0 / twin.contract.policy_hz)
+    tick_s = 1.0 / twin.contract.policy_hz
+    strays = None if what.steady else Disturbance(twin.task.config.demo_disturbance, tick_s)
+    agent = ExpertAgent(tick_s, disturbance=strays)
     config = load_config(config_path("recorder.yaml", cell.config_dir), RecorderConfig)
     safety = load_safety(cell.config_dir)
-    realism = {f"camera_{key}": str(value) for key, value in asdict(cell.realism).items()}
+    extra = {
+        "mode": "lock-step",
+        "task_hash": config_hash(twin.task.config),
+        "disturbed": str(not what.steady).lower(),
+        **{f"camera_{key}": str(value) for key, value in asdict(cell.realism).items()},
+    }
 
     def record(seed: int) -> Outcome:
         info = EpisodeInfo(
@@ -74,7 +84,7 @@ def _recorder(what: Collection) -> Callable[[int], Outcome]:
             config_hash=run_hash(robot, twin.task.config, safety, config),
             contract_hash=twin.contract.hash,
             seed=seed,
-            extra={"mode": "lock-step", "task_hash": config_hash(twin.task.config), **realism},
+            extra=extra,
         )
         name = episode_name(seed)
         with EpisodeWriter(

@@ -44,6 +44,9 @@ class Arguments:
     """Drive the ROS graph of the twin instead of the lock-step one: real time, real drivers."""
     keep_failures: bool = False
     """Keep failed attempts too, labelled failure."""
+    steady: bool = False
+    """Let the arm obey; by default it strays a little where the hand has leeway, and the expert
+    corrects (`demo_disturbance` of the task's configuration). With --live it always obeys."""
     config_dir: Path | None = None
     """Folder of the configurations; default: the installed one."""
     realism: Realism = field(default_factory=Realism)
@@ -69,7 +72,8 @@ def main(argv: list[str]) -> int:
     config_dir = None if args.config_dir is None else str(args.config_dir)
     config = load_config(config_path("recorder.yaml", args.config_dir), RecorderConfig)
     root = config.folder(str(args.out or ""))
-    what = Collection(CellSpec(args.task, args.realism, config_dir), root, args.keep_failures)
+    cell = CellSpec(args.task, args.realism, config_dir)
+    what = Collection(cell, root, args.keep_failures, args.steady)
     outcomes = _show(what, args)
     rate = success_rate([outcome.success for outcome in outcomes])
     print(

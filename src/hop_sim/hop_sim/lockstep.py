@@ -144,6 +144,7 @@ class LockStep:
         self._offer(self._q_start, self.now_ns + self.timing.due_ns)
         self._pending: tuple[int, Target] | None = None
         self._torque = np.zeros(16)
+        self.disturb(np.zeros(7))
         self._sets = 0
         self._next_arm_ns = self._next_frame_ns = self.now_ns
         self.aligner: TickAligner[Callable[[], np.ndarray]] = TickAligner(self._rules)
@@ -171,6 +172,13 @@ class LockStep:
         chosen = self.aligner.select(self.now_ns)
         return np.concatenate([chosen[ARM_STREAM][1](), chosen[HAND_STREAM][1]()])
 
+    def disturb(self, offset_rad: np.ndarray) -> None:
+        """Make the arm go beside the targets by `offset_rad` (7,), until told otherwise.
+
+        It is added on the way to the arm: who asked for a target, and a recording, do not see it.
+        """
+        self._offset_rad = offset_rad
+
     def step(self, q_target: np.ndarray) -> np.ndarray:
         """Answer this tick with `q_target` (23,) [rad] and run to the next one.
 
@@ -193,7 +201,9 @@ class LockStep:
         if self.tap is not None:
             self.tap.target(tick_ns, accepted_ns, q_target, accepted)
         due_ns = tick_ns + self.timing.due_ns
-        self._pending = (accepted_ns, Target(ARMING_ID, tick_ns, (due_ns,), accepted[None]))
+        executed = accepted.copy()
+        executed[ARM] += self._offset_rad
+        self._pending = (accepted_ns, Target(ARMING_ID, tick_ns, (due_ns,), executed[None]))
         self._advance(tick_ns + self._tick_ns)
         return accepted
 

@@ -24,6 +24,9 @@ from hop_sim.experts.motion import Leg, along, between, turn_about
 from hop_sim.tasks.task import SceneView
 
 LOST_M = 0.08  # an object so far from the grip has slipped out of the hand
+END_M = 0.08  # within so much of its way's end the hand has no leeway,
+START_M = 0.02  # nor, with an object, so near the way's start;
+LEEWAY_M = 0.08  # so much farther it has all
 _RELEASE_S = 0.8
 _FIST_RAD = 0.3
 _STYLE_STREAM = 3  # of an episode's seed; other numbers draw the camera's pose and noise
@@ -75,6 +78,8 @@ class Expert(ABC):
         grasp: how it takes the object in play; known from the first target on.
         lift_m: height to which it lifts.
         style: of the episode under way.
+        leeway: how far the arm may stray without harm at this moment, 0 to 1: none where the hand
+            closes, opens or turns in.
     """
 
     grasps: ClassVar[dict[str, Grasp]]
@@ -108,6 +113,7 @@ class Expert(ABC):
         self._time_s = 0.0
         self._wobble = self._rng.uniform(0.0, 2.0 * np.pi, (2, 3))
         self._draw_more(self._rng)
+        self.leeway = 0.0
         self._turn_rad = 0.0
         self._started = False
 
@@ -140,6 +146,7 @@ class Expert(ABC):
         self._phase = phase
         self._phase_s = -delay_s
         self._turns = phase == self._approach
+        self.leeway = 0.0
         self._start = self.grasp.point(self._q, self._kinematics)
         self._start_rotation = self._kinematics.site_pose(self._q, "palm")[:3, :3]
         self._start_hand = self._q[HAND].copy()
@@ -197,7 +204,15 @@ class Expert(ABC):
         wobble = np.sin(2.0 * self._time_s * (1.0 + self._wobble[0]) + self._wobble[1])
         fading = (1.0 - share) * min(1.0, 4.0 * share)
         self._move(reached.point_m + self.style.wander_m * fading * wobble, reached.rotation)
+        self.leeway = self._leeway_at(reached.point_m, legs[-1].goal_m)
         return share
+
+    def _leeway_at(self, point_m: np.ndarray, end_m: np.ndarray) -> float:
+        """Return the leeway at `point_m` (3,) of a way to `end_m` (3,)."""
+        room_m = float(np.linalg.norm(end_m - point_m)) - END_M
+        if self._phase != self._approach:
+            room_m = min(room_m, float(np.linalg.norm(point_m - self._start)) - START_M)
+        return min(1.0, max(0.0, room_m / LEEWAY_M))
 
     def _close(self, _view: SceneView) -> None:
         self._shape(self.grasp.closed, min(1.0, self._phase_s / self.style.close_s))

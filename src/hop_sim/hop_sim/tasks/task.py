@@ -18,6 +18,7 @@ from hop_core.config import Config
 from hop_core.embodiment import Embodiment, load_embodiment
 from hop_core.errors import TwinError
 from hop_core.robot_config import TableConfig
+from hop_sim.experts.disturbance import DisturbanceConfig
 from hop_sim.scene import PARKING_M, ObjectConfig, build_scene
 from hop_sim.tasks.score import Score, advance_score
 from hop_sim.tasks.start import DemoStartConfig, PlaceConfig, TaskStart, draw_noise, draw_places
@@ -35,6 +36,7 @@ class TaskConfig(Config):
         place: where the object in play starts.
         start_noise_arm_rad, start_noise_hand_rad: half-widths of the uniform start about home.
         demo_starts: where demonstrations start.
+        demo_disturbance: how the arm strays in demonstrations.
         objects: what may stand on the table.
     """
 
@@ -45,6 +47,7 @@ class TaskConfig(Config):
     start_noise_arm_rad: float = Field(ge=0.0, le=0.5)
     start_noise_hand_rad: float = Field(ge=0.0, le=0.5)
     demo_starts: DemoStartConfig
+    demo_disturbance: DisturbanceConfig
     objects: dict[str, ObjectConfig]
 
 
