@@ -24,8 +24,7 @@ class BowlExpert(Expert):
 
     def _grip(self, view: SceneView) -> np.ndarray:
         """Return where the object is gripped (3,) [m], however it lies."""
-        pose = view.T_base_object
-        return np.asarray(pose[:3, 3] + pose[:3, :3] @ self.grasp.grip_m)
+        return self._carried_grip(view)
 
     def _lost(self, view: SceneView) -> bool:
         """Return whether the object has slipped out of the hand; if so, begin anew."""

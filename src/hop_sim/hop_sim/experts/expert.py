@@ -23,7 +23,7 @@ from hop_sim.experts.grasp import UP, Grasp
 from hop_sim.experts.motion import Leg, along, between, turn_about
 from hop_sim.tasks.task import SceneView
 
-LOST_M = 0.08  # an object so far from the grip has slipped out of the hand
+LOST_M = 0.10  # an object so far from the grip has slipped out of the hand
 END_M = 0.08  # within so much of its way's end the hand has no leeway,
 START_M = 0.02  # nor, with an object, so near the way's start;
 LEEWAY_M = 0.08  # so much farther it has all
@@ -162,9 +162,12 @@ class Expert(ABC):
     def _is_lost(self, view: SceneView) -> bool:
         """Return whether the object has slipped out of the hand, however it lies in it."""
         hand_m = self.grasp.point(self._q, self._kinematics)
+        return bool(np.linalg.norm(self._carried_grip(view) - hand_m) > LOST_M)
+
+    def _carried_grip(self, view: SceneView) -> np.ndarray:
+        """Return where the object is gripped (3,) [m], however it lies."""
         pose = view.T_base_object
-        grip_m = pose[:3, 3] + pose[:3, :3] @ self._grip_in_object_m
-        return bool(np.linalg.norm(grip_m - hand_m) > LOST_M)
+        return np.asarray(pose[:3, 3] + pose[:3, :3] @ self._grip_in_object_m)
 
     def _approach(self, view: SceneView) -> None:
         """Turn in along the palm's normal, opening the hand, and close at the grip."""

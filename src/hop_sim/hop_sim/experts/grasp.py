@@ -34,7 +34,8 @@ class Grasp:
         fist: (16,) where the fingers stop each other when they close on air [rad].
         yaw_rad, tilt_rad: of the palm, as `palm_rotation` takes them.
         point_m: (3,) of the palm frame; the object's grip comes here.
-        grip_m: (3,) from the object's origin to where it is gripped; x along the fingers, z up.
+        grip_m: (3,) from the object's origin to where it is gripped; x along the fingers, z up. It
+            is the middle of where the grasp holds: a policy's hand comes centimetres beside it.
         before_m: at most so far before the grip, along the palm's normal, an approach turns in.
         roll_rad: of the palm about the fingers; at pi/2 its normal is horizontal.
         from_above: whether the hand comes down to where it turns in, open and turned by then: it
@@ -114,7 +115,7 @@ POWER = Grasp(
 )
 """All fingers around something upright, from above and the side."""
 
-UNSTACK = replace(POWER, grip_m=np.array([0.0, 0.0, 0.025]), turn=quarter)
+UNSTACK = replace(POWER, grip_m=np.array([0.0, -0.012, 0.025]), turn=quarter)
 """The same around a cube."""
 
 SIDE = replace(
@@ -122,7 +123,7 @@ SIDE = replace(
     tilt_rad=np.radians(30.0),
     roll_rad=np.radians(80.0),
     point_m=np.array([0.066, -0.006, 0.022]),
-    grip_m=np.array([0.0, 0.0, 0.065]),
+    grip_m=np.array([-0.012, 0.0, 0.065]),
     before_m=0.16,
     from_above=True,
 )

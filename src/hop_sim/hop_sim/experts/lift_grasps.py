@@ -22,7 +22,7 @@ def beside_handle(yaw_rad: float) -> float:
 AROUND = replace(
     SIDE,
     tilt_rad=np.radians(12.0),
-    grip_m=np.array([0.0, 0.0, 0.116]),
+    grip_m=np.array([0.010, 0.010, 0.106]),
 )
 """All fingers around something tall, high up: above most of what is lower."""
 
@@ -33,7 +33,7 @@ PINCH = Grasp(
     yaw_rad=np.radians(-60.0),  # where the arm reaches 45 degrees to either side with a flat palm
     tilt_rad=np.radians(8.4),
     point_m=np.array([0.094, 0.016, 0.017]),
-    grip_m=np.array([0.0, 0.0, 0.020]),
+    grip_m=np.array([0.0, -0.002, 0.012]),
     before_m=0.08,
     from_above=True,
     turn=quarter,
@@ -47,7 +47,7 @@ RIM = Grasp(
     yaw_rad=np.radians(-60.0),
     tilt_rad=np.radians(8.0),
     point_m=np.array([0.098, 0.003, -0.030]),
-    grip_m=np.array([0.073, 0.0, 0.048]),
+    grip_m=np.array([0.061, -0.010, 0.051]),
     before_m=0.07,
     from_above=True,
     turn=beside_handle,
@@ -61,7 +61,7 @@ EDGE = Grasp(
     yaw_rad=np.radians(-135.0),  # from where robot and camera are
     tilt_rad=np.radians(88.0),
     point_m=np.array([0.100, 0.003, -0.030]),
-    grip_m=np.array([0.055, 0.0, 0.086]),
+    grip_m=np.array([0.040, 0.0, 0.092]),
     before_m=0.14,
     from_above=True,
     turn=quarter,
