@@ -14,7 +14,7 @@ from hop_policy.contract import PolicyContract
 from hop_policy.dataset import Episode
 from hop_policy.inference import Policy
 from hop_policy.observation import JointScaling
-from hop_sim.experts.disturbance import Disturbance
+from hop_sim.disturbance import Disturbance
 from hop_sim.experts.registry import expert_class
 from hop_sim.lockstep import LockStep
 from hop_sim.observe import LockStepObserver

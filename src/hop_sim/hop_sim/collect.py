@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from hop_core.config import config_hash, config_path, load_config
+from hop_core.errors import BagError
 from hop_core.safety_config import load_safety
+from hop_policy.bag_reader import open_episode
 from hop_policy.bag_writer import EpisodeWriter
 from hop_policy.cell_statics import cell_statics
 from hop_policy.episode_info import EpisodeInfo, run_hash
 from hop_policy.recorder_config import RecorderConfig
 from hop_sim.agents import ExpertAgent
 from hop_sim.bag_tap import BagTap
-from hop_sim.experts.disturbance import Disturbance
+from hop_sim.disturbance import Disturbance
 from hop_sim.experts.starts import demonstration_start
 from hop_sim.lockstep import ARMING_ID
 from hop_sim.processes import over_processes
 from hop_sim.rollout import CellSpec, Outcome, roll_out
 from hop_sim.seeds import demonstration_seeds
+from hop_sim.tasks.registry import load_task
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,12 @@ def collect(what: Collection, count: int, first: int, workers: int) -> Iterator[
     """Record demonstrations `first` to `first + count` of the task; yield how each ended.
 
     Episodes that are there already are passed over, so that an interrupted run can be repeated.
+
+    Raises:
+        BagError: one of them was recorded in another way than this run would, or is damaged.
     """
     seeds = missing_seeds(what, count, first)
+    _require_alike(what, set(demonstration_seeds(count, first)) - set(seeds))
     yield from over_processes(partial(_recorder, what), seeds, workers)
 
 
@@ -61,6 +69,48 @@ def missing_seeds(what: Collection, count: int, first: int) -> list[int]:
     return [seed for seed in seeds if not (folder / episode_name(seed)).exists()]
 
 
+def _recorder_config(cell: CellSpec) -> RecorderConfig:
+    return load_config(config_path("recorder.yaml", cell.config_dir), RecorderConfig)
+
+
+def _provenance(what: Collection) -> EpisodeInfo:
+    """What every episode of the collection says about itself, but for its seed."""
+    cell, robot = what.cell, what.cell.load_robot()
+    task = load_task(cell.task, robot.table, cell.config_dir).config
+    safety, recorder = load_safety(cell.config_dir), _recorder_config(cell)
+    return EpisodeInfo(
+        task=cell.task,
+        source="expert",
+        config_hash=run_hash(robot, task, safety, recorder),
+        contract_hash=cell.load_contract().hash,
+        extra={
+            "mode": "lock-step",
+            "disturbed": str(not what.steady).lower(),
+            **{f"camera_{key}": str(value) for key, value in asdict(cell.realism).items()},
+            "task_hash": config_hash(task),
+        },
+    )
+
+
+def _require_alike(what: Collection, seeds: AbstractSet[int]) -> None:
+    """Pass if the episodes of `seeds` were recorded as this run would record them."""
+    wanted = _facts(_provenance(what))
+    for seed in sorted(seeds):
+        path = what.root / what.cell.task / episode_name(seed)
+        found = _facts(open_episode(path).info)
+        for key, value in wanted.items():
+            if found.get(key, "") != value:
+                raise BagError(
+                    f"{path} was recorded with {key} '{found.get(key, '')}', this run has "
+                    f"'{value}': choose another folder (-o), lest both are learnt from as one"
+                )
+
+
+def _facts(info: EpisodeInfo) -> dict[str, str]:
+    hashes = {"config_hash": info.config_hash, "contract_hash": info.contract_hash}
+    return {**info.extra, **hashes}
+
+
 def _recorder(what: Collection) -> Callable[[int], Outcome]:
     cell = what.cell
     twin = cell.build()
@@ -68,24 +118,10 @@ def _recorder(what: Collection) -> Callable[[int], Outcome]:
     tick_s = 1.0 / twin.contract.policy_hz
     strays = None if what.steady else Disturbance(twin.task.config.demo_disturbance, tick_s)
     agent = ExpertAgent(tick_s, disturbance=strays)
-    config = load_config(config_path("recorder.yaml", cell.config_dir), RecorderConfig)
-    safety = load_safety(cell.config_dir)
-    extra = {
-        "mode": "lock-step",
-        "task_hash": config_hash(twin.task.config),
-        "disturbed": str(not what.steady).lower(),
-        **{f"camera_{key}": str(value) for key, value in asdict(cell.realism).items()},
-    }
+    config, provenance = _recorder_config(cell), _provenance(what)
 
     def record(seed: int) -> Outcome:
-        info = EpisodeInfo(
-            task=cell.task,
-            source="expert",
-            config_hash=run_hash(robot, twin.task.config, safety, config),
-            contract_hash=twin.contract.hash,
-            seed=seed,
-            extra=extra,
-        )
+        info = replace(provenance, seed=seed)
         name = episode_name(seed)
         with EpisodeWriter(
             what.root,

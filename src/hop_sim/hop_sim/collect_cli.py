@@ -75,6 +75,9 @@ def main(argv: list[str]) -> int:
     cell = CellSpec(args.task, args.realism, config_dir)
     what = Collection(cell, root, args.keep_failures, args.steady)
     outcomes = _show(what, args)
+    if not outcomes:
+        print(f"nothing to do: all {args.count} demonstrations are in {root / args.task}")
+        return 0
     rate = success_rate([outcome.success for outcome in outcomes])
     print(
         f"{rate.trials} attempts, {rate.successes} successes ({rate.value:.2f}, "

@@ -1,16 +1,18 @@
 """Disturbed demonstrations: the arm strays where the expert has leeway, the labels do not."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hop_core.embodiment import ARM, HAND
+from hop_core.errors import BagError
 from hop_policy.bag_dataset import load_episodes
 from hop_policy.bag_reader import find_episodes, open_episode
 from hop_sim.agents import ExpertAgent
 from hop_sim.collect import Collection, collect
-from hop_sim.experts.disturbance import Disturbance, DisturbanceConfig
+from hop_sim.disturbance import Disturbance, DisturbanceConfig
 from hop_sim.lockstep import LockStep
 from hop_sim.rollout import CellSpec, roll_out
 
@@ -111,3 +113,13 @@ def test_a_demonstration_records_what_was_asked_for_and_says_how(tmp_path: Path)
     way = slice(5, 25), ARM
     np.testing.assert_allclose(shown[False].action[way], shown[True].action[way], atol=1e-6)
     assert np.abs(shown[False].proprio[way] - shown[True].proprio[way]).max() > 0.001
+
+
+def test_one_folder_does_not_hold_steady_and_disturbed_demonstrations(tmp_path: Path) -> None:
+    """The same run again finds nothing to do; another way to record is refused, and named."""
+    disturbed = Collection(CellSpec("grasp_drop"), tmp_path)
+    assert len(list(collect(disturbed, 1, 0, workers=1))) == 1
+    assert list(collect(disturbed, 1, 0, workers=1)) == []
+    with pytest.raises(BagError, match="disturbed 'true', this run has 'false'"):
+        list(collect(replace(disturbed, steady=True), 2, 0, workers=1))
+    assert len(find_episodes(tmp_path)) == 1

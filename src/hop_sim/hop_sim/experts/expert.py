@@ -24,9 +24,9 @@ from hop_sim.experts.motion import Leg, along, between, turn_about
 from hop_sim.tasks.task import SceneView
 
 LOST_M = 0.10  # an object so far from the grip has slipped out of the hand
-END_M = 0.08  # within so much of its way's end the hand has no leeway,
-START_M = 0.02  # nor, with an object, so near the way's start;
-LEEWAY_M = 0.08  # so much farther it has all
+_END_M = 0.08  # within so much of its way's end the hand has no leeway,
+_START_M = 0.02  # nor, with an object, so near the way's start;
+_LEEWAY_M = 0.08  # so much farther it has all
 _RELEASE_S = 0.8
 _FIST_RAD = 0.3
 _STYLE_STREAM = 3  # of an episode's seed; other numbers draw the camera's pose and noise
@@ -212,10 +212,10 @@ class Expert(ABC):
 
     def _leeway_at(self, point_m: np.ndarray, end_m: np.ndarray) -> float:
         """Return the leeway at `point_m` (3,) of a way to `end_m` (3,)."""
-        room_m = float(np.linalg.norm(end_m - point_m)) - END_M
+        room_m = float(np.linalg.norm(end_m - point_m)) - _END_M
         if self._phase != self._approach:
-            room_m = min(room_m, float(np.linalg.norm(point_m - self._start)) - START_M)
-        return min(1.0, max(0.0, room_m / LEEWAY_M))
+            room_m = min(room_m, float(np.linalg.norm(point_m - self._start)) - _START_M)
+        return min(1.0, max(0.0, room_m / _LEEWAY_M))
 
     def _close(self, _view: SceneView) -> None:
         self._shape(self.grasp.closed, min(1.0, self._phase_s / self.style.close_s))

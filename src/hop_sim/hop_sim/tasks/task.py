@@ -18,7 +18,7 @@ from hop_core.config import Config
 from hop_core.embodiment import Embodiment, load_embodiment
 from hop_core.errors import TwinError
 from hop_core.robot_config import TableConfig
-from hop_sim.experts.disturbance import DisturbanceConfig
+from hop_sim.disturbance import DisturbanceConfig
 from hop_sim.scene import PARKING_M, ObjectConfig, build_scene
 from hop_sim.tasks.score import Score, advance_score
 from hop_sim.tasks.start import DemoStartConfig, PlaceConfig, TaskStart, draw_noise, draw_places
