@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from hop_core.config import Config
 from hop_policy.contract import PolicyContract
+from hop_policy.table_view import CHANNELS, SIZE, TableView
 
 ReadOut = Literal["mean", "flatten"]
+View = Literal["image", "table"]
 
 
 class EncoderConfig(Config):
@@ -23,12 +25,15 @@ class EncoderConfig(Config):
         read_out: how the last feature map becomes a token. The mean over pixels (the paper) keeps
             what is seen, and little of where; `flatten` keeps both: in a scene with one block it
             finds that to 1 mm within 1,000 steps, the mean not at all.
+        view: what the convolutions see: the camera's image (the paper), or the scene from above and
+            from the front, levelled by the table in that image (`hop_policy.table_view`).
         points_width: width of the point-cloud encoder's hidden layers; null is the transformer's
             width.
     """
 
     channels: tuple[int, int, int, int] = (32, 64, 128, 192)
     read_out: ReadOut = "mean"
+    view: View = "image"
     points_width: int | None = Field(default=None, ge=8)
 
 
@@ -38,8 +43,10 @@ class DepthEncoder(nn.Module):
     def __init__(self, contract: PolicyContract, config: EncoderConfig, width: int) -> None:
         super().__init__()
         c1, c2, c3, c4 = config.channels
+        self.table_view = TableView(contract.depth) if config.view == "table" else None
+        channels, size = (CHANNELS, SIZE) if self.table_view else (1, contract.depth.size_px)
         self.convolutions = nn.Sequential(
-            nn.Conv2d(1, c1, 7, stride=2, padding=3),
+            nn.Conv2d(channels, c1, 7, stride=2, padding=3),
             nn.ReLU(),
             nn.Conv2d(c1, c2, 3, stride=2, padding=1),
             nn.ReLU(),
@@ -50,8 +57,7 @@ class DepthEncoder(nn.Module):
         )
         # Channels last is what the CPU's kernels want: a third of the time of a training step less.
         self.convolutions.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        size = contract.depth.size_px
-        features = self.convolutions(torch.zeros(1, 1, size, size)).shape
+        features = self.convolutions(torch.zeros(1, channels, size, size)).shape
         if config.read_out == "mean":
             out = c4
             self.read_out = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
@@ -62,8 +68,9 @@ class DepthEncoder(nn.Module):
         self.project = nn.Identity() if out == width else nn.Linear(out, width)
 
     def forward(self, depth: Tensor) -> Tensor:
-        """Returns (N, width) tokens of depth images (N, 60, 60) [m, or whitened]."""
-        image = depth.unsqueeze(1).contiguous(memory_format=torch.channels_last)
+        """Returns (N, width) tokens of depth images (N, 60, 60) [m], whitened for `image`."""
+        image = self.table_view(depth) if self.table_view else depth.unsqueeze(1)
+        image = image.contiguous(memory_format=torch.channels_last)
         token: Tensor = self.project(self.read_out(self.convolutions(image)))
         return token
 

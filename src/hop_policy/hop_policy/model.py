@@ -116,6 +116,8 @@ class PolicyModel(nn.Module):
             self.register_buffer(f"{name}_mean", torch.zeros(joints))
             self.register_buffer(f"{name}_std", torch.ones(joints))
         image = contract.vision == "depth"
+        # A table is found in metres, and what is seen on it has a scale of its own.
+        self.whitens_vision = not (image and config.encoder.view == "table")
         self.register_buffer("vision_mean", torch.zeros(contract.vision_shape if image else 3))
         self.register_buffer("vision_std", torch.ones(() if image else 3))
         self._initialise()
@@ -175,7 +177,9 @@ class PolicyModel(nn.Module):
             vision: (N, 60, 60) depth [m] or (N, P, 3) points in base_link [m].
         """
         joints = self.embed_proprio((proprio - self.proprio_mean) / self.proprio_std)
-        seen = self.embed_vision((vision - self.vision_mean) / self.vision_std)
+        if self.whitens_vision:
+            vision = (vision - self.vision_mean) / self.vision_std
+        seen = self.embed_vision(vision)
         return torch.stack([joints, seen], dim=1)
 
     def decode(self, tokens: Tensor, valid: Tensor | None = None) -> Tensor:

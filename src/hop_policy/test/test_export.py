@@ -26,7 +26,7 @@ TOY = PolicyConfig(
     width=32,
     heads=2,
     context=8,
-    encoder=EncoderConfig(channels=(4, 4, 8, 8), read_out="flatten"),
+    encoder=EncoderConfig(channels=(4, 4, 8, 8), read_out="flatten", view="table"),
     foresight=(5,),
 )
 pytestmark = pytest.mark.timeout(300)  # torch's exporter takes seconds, minutes on a busy machine

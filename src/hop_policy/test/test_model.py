@@ -107,9 +107,12 @@ def test_whitening_is_an_affine_change_of_units() -> None:
     torch.testing.assert_close(white, plain * std + mean, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("view", ["image", "table"])
 @pytest.mark.parametrize("read_out", ["mean", "flatten"])
-def test_every_read_out_learns_from_depth(read_out: str) -> None:
-    encoder = EncoderConfig.model_validate({"channels": (4, 4, 8, 8), "read_out": read_out})
+def test_every_view_and_read_out_learns_from_depth(read_out: str, view: str) -> None:
+    encoder = EncoderConfig.model_validate(
+        {"channels": (4, 4, 8, 8), "read_out": read_out, "view": view}
+    )
     contract = PolicyContract()
     model = PolicyModel(TOY.model_copy(update={"encoder": encoder}), contract)
     model(*inputs(contract, 2, 3)).abs().mean().backward()

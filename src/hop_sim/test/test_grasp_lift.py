@@ -119,10 +119,11 @@ def test_starts_cover_the_configured_square_and_repeat_by_seed() -> None:
 
 
 def test_demonstrations_start_around_home_near_the_object_and_after_a_miss() -> None:
-    starts = demonstration_start(TASK, np.random.default_rng(0), 60)
-    demo, home = TASK.config.demo_starts, load_embodiment().home
+    task = load_task("grasp_lift_can", TABLE)
+    starts = demonstration_start(task, np.random.default_rng(0), 60)
+    demo, home = task.config.demo_starts, load_embodiment().home
     about_home = np.all(np.abs(starts.q - home)[:, ARM] <= demo.noise_arm_rad, axis=1)
-    grasps = [LiftExpert.grasps[TASK.choices[index]] for index in starts.object_index]
+    grasps = [LiftExpert.grasps[task.choices[index]] for index in starts.object_index]
     fists = np.stack([grasp.fist for grasp in grasps])
     is_fist = np.abs(starts.q[:, HAND] - fists).max(axis=1) <= demo.noise_hand_rad + 0.02
     is_near = ~about_home & ~is_fist
@@ -137,7 +138,7 @@ def test_demonstrations_start_around_home_near_the_object_and_after_a_miss() -> 
 
 def test_shares_of_demonstrations_above_one_are_refused() -> None:
     values = TASK.config.model_dump()
-    shares = {**values["demo_starts"], "near": 0.9}
+    shares = {**values["demo_starts"], "near": 0.9, "after_miss": 0.2}
     with pytest.raises(ConfigError, match="together at most 1"):
         validate({**values, "demo_starts": shares}, GraspLiftConfig, "test")
 

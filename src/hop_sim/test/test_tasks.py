@@ -76,7 +76,7 @@ def test_the_bowl_starts_apart_from_the_object_and_both_on_the_table(name: str) 
     half = np.array(TABLE.size_m) / 2 - 0.08
     for places in (starts.position_m, bowl):
         assert np.all(np.abs(places[:, :2] - TABLE.center_m[:2]) < half)
-        assert np.ptp(places[:, :2], axis=0).min() > 0.07  # they vary
+        assert np.ptp(places[:, :2], axis=0).min() > 0.04  # they vary
     again = task.sample(np.random.default_rng(0), 500)
     assert np.array_equal(again.others["bowl"].yaw_rad, starts.others["bowl"].yaw_rad)
 

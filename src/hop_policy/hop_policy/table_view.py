@@ -1,0 +1,126 @@
+"""A depth image as seen from above and from the front, with the table level.
+
+A camera that was turned or moved shows the same scene in other pixels. How it is tilted and how
+high it stands can be read from the table in its own image, so the views made here change with
+neither: what is left of a bumped camera is a turn about the vertical and a shift along the table.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from hop_policy.contract import DepthContract
+
+CHANNELS = 2
+SIZE = 48
+"""Cells along each side of a view."""
+
+# What cells cover, in metres: to the right of the camera, ahead of it, above the table.
+_RIGHT = (-0.30, 0.30)
+_AHEAD = (0.30, 0.90)
+_ABOVE = (-0.05, 0.45)
+_UNIT_M = 0.1
+_STRIDE = 2  # every second row and column finds the table
+_LOWER_PART = 0.6  # of the image, from here down, shows hardly anything but the table
+_NEAR_TABLE = (0.15, 0.08, 0.04, 0.03, 0.03)  # of the camera's height: what a next fit goes by
+_EVEN = 1e-3  # keeps a fit to nothing finite
+
+
+class TableView(nn.Module):
+    """Turns depth images into two maps: the highest from above, the nearest from the front.
+
+    Both are orthographic. From above a cell is the height over the table of the highest point in
+    it, from the front how far before `_AHEAD`'s end its nearest point lies. Where nothing is seen a
+    cell is zero, as is the table from above.
+    """
+
+    rays: Tensor
+    basis: Tensor
+    moments: Tensor
+
+    def __init__(self, contract: DepthContract) -> None:
+        super().__init__()
+        self.far_m = contract.far_m
+        size, half = contract.size_px, math.tan(math.radians(contract.fov_deg / 2))
+        line = ((torch.arange(size) + 0.5) / size * 2 - 1) * half
+        y, x = torch.meshgrid(line, line, indexing="ij")
+        rays = torch.stack([x, y, torch.ones_like(x)], dim=-1)  # (H, W, 3) camera frame, z = 1
+        self.register_buffer("rays", rays.flatten(0, 1), persistent=False)
+        basis = rays[::_STRIDE, ::_STRIDE].flatten(0, 1)
+        self.register_buffer("basis", basis, persistent=False)
+        moments = (basis[:, :, None] * basis[:, None, :]).flatten(1)
+        self.register_buffer("moments", moments, persistent=False)
+
+    def forward(self, depth: Tensor) -> Tensor:
+        """Returns (N, 2, SIZE, SIZE) of depth images (N, H, W) [m], in units of 0.1 m."""
+        wanted = depth.dtype
+        if not self.training:  # a point on a cell's edge must not depend on who runs the network
+            depth = depth.double()
+        down, height_m = self.table(depth)
+        seen = (depth < self.far_m - 1e-3).flatten(1)
+        points = self.rays.to(depth.dtype) * depth.flatten(1)[..., None]  # (N, P, 3)
+        right, ahead = level_axes(down)
+        x = (points * right[:, None]).sum(-1)
+        y = (points * ahead[:, None]).sum(-1)
+        z = height_m[:, None] - (points * down[:, None]).sum(-1)
+        from_above = _highest(_cell(x, _RIGHT), _cell(y, _AHEAD), z, seen)
+        from_front = _highest(_cell(x, _RIGHT), _cell(z, _ABOVE), _AHEAD[1] - y, seen)
+        return (torch.stack([from_above, from_front], dim=1) / _UNIT_M).to(wanted)
+
+    def table(self, depth: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns the unit vectors (N, 3) down onto the table, and the camera's heights (N,) [m].
+
+        Inverse depth on a plane is linear in the pixel, so the plane is a linear fit, first to the
+        image's lower part, then again and again to what lies near the last one.
+        """
+        sampled, basis = depth[:, ::_STRIDE, ::_STRIDE], self.basis.to(depth.dtype)
+        rows = sampled.shape[1]
+        below = torch.arange(rows, device=depth.device) >= _LOWER_PART * rows
+        seen = sampled < self.far_m - 1e-3
+        weight = (seen & below[:, None]).flatten(1).to(depth.dtype)
+        seen = seen.flatten(1)
+        inverse = 1.0 / sampled.flatten(1)
+        plane = self._fit(inverse, weight)
+        for near in _NEAR_TABLE:
+            off = 1.0 - plane @ basis.T / inverse  # height over the plane / camera's height
+            plane = self._fit(inverse, (seen & (off.abs() < near)).to(depth.dtype))
+        height_m = 1.0 / plane.norm(dim=1).clamp_min(_EVEN)
+        return plane * height_m[:, None], height_m
+
+    def _fit(self, inverse: Tensor, weight: Tensor) -> Tensor:
+        """Returns (N, 3): the least-squares coefficients of `inverse` (N, P) on the basis."""
+        ridge = _EVEN * torch.eye(3, device=weight.device, dtype=weight.dtype)
+        a = (weight @ self.moments.to(weight.dtype)).view(-1, 3, 3) + ridge
+        b = (weight * inverse) @ self.basis.to(weight.dtype)
+        c0, c1, c2 = a.unbind(1)  # Cramer's rule: a symmetric 3 x 3 system
+        adjugate = torch.stack(
+            [torch.linalg.cross(c1, c2), torch.linalg.cross(c2, c0), torch.linalg.cross(c0, c1)], 1
+        )
+        determinant = (c0 * adjugate[:, 0]).sum(1, keepdim=True)
+        return (adjugate * b[:, :, None]).sum(1) / determinant
+
+
+def level_axes(down: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns unit vectors (N, 3) along the table: to the camera's right, and ahead of it."""
+    optical = torch.zeros_like(down)
+    optical[:, 2] = 1.0
+    ahead = optical - down[:, 2:] * down
+    ahead = ahead / ahead.norm(dim=1, keepdim=True).clamp_min(_EVEN)
+    return torch.linalg.cross(down, ahead), ahead
+
+
+def _cell(values: Tensor, limits: tuple[float, float]) -> Tensor:
+    low, high = limits
+    return ((values - low) / (high - low) * SIZE).floor()
+
+
+def _highest(column: Tensor, row: Tensor, values: Tensor, seen: Tensor) -> Tensor:
+    """Returns (N, SIZE, SIZE): the largest of the values (N, P) that fall into each cell, or 0."""
+    inside = seen & (column >= 0) & (column < SIZE) & (row >= 0) & (row < SIZE)
+    cell = torch.where(inside, row * SIZE + column, float(SIZE * SIZE)).long()
+    maps = values.new_zeros(values.shape[0], SIZE * SIZE + 1)  # len() would fix it in an export
+    maps = maps.scatter_reduce(1, cell, values, "amax")
+    return maps[:, :-1].view(-1, SIZE, SIZE)

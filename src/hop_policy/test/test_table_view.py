@@ -1,0 +1,97 @@
+"""The views from above and from the front: what is where, and bumped cameras are levelled."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from hop_policy.contract import DepthContract
+from hop_policy.table_view import SIZE, TableView, level_axes
+
+CONTRACT = DepthContract()
+BLOCK = np.array([[-0.03, 0.59, 0.0], [0.05, 0.65, 0.06]])
+"""Corners [m]: right of the camera's foot, ahead of it, up."""
+PITCH, HEIGHT_M = math.radians(34.0), 0.42
+
+
+def picture(pitch: float = PITCH, roll: float = 0.0, height_m: float = HEIGHT_M) -> torch.Tensor:
+    """A table without end with a block on it, (1, 60, 60) [m], from a camera over the origin."""
+    size, half = CONTRACT.size_px, math.tan(math.radians(CONTRACT.fov_deg / 2))
+    line = ((np.arange(size) + 0.5) / size * 2 - 1) * half
+    x, y = np.meshgrid(line, line)
+    x, y = x * math.cos(roll) - y * math.sin(roll), x * math.sin(roll) + y * math.cos(roll)
+    ahead = math.cos(pitch) - y * math.sin(pitch)
+    up = -y * math.cos(pitch) - math.sin(pitch)
+    rays = np.stack([x, ahead, up], axis=-1)
+    with np.errstate(divide="ignore"):
+        table = np.where(up < 0, -height_m / up, np.inf)
+        sides = (BLOCK[:, None, None] - np.array([0.0, 0.0, height_m])) / rays
+    enter, leave = sides.min(axis=0).max(axis=-1), sides.max(axis=0).min(axis=-1)
+    depth = np.minimum(table, np.where(enter < leave, enter, np.inf))
+    return torch.from_numpy(np.minimum(depth, CONTRACT.far_m).astype(np.float32))[None]
+
+
+def cells_of_block(view: torch.Tensor) -> np.ndarray:
+    """Columns and rows of the cells from above that are higher than half of the block."""
+    return np.argwhere(view[0, 0].numpy() > 0.3)[:, ::-1]
+
+
+def test_a_block_is_seen_from_above_where_it_stands_and_as_high_as_it_is() -> None:
+    view = TableView(CONTRACT).eval()(picture())
+    assert view.shape == (1, 2, SIZE, SIZE)
+    assert view[0, 0].max().item() == pytest.approx(0.6, abs=0.01)
+    place = cells_of_block(view) * 0.6 / SIZE + np.array([-0.30, 0.30])
+    np.testing.assert_allclose(place.min(axis=0), BLOCK[0, :2], atol=0.015)
+    np.testing.assert_allclose(place.max(axis=0) + 0.6 / SIZE, BLOCK[1, :2], atol=0.015)
+    front = view[0, 1, int(0.08 / 0.5 * SIZE), SIZE // 2]  # 3 cm above the table, in the middle
+    assert front.item() * 0.1 == pytest.approx(0.90 - BLOCK[0, 1], abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("pitch_deg", "roll_deg", "higher_m"), [(5.0, 0.0, 0.0), (-5.0, 4.0, 0.03), (0.0, -5.0, -0.04)]
+)
+def test_a_tilted_or_raised_camera_is_levelled(
+    pitch_deg: float, roll_deg: float, higher_m: float
+) -> None:
+    bumped = picture(PITCH + math.radians(pitch_deg), math.radians(roll_deg), HEIGHT_M + higher_m)
+    views = TableView(CONTRACT).eval()
+    down, height_m = views.table(bumped.double())
+    assert height_m.item() == pytest.approx(HEIGHT_M + higher_m, abs=1e-3)
+    assert down.norm().item() == pytest.approx(1.0)
+    tilt = PITCH + math.radians(pitch_deg)
+    expected = [
+        math.cos(tilt) * math.sin(math.radians(roll_deg)),
+        math.cos(tilt) * math.cos(math.radians(roll_deg)),
+        math.sin(tilt),
+    ]
+    np.testing.assert_allclose(down[0].numpy(), expected, atol=2e-3)
+    here, there = cells_of_block(views(picture())), cells_of_block(views(bumped))
+    np.testing.assert_allclose(there.mean(axis=0), here.mean(axis=0), atol=1.0)
+    assert views(bumped)[0, 0].max().item() == pytest.approx(0.6, abs=0.02)
+
+
+def test_axes_lie_in_the_table_and_turn_to_the_right() -> None:
+    down = torch.tensor([[0.1, 0.8, 0.59]], dtype=torch.float64)
+    down = down / down.norm()
+    right, ahead = level_axes(down)
+    axes = torch.cat([right, ahead, down])
+    torch.testing.assert_close(axes @ axes.T, torch.eye(3, dtype=torch.float64))
+    assert right[0, 0] > 0.9
+    assert ahead[0, 2] > 0
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_where_nothing_is_seen_the_views_are_empty(training: bool) -> None:
+    view = TableView(CONTRACT).train(training)
+    assert torch.equal(view(torch.full((2, 60, 60), CONTRACT.far_m)), torch.zeros(2, 2, SIZE, SIZE))
+
+
+def test_an_arm_before_half_of_the_table_does_not_tilt_it() -> None:
+    image = picture()
+    image[:, 10:60, 15:38] = 0.3
+    down, height_m = TableView(CONTRACT).table(image)
+    assert height_m.item() == pytest.approx(HEIGHT_M, abs=2e-3)
+    assert down[0, 0].item() == pytest.approx(0.0, abs=3e-3)
