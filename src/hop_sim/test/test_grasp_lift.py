@@ -172,7 +172,7 @@ def test_held_means_touched_by_the_hand_and_nothing_else() -> None:
 
 @pytest.mark.parametrize("name", ["pot", "book"])
 def test_resting_on_another_object_is_not_being_held(name: str) -> None:
-    """Lifted high enough and touched by a finger, but standing on the block, which is no hand."""
+    """Lifted high enough and touched by a finger, but standing on the puck, which is no hand."""
     data = mujoco.MjData(MODEL)
     start = TASK.choose(TASK.sample(np.random.default_rng(0)), name)
     monitor = TASK.monitor(MODEL, start)
@@ -186,7 +186,7 @@ def test_resting_on_another_object_is_not_being_held(name: str) -> None:
     place(data, name, foot)
     mujoco.mj_forward(MODEL, data)
     assert monitor.met(data)
-    place(data, "block", foot - np.array([0.0, 0.0, 0.0355]))  # its top touches the foot
+    place(data, "puck", foot - np.array([0.0, 0.0, 0.0355]))  # its top touches the foot
     mujoco.mj_forward(MODEL, data)
     assert monitor.rise_m(data) > TASK.config.lift_height_m
     assert not monitor.met(data)

@@ -20,7 +20,7 @@ _HOLDING_LEEWAY = 0.5
 class LiftExpert(Expert):
     """Lifts; it tries again when the object slipped."""
 
-    grasps: ClassVar = {"can": POWER, "tin": AROUND, "block": PINCH, "pot": RIM, "book": EDGE}
+    grasps: ClassVar = {"can": POWER, "tin": AROUND, "puck": PINCH, "pot": RIM, "book": EDGE}
 
     def _take_away(self, view: SceneView) -> None:
         """Lift."""

@@ -30,13 +30,12 @@ PINCH = Grasp(
     open=np.array([*(0.0, 0.51, 0.77, 0.74) * 2, 0.0, -0.1, 0.0, 0.0, 1.39, 0.39, 0.45, 0.2]),
     closed=np.array([*(0.0, 0.95, 1.07, 0.84) * 2, 0.0, -0.1, 0.0, 0.0, 1.39, 0.45, 0.99, 0.99]),
     fist=np.array([*(0.0, 0.87, 1.01, 0.77) * 2, 0.0, 0.0, 0.0, 0.0, 1.39, 0.42, 0.87, 0.87]),
-    yaw_rad=np.radians(-60.0),  # where the arm reaches 45 degrees to either side with a flat palm
+    yaw_rad=np.radians(-60.0),  # where the arm is least bent with a flat palm
     tilt_rad=np.radians(8.4),
     point_m=np.array([0.094, 0.016, 0.017]),
-    grip_m=np.array([0.0, -0.002, 0.012]),
+    grip_m=np.array([-0.004, -0.014, 0.008]),
     before_m=0.08,
     from_above=True,
-    turn=quarter,
 )
 """Index and middle finger against the thumb, from above; the ring finger is out of the way."""
 
