@@ -31,3 +31,8 @@ def demonstration_seeds(count: int, first: int = 0) -> list[int]:
     if first < 0:
         raise ConfigError(f"the first demonstration must be 0 or more, got {first}")
     return list(range(FIRST_DEMO_SEED + first, FIRST_DEMO_SEED + first + count))
+
+
+def demonstration_number(seed: int) -> int:
+    """Return which demonstration, from 0 on, has `seed`."""
+    return seed - FIRST_DEMO_SEED

@@ -10,7 +10,7 @@ from hop_core.errors import ConfigError, TwinError
 from hop_core.robot_config import load_robot
 from hop_sim.agents import ExpertAgent, ZeroAgent
 from hop_sim.experts.registry import EXPERTS, expert_class
-from hop_sim.experts.starts import demonstration_start
+from hop_sim.experts.starts import demonstration_start, numbered_start
 from hop_sim.lockstep import LockStep
 from hop_sim.observe import LockStepObserver
 from hop_sim.rollout import CellSpec, roll_out
@@ -144,3 +144,21 @@ def test_an_object_that_is_no_choice_is_named() -> None:
     assert task.choose(start, "cube").object_index[0] == 0
     with pytest.raises(TwinError, match="no object 'lower_cube' to be in play; objects: cube"):
         task.choose(start, "lower_cube")
+
+
+def test_demonstrations_take_turns_at_the_objects_and_are_spread_evenly() -> None:
+    task = load_task("grasp_lift", TABLE)
+    starts = [numbered_start(task, np.random.default_rng(n), n) for n in range(64)]
+    objects = np.array([start.object_index[0] for start in starts])
+    assert np.array_equal(objects, np.arange(64) % 4)
+    place = task.config.place
+    for index in range(4):
+        of_object = [s for s, i in zip(starts, objects, strict=True) if i == index]
+        offset = np.concatenate([s.position_m[:, :2] for s in of_object]) - place.center_m
+        assert np.all(np.abs(offset) <= place.spread_m)
+        quadrant = (offset > 0) @ [1, 2]
+        assert np.bincount(quadrant, minlength=4).min() >= 2  # of 16; 4 were perfectly even
+        yaws = np.sort([s.yaw_rad[0] for s in of_object])
+        assert np.diff(yaws).max() < 3 * 2 * np.pi / 16
+    again = numbered_start(task, np.random.default_rng(5), 5)
+    assert np.array_equal(again.q, starts[5].q)

@@ -15,7 +15,28 @@ from hop_sim.tasks.task import Task
 
 NEAR_BEFORE_M = (0.09, 0.18)  # distances before the grasp at which a demonstration may begin,
 NEAR_BESIDE_M = (0.06, 0.03)  # and half-widths beside it, across the fingers and along them
+_STEPS = 1.2207440846 ** -np.arange(
+    1.0, 4.0
+)  # of evenly spread points in 3-D; the root of x^4 = x + 1
 _FAR_ITERATIONS = 100  # of the solver, from home to anywhere above the table
+
+
+def numbered_start(task: Task, rng: np.random.Generator, number: int) -> TaskStart:
+    """Draw the start state of demonstration `number`, as `demonstration_start` does.
+
+    Objects take turns, and stand where demonstrations of successive numbers are spread evenly over
+    places and yaws, as a person would spread them: a few drawn at random leave gaps.
+    """
+    place, choices = task.config.place, len(task.choices)
+    to_side = 2.0 * np.modf(0.5 + (number // choices) * _STEPS)[0] - 1.0  # x, y and yaw, -1 to 1
+    position_m = [*(place.center_m + to_side[:2] * place.spread_m), task.table.center_m[2]]
+    even = TaskStart(
+        object_index=np.array([number % choices]),
+        position_m=np.array([position_m]),
+        yaw_rad=np.array([to_side[2] * place.yaw_rad]),
+        q=np.empty((1, 23)),
+    )
+    return _with_posture(task, task.furnish(even, rng), rng)
 
 
 def demonstration_start(task: Task, rng: np.random.Generator, batch: int = 1) -> TaskStart:
@@ -29,8 +50,11 @@ def demonstration_start(task: Task, rng: np.random.Generator, batch: int = 1) ->
     Raises:
         ConfigError: the task has no scripted expert.
     """
-    expert = expert_class(task.config.task)
-    start = task.sample(rng, batch)
+    return _with_posture(task, task.sample(rng, batch), rng)
+
+
+def _with_posture(task: Task, start: TaskStart, rng: np.random.Generator) -> TaskStart:
+    expert, batch = expert_class(task.config.task), len(start.object_index)
     demo = task.config.demo_starts
     embodiment = load_embodiment()
     noise = draw_noise(batch, demo.noise_arm_rad, demo.noise_hand_rad, rng)
