@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -83,7 +84,12 @@ def _short(value: Any) -> str:
 
 def config_hash(config: BaseModel) -> str:
     """Return 16 hex digits that identify the values of `config`, whatever the order of its keys."""
-    canonical = json.dumps(config.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    return values_hash(config.model_dump(mode="json"))
+
+
+def values_hash(values: Mapping[str, Any]) -> str:
+    """Return 16 hex digits that identify JSON `values`, whatever the order of their keys."""
+    canonical = json.dumps(values, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 

@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from hop_core.config import Config, config_hash, load_config
+from hop_core.config import Config, config_hash, load_config, values_hash
 from hop_core.durable_files import replace_file
 from hop_core.errors import CheckpointError, ConfigError
 from hop_policy.checkpoint_files import CONFIG as CONFIG
@@ -111,7 +111,9 @@ def load_checkpoint_config(path: Path) -> CheckpointConfig:
         config = load_config(path / CONFIG, CheckpointConfig)
     except ConfigError as error:
         raise CheckpointError(f"the checkpoint's configuration is not usable: {error}") from error
-    if config.sealed().hash != config.hash:
+    # Of what the file says: a key that is newer than the file has its default, and no part in it.
+    said = config.model_dump(mode="json", exclude_unset=True)
+    if values_hash({**said, "hash": ""}) != config.hash:
         raise CheckpointError(
             f"{path / CONFIG} was changed after training (hash {config.hash} does not fit its "
             f"content); restore the file"

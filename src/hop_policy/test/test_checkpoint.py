@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
+from hop_core.config import values_hash
 from hop_core.errors import CheckpointError
 from hop_policy import checkpoint as ck
 from hop_policy.contract import DepthContract, PolicyContract
 from hop_policy.encoders import EncoderConfig
 from hop_policy.model import PolicyConfig, PolicyModel
+from hop_policy.shipped import SHIPPED_TASK, shipped_policy
 
 TOY = PolicyConfig(
     layers=1, width=16, heads=2, context=4, encoder=EncoderConfig(channels=(2, 2, 4, 4))
@@ -74,6 +77,18 @@ def test_weights_of_another_network_are_refused(saved: Path) -> None:
     ck.save_weights(saved, other.state_dict())
     with pytest.raises(CheckpointError, match="does not fit the network"):
         ck.load_checkpoint(saved)
+
+
+def test_a_checkpoint_outlives_keys_that_are_newer_than_it(saved: Path) -> None:
+    values = yaml.safe_load((saved / ck.CONFIG).read_text())
+    del values["model"]["encoder"]["view"]
+    older = {**values, "hash": values_hash({**values, "hash": ""})}
+    (saved / ck.CONFIG).write_text(yaml.safe_dump(older))
+    assert ck.load_checkpoint(saved).config.model.encoder.view == "image"
+
+
+def test_the_shipped_policy_loads() -> None:
+    assert ck.load_checkpoint(shipped_policy(SHIPPED_TASK)).model.contract.vision == "depth"
 
 
 def test_an_edited_configuration_is_refused(saved: Path) -> None:
