@@ -26,7 +26,7 @@ _UNIT_M = 0.1
 _STRIDE = 2  # every second row and column finds the table
 _LOWER_PART = 0.6  # of the image, from here down, shows hardly anything but the table
 _NEAR_TABLE = (0.15, 0.08, 0.04, 0.03, 0.03)  # of the camera's height: what a next fit goes by
-_EVEN = 1e-3  # keeps a fit to nothing finite
+_TINY = 1e-3  # keeps a fit to nothing finite
 
 
 class TableView(nn.Module):
@@ -87,12 +87,12 @@ class TableView(nn.Module):
         for near in _NEAR_TABLE:
             off = 1.0 - plane @ basis.T / inverse  # height over the plane / camera's height
             plane = self._fit(inverse, (seen & (off.abs() < near)).to(depth.dtype))
-        height_m = 1.0 / plane.norm(dim=1).clamp_min(_EVEN)
+        height_m = 1.0 / plane.norm(dim=1).clamp_min(_TINY)
         return plane * height_m[:, None], height_m
 
     def _fit(self, inverse: Tensor, weight: Tensor) -> Tensor:
         """Returns (N, 3): the least-squares coefficients of `inverse` (N, P) on the basis."""
-        ridge = _EVEN * torch.eye(3, device=weight.device, dtype=weight.dtype)
+        ridge = _TINY * torch.eye(3, device=weight.device, dtype=weight.dtype)
         a = (weight @ self.moments.to(weight.dtype)).view(-1, 3, 3) + ridge
         b = (weight * inverse) @ self.basis.to(weight.dtype)
         c0, c1, c2 = a.unbind(1)  # Cramer's rule: a symmetric 3 x 3 system
@@ -108,7 +108,7 @@ def level_axes(down: Tensor) -> tuple[Tensor, Tensor]:
     optical = torch.zeros_like(down)
     optical[:, 2] = 1.0
     ahead = optical - down[:, 2:] * down
-    ahead = ahead / ahead.norm(dim=1, keepdim=True).clamp_min(_EVEN)
+    ahead = ahead / ahead.norm(dim=1, keepdim=True).clamp_min(_TINY)
     return torch.linalg.cross(down, ahead), ahead
 
 

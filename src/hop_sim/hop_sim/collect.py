@@ -19,7 +19,7 @@ from hop_policy.recorder_config import RecorderConfig
 from hop_sim.agents import ExpertAgent
 from hop_sim.bag_tap import BagTap
 from hop_sim.disturbance import Disturbance
-from hop_sim.experts.starts import numbered_start
+from hop_sim.experts.starts import demonstration_start
 from hop_sim.lockstep import ARMING_ID
 from hop_sim.processes import over_processes
 from hop_sim.rollout import CellSpec, Outcome, roll_out
@@ -133,7 +133,7 @@ def _recorder(what: Collection) -> Callable[[int], Outcome]:
             repeatable=True,
         ) as writer:
             tap = BagTap(writer, robot.camera, ARMING_ID)
-            draw_start = partial(numbered_start, number=demonstration_number(seed))
+            draw_start = partial(demonstration_start, number=demonstration_number(seed))
             outcome = roll_out(twin, agent, seed, tap, draw_start)
             if outcome.success or what.keep_failures:
                 writer.finish("success" if outcome.success else "failure", outcome.reason)

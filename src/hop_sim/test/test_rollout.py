@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -43,8 +44,10 @@ def test_the_expert_lifts_from_where_policies_go_wrong(
     config = twin.task.config.model_copy(update={"demo_starts": demo_starts})
     monkeypatch.setattr(twin.task, "config", config)
     assert all(
-        roll_out(twin, ExpertAgent(0.05), seed, draw_start=demonstration_start).success
-        for seed in (0, 1)
+        roll_out(
+            twin, ExpertAgent(0.05), n, draw_start=partial(demonstration_start, number=n)
+        ).success
+        for n in (0, 1)
     )
 
 

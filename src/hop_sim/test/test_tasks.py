@@ -10,7 +10,7 @@ from hop_core.errors import ConfigError, TwinError
 from hop_core.robot_config import load_robot
 from hop_sim.agents import ExpertAgent, ZeroAgent
 from hop_sim.experts.registry import EXPERTS, expert_class
-from hop_sim.experts.starts import demonstration_start, numbered_start
+from hop_sim.experts.starts import demonstration_start
 from hop_sim.lockstep import LockStep
 from hop_sim.observe import LockStepObserver
 from hop_sim.rollout import CellSpec, roll_out
@@ -130,12 +130,13 @@ def test_demonstrations_start_in_all_the_configured_ways(name: str) -> None:
     task = load_task(name, TABLE)
     demo = task.config.demo_starts.model_copy(update={"near": 0.2, "after_miss": 0.1})
     task.config = task.config.model_copy(update={"demo_starts": demo})
-    starts = demonstration_start(task, np.random.default_rng(0), 40)
+    starts = [demonstration_start(task, np.random.default_rng(n), n) for n in range(40)]
+    q = np.concatenate([start.q for start in starts])
     (grasp,) = EXPERTS[name].grasps.values()
-    is_fist = np.abs(starts.q[:, HAND] - grasp.fist).max(axis=1) <= demo.noise_hand_rad
+    is_fist = np.abs(q[:, HAND] - grasp.fist).max(axis=1) <= demo.noise_hand_rad
     assert 0 < is_fist.sum() < 12
-    assert np.all(starts.q >= load_embodiment().lower)
-    assert np.all(starts.q <= load_embodiment().upper)
+    assert np.all(q >= load_embodiment().lower)
+    assert np.all(q <= load_embodiment().upper)
 
 
 def test_an_object_that_is_no_choice_is_named() -> None:
@@ -148,7 +149,7 @@ def test_an_object_that_is_no_choice_is_named() -> None:
 
 def test_demonstrations_take_turns_at_the_objects_and_are_spread_evenly() -> None:
     task = load_task("grasp_lift", TABLE)
-    starts = [numbered_start(task, np.random.default_rng(n), n) for n in range(64)]
+    starts = [demonstration_start(task, np.random.default_rng(n), n) for n in range(64)]
     objects = np.array([start.object_index[0] for start in starts])
     assert np.array_equal(objects, np.arange(64) % 4)
     place = task.config.place
@@ -160,5 +161,5 @@ def test_demonstrations_take_turns_at_the_objects_and_are_spread_evenly() -> Non
         assert np.bincount(quadrant, minlength=4).min() >= 2  # of 16; 4 were perfectly even
         yaws = np.sort([s.yaw_rad[0] for s in of_object])
         assert np.diff(yaws).max() < 3 * 2 * np.pi / 16
-    again = numbered_start(task, np.random.default_rng(5), 5)
+    again = demonstration_start(task, np.random.default_rng(5), 5)
     assert np.array_equal(again.q, starts[5].q)

@@ -31,7 +31,7 @@ class LiftExpert(Expert):
             self._begin(self._bring)
 
     def _bring(self, view: SceneView) -> None:
-        """Bring it over the table's middle: wherever it was taken, it is held in one place."""
+        """Bring it over the table's middle, wherever it was taken."""
         goal = np.array([*SHOWN_M, self._start[2]])
         if self._follow([Leg(goal, self._start_rotation)], self.style.speed_m_s) >= 1.0:
             self._begin(self._stay)

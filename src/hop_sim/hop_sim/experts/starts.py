@@ -15,63 +15,55 @@ from hop_sim.tasks.task import Task
 
 NEAR_BEFORE_M = (0.09, 0.18)  # distances before the grasp at which a demonstration may begin,
 NEAR_BESIDE_M = (0.06, 0.03)  # and half-widths beside it, across the fingers and along them
-_STEPS = 1.2207440846 ** -np.arange(
-    1.0, 4.0
-)  # of evenly spread points in 3-D; the root of x^4 = x + 1
+_PLASTIC = 1.2207440846  # root of x^4 = x + 1: its powers spread points evenly in three dimensions
 _FAR_ITERATIONS = 100  # of the solver, from home to anywhere above the table
 
 
-def numbered_start(task: Task, rng: np.random.Generator, number: int) -> TaskStart:
-    """Draw the start state of demonstration `number`, as `demonstration_start` does.
+def demonstration_start(task: Task, rng: np.random.Generator, number: int) -> TaskStart:
+    """Draw the start state of demonstration `number`.
 
-    Objects take turns, and stand where demonstrations of successive numbers are spread evenly over
-    places and yaws, as a person would spread them: a few drawn at random leave gaps.
-    """
-    place, choices = task.config.place, len(task.choices)
-    to_side = 2.0 * np.modf(0.5 + (number // choices) * _STEPS)[0] - 1.0  # x, y and yaw, -1 to 1
-    position_m = [*(place.center_m + to_side[:2] * place.spread_m), task.table.center_m[2]]
-    even = TaskStart(
-        object_index=np.array([number % choices]),
-        position_m=np.array([position_m]),
-        yaw_rad=np.array([to_side[2] * place.yaw_rad]),
-        q=np.empty((1, 23)),
-    )
-    return _with_posture(task, task.furnish(even, rng), rng)
-
-
-def demonstration_start(task: Task, rng: np.random.Generator, batch: int = 1) -> TaskStart:
-    """Draw `batch` start states, in the shares of the task's `demo_starts`.
-
-    A share begins close to the object and beside the way to it, and shows how to correct; another
-    begins with an empty fist above the table, where a missed grasp ends, and shows how to try
-    again; the others begin farther from home than evaluation does. Some begin in touch with the
-    object and topple it: those are failures, and no demonstrations.
+    Objects take turns, and demonstrations of successive numbers are spread evenly over places and
+    yaws: a few drawn at random leave gaps. The robot starts in the shares of the task's
+    `demo_starts`. A share begins close to the object and beside the way to it, and shows how to
+    correct; another begins with an empty fist above the table, where a missed grasp ends, and shows
+    how to try again; the others begin about home. Some begin in touch with the object and topple
+    it: those are failures, and no demonstrations.
 
     Raises:
         ConfigError: the task has no scripted expert.
     """
-    return _with_posture(task, task.sample(rng, batch), rng)
+    expert, demo = expert_class(task.config.task), task.config.demo_starts
+    start = task.furnish(_spread(task, number), rng)
+    noise = draw_noise(1, demo.noise_arm_rad, demo.noise_hand_rad, rng)[0]
+    kind = rng.random()
+    grasp = expert.grasps[task.choices[start.object_index[0]]]
+    turn_rad = grasp.turn_with(start.yaw_rad[0])
+    if kind < demo.near:
+        q = near_grasp(grasp, start.position_m[0], turn_rad, rng)
+        q[HAND] += noise[HAND]
+    elif kind >= 1.0 - demo.after_miss:
+        foot_m = draw_places(task.config.place, task.table, 1, rng)[0]
+        q = missed_grasp(grasp, foot_m, turn_rad, expert.lift_m * rng.uniform(0.8, 1.0))
+        q[HAND] += noise[HAND]
+    else:
+        q = load_embodiment().home + noise
+    return replace(start, q=load_embodiment().clip(q)[None])
 
 
-def _with_posture(task: Task, start: TaskStart, rng: np.random.Generator) -> TaskStart:
-    expert, batch = expert_class(task.config.task), len(start.object_index)
-    demo = task.config.demo_starts
-    embodiment = load_embodiment()
-    noise = draw_noise(batch, demo.noise_arm_rad, demo.noise_hand_rad, rng)
-    q = embodiment.home + noise
-    kind = rng.random(batch)
-    is_near, is_miss = kind < demo.near, kind >= 1.0 - demo.after_miss
-    grasps = [expert.grasps[task.choices[index]] for index in start.object_index]
-    turns_rad = [grasp.turn_with(yaw) for grasp, yaw in zip(grasps, start.yaw_rad, strict=True)]
-    for i in np.flatnonzero(is_near):
-        q[i] = near_grasp(grasps[i], start.position_m[i], turns_rad[i], rng)
-    elsewhere_m = draw_places(task.config.place, task.table, int(is_miss.sum()), rng)
-    for i, foot_m in zip(np.flatnonzero(is_miss), elsewhere_m, strict=True):
-        raised_m = expert.lift_m * rng.uniform(0.8, 1.0)
-        q[i] = missed_grasp(grasps[i], foot_m, turns_rad[i], raised_m)
-    placed = is_near | is_miss
-    q[placed, HAND] += noise[placed, HAND]
-    return replace(start, q=embodiment.clip(q))
+def _spread(task: Task, number: int) -> TaskStart:
+    """Return object, place and yaw of demonstration `number`, the robot at home."""
+    place, choices = task.config.place, len(task.choices)
+    share = np.modf(0.5 + (number // choices) * _PLASTIC ** -np.arange(1.0, 4.0))[0]
+    x, y, yaw = 2.0 * share - 1.0  # of the half-widths
+    middle_x, middle_y = place.center_m
+    spread_x, spread_y = place.spread_m
+    foot_m = [middle_x + x * spread_x, middle_y + y * spread_y, task.table.center_m[2]]
+    return TaskStart(
+        object_index=np.array([number % choices]),
+        position_m=np.array([foot_m]),
+        yaw_rad=np.array([yaw * place.yaw_rad]),
+        q=load_embodiment().home[None],
+    )
 
 
 def near_grasp(
