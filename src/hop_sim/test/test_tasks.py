@@ -4,7 +4,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from hop_core.config import config_path
+from hop_core.config import config_path, validate
 from hop_core.embodiment import HAND, load_embodiment
 from hop_core.errors import ConfigError, TwinError
 from hop_core.robot_config import load_robot
@@ -15,6 +15,7 @@ from hop_sim.lockstep import LockStep
 from hop_sim.observe import LockStepObserver
 from hop_sim.rollout import CellSpec, roll_out
 from hop_sim.tasks.registry import TASKS, load_task
+from hop_sim.tasks.start import PlaceConfig
 from hop_sim.world import World
 
 TABLE = load_robot("twin").table
@@ -163,3 +164,9 @@ def test_demonstrations_take_turns_at_the_objects_and_are_spread_evenly() -> Non
         assert np.diff(yaws).max() < 3 * 2 * np.pi / 16
     again = demonstration_start(task, np.random.default_rng(5), 5)
     assert np.array_equal(again.q, starts[5].q)
+
+
+def test_a_place_of_less_than_no_width_is_refused() -> None:
+    values = {"center_m": [0.5, 0.0], "spread_m": [-0.025, 0.025], "yaw_rad": 0.0}
+    with pytest.raises(ConfigError, match="spread_m"):
+        validate(values, PlaceConfig, "test")

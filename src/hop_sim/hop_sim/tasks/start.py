@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, NonNegativeFloat, model_validator
 
 from hop_core.config import Config
 from hop_core.embodiment import ARM, HAND
@@ -22,7 +22,7 @@ class PlaceConfig(Config):
     """
 
     center_m: tuple[float, float]
-    spread_m: tuple[float, float]
+    spread_m: tuple[NonNegativeFloat, NonNegativeFloat]
     yaw_rad: float = Field(ge=0.0, le=3.15)
 
 
