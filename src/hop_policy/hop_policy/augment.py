@@ -1,4 +1,4 @@
-"""Random changes of training batches: noise on joints, a shaken camera, holes in depth."""
+"""Random changes of training batches: noise on joints, a moved camera, holes in depth."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ class Augmenter:
         self._generator.manual_seed((self.seed << 32) + step)
         proprio = batch.proprio + self._normal(batch.proprio) * self.proprio_sigma
         change = self._depth if self.contract.vision == "depth" else self._cloud
-        return replace(batch, proprio=proprio, vision=change(batch.vision))
+        batch = replace(batch, proprio=proprio, vision=change(batch.vision))
+        return replace(batch, table_motion=self._table_motion(batch.vision))
 
     def _cloud(self, points: Tensor) -> Tensor:
         noise = self.config.cloud_noise_m
@@ -72,6 +73,14 @@ class Augmenter:
         return F.grid_sample(
             depth, grid, mode="nearest", padding_mode="border", align_corners=False
         )
+
+    def _table_motion(self, depth: Tensor) -> Tensor | None:
+        """Returns the motion (S, F, 3) of each segment as a whole: one camera."""
+        turn, shift = self.config.table_turn_rad, self.config.table_shift_m
+        if self.contract.vision != "depth" or not (turn or shift):
+            return None
+        draw = self._uniform(depth.new_empty(len(depth), 1, 3))
+        return (draw * draw.new_tensor([turn, shift, shift])).expand(-1, depth.shape[1], -1)
 
     def _normal(self, like: Tensor) -> Tensor:
         return self._mine(self._whole(like).normal_(generator=self._generator))

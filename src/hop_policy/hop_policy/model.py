@@ -169,17 +169,19 @@ class PolicyModel(nn.Module):
             action_std=action_std,
         )
 
-    def encode(self, proprio: Tensor, vision: Tensor) -> Tensor:
+    def encode(self, proprio: Tensor, vision: Tensor, table_motion: Tensor | None = None) -> Tensor:
         """Returns the tokens (N, 2, W) of N single steps, without time embedding: cacheable.
 
         Args:
             proprio: (N, 23) policy units.
             vision: (N, 60, 60) depth [m] or (N, P, 3) points in base_link [m].
+            table_motion: (N, 3) by which a table view of depth is moved, in training.
         """
         joints = self.embed_proprio((proprio - self.proprio_mean) / self.proprio_std)
         if self.whitens_vision:
             vision = (vision - self.vision_mean) / self.vision_std
-        seen = self.embed_vision(vision)
+        moved = () if table_motion is None else (table_motion,)
+        seen = self.embed_vision(vision, *moved)
         return torch.stack([joints, seen], dim=1)
 
     def decode(self, tokens: Tensor, valid: Tensor | None = None) -> Tensor:

@@ -50,7 +50,8 @@ def training_loss(
 
 def _encode(model: PolicyModel, batch: SegmentBatch) -> Tensor:
     """Returns the tokens (S * F, 2, W) of all frames."""
-    return model.encode(batch.proprio.flatten(0, 1), batch.vision.flatten(0, 1))
+    moved = None if batch.table_motion is None else batch.table_motion.flatten(0, 1)
+    return model.encode(batch.proprio.flatten(0, 1), batch.vision.flatten(0, 1), moved)
 
 
 def _predict(

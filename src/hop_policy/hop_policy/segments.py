@@ -30,6 +30,8 @@ class SegmentBatch:
         padded: whether any step of `valid` is False.
         counted: () steps that the loss is a mean over: the valid ones, or, of a batch that is
             shared out, their number in the whole batch over the number of shares.
+        table_motion: (S, F, 3) by which views of the table are moved in training: a turn [rad] and
+            a shift [m] along it; None is not at all.
     """
 
     proprio: Tensor
@@ -40,6 +42,7 @@ class SegmentBatch:
     valid: Tensor
     padded: bool
     counted: Tensor
+    table_motion: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 A camera that was turned or moved shows the same scene in other pixels. How it is tilted and how
 high it stands can be read from the table in its own image, so the views made here change with
 neither: what is left of a bumped camera is a turn about the vertical and a shift along the table.
+Where each demonstration has its own camera, a network knows it by that and recalls where its object
+stood, so training moves the views along the table at random.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ _ABOVE = (-0.05, 0.45)
 _UNIT_M = 0.1
 _STRIDE = 2  # every second row and column finds the table
 _LOWER_PART = 0.6  # of the image, from here down, shows hardly anything but the table
+_TABLE_M = 0.012  # what is lower over the table is the table
+_TURNED_ABOUT_M = 0.5 * (_AHEAD[0] + _AHEAD[1])
 _NEAR_TABLE = (0.15, 0.08, 0.04, 0.03, 0.03)  # of the camera's height: what a next fit goes by
 _TINY = 1e-3  # keeps a fit to nothing finite
 
@@ -33,8 +37,8 @@ class TableView(nn.Module):
     """Turns depth images into two maps: the highest from above, the nearest from the front.
 
     Both are orthographic. From above a cell is the height over the table of the highest point in
-    it, from the front how far before `_AHEAD`'s end its nearest point lies. Where nothing is seen a
-    cell is zero, as is the table from above.
+    it, from the front how far before `_AHEAD`'s end its nearest point lies. Where nothing is seen,
+    or only the table, a cell is zero.
     """
 
     rays: Tensor
@@ -54,18 +58,24 @@ class TableView(nn.Module):
         moments = (basis[:, :, None] * basis[:, None, :]).flatten(1)
         self.register_buffer("moments", moments, persistent=False)
 
-    def forward(self, depth: Tensor) -> Tensor:
-        """Returns (N, 2, SIZE, SIZE) of depth images (N, H, W) [m], in units of 0.1 m."""
+    def forward(self, depth: Tensor, table_motion: Tensor | None = None) -> Tensor:
+        """Returns (N, 2, SIZE, SIZE) of depth images (N, H, W) [m], in units of 0.1 m.
+
+        With `table_motion` (N, 3) all that is seen is first turned [rad] about the vertical through
+        the middle of the view from above, then shifted to the right and ahead [m].
+        """
         wanted = depth.dtype
         if not self.training:  # a point on a cell's edge must not depend on who runs the network
             depth = depth.double()
         down, height_m = self.table(depth)
-        seen = (depth < self.far_m - 1e-3).flatten(1)
         points = self.rays.to(depth.dtype) * depth.flatten(1)[..., None]  # (N, P, 3)
         right, ahead = level_axes(down)
         x = (points * right[:, None]).sum(-1)
         y = (points * ahead[:, None]).sum(-1)
         z = height_m[:, None] - (points * down[:, None]).sum(-1)
+        seen = (depth < self.far_m - 1e-3).flatten(1) & (z > _TABLE_M)
+        if table_motion is not None:
+            x, y = _moved(x, y, table_motion)
         from_above = _highest(_cell(x, _RIGHT), _cell(y, _AHEAD), z, seen)
         from_front = _highest(_cell(x, _RIGHT), _cell(z, _ABOVE), _AHEAD[1] - y, seen)
         return (torch.stack([from_above, from_front], dim=1) / _UNIT_M).to(wanted)
@@ -110,6 +120,15 @@ def level_axes(down: Tensor) -> tuple[Tensor, Tensor]:
     ahead = optical - down[:, 2:] * down
     ahead = ahead / ahead.norm(dim=1, keepdim=True).clamp_min(_TINY)
     return torch.linalg.cross(down, ahead), ahead
+
+
+def _moved(x: Tensor, y: Tensor, table_motion: Tensor) -> tuple[Tensor, Tensor]:
+    turn, right_m, ahead_m = table_motion[:, :, None].unbind(1)
+    y = y - _TURNED_ABOUT_M
+    return (
+        turn.cos() * x - turn.sin() * y + right_m,
+        turn.sin() * x + turn.cos() * y + ahead_m + _TURNED_ABOUT_M,
+    )
 
 
 def _cell(values: Tensor, limits: tuple[float, float]) -> Tensor:

@@ -27,6 +27,9 @@ class AugmentConfig(Config):
             camera.
         depth_scale: largest relative change of size of a segment's depth image.
         depth_offset_m: largest change of all depths of a segment [m]: a moved camera.
+        table_turn_rad, table_shift_m: largest turn about the vertical and largest shift, each
+            direction, of all that a segment's table view shows: what levelling leaves of a bumped
+            camera.
         depth_noise_m: deviation of depth noise at 1 m; grows with range squared, as stereo's does.
         depth_dropout: share of pooled pixels that read far, drawn per frame.
         cloud_noise_m: deviation of noise on the points of clouds [m].
@@ -38,6 +41,8 @@ class AugmentConfig(Config):
     depth_shift_px: float = Field(default=0.0, ge=0)
     depth_scale: float = Field(default=0.0, ge=0, lt=0.5)
     depth_offset_m: float = Field(default=0.0, ge=0)
+    table_turn_rad: float = Field(default=0.0, ge=0)
+    table_shift_m: float = Field(default=0.0, ge=0)
     depth_noise_m: float = Field(default=0.0, ge=0)
     depth_dropout: float = Field(default=0.0, ge=0, lt=1)
     cloud_noise_m: float = Field(default=0.0, ge=0)
@@ -115,4 +120,10 @@ class TrainConfig(Config):
             raise ValueError("give max_steps or max_minutes, or the run would never end")
         if self.loss_units == "whitened" and not self.whiten:
             raise ValueError("loss_units: whitened needs whiten: true")
+        moved = self.augment.table_turn_rad or self.augment.table_shift_m
+        if moved and self.model.encoder.view != "table":
+            raise ValueError(
+                "augment.table_turn_rad and table_shift_m move a table view; set them to 0, or "
+                "model.encoder.view to table"
+            )
         return self

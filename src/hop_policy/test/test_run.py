@@ -75,6 +75,32 @@ def test_augmentation_does_not_depend_on_the_number_of_shares() -> None:
         assert torch.equal(part.vision, whole.vision[rows])
 
 
+def test_a_segment_sees_its_table_moved_as_a_whole() -> None:
+    config = TOY.augment.model_copy(update={"table_turn_rad": 0.2, "table_shift_m": 0.05})
+    source, std = toy_data().train, torch.full((23,), 0.1)
+    whole = Augmenter(config, CONTRACT, std, seed=5)(source.batch(3), 3).table_motion
+    assert whole is not None
+    assert whole.shape == (4, TOY.cut.frames, 3)
+    assert torch.equal(whole, whole[:, :1].expand_as(whole))
+    assert len(whole[:, 0].unique(dim=0)) == 4
+    assert (whole.abs().amax((0, 1)) <= torch.tensor([0.2, 0.05, 0.05])).all()
+    share = Share(1, 2)
+    part = Augmenter(config, CONTRACT, std, 5, share)(source.batch(3, share), 3).table_motion
+    assert part is not None
+    assert torch.equal(part, whole[share.rows(4)])
+    assert Augmenter(TOY.augment, CONTRACT, std, 5)(source.batch(3), 3).table_motion is None
+
+
+def test_a_table_motion_changes_the_loss_and_needs_a_table_view() -> None:
+    moved = AugmentConfig(table_turn_rad=0.1, table_shift_m=0.05)
+    encoder = EncoderConfig(channels=(4, 4, 8, 8), view="table")
+    model = TOY.model.model_copy(update={"encoder": encoder})
+    still = TOY.model_copy(update={"model": model, "augment": AugmentConfig()})
+    assert losses(still.model_copy(update={"augment": moved})) != losses(still)
+    with pytest.raises(ValueError, match="move a table view; set them to 0"):
+        TrainConfig(augment=moved, max_steps=1)
+
+
 def test_bfloat16_trains_nearly_alike() -> None:
     half = losses(TOY.model_copy(update={"precision": "bfloat16"}))
     full = losses(TOY)

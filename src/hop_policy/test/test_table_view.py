@@ -73,6 +73,24 @@ def test_a_tilted_or_raised_camera_is_levelled(
     assert views(bumped)[0, 0].max().item() == pytest.approx(0.6, abs=0.02)
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_a_table_motion_moves_what_is_seen(training: bool) -> None:
+    views = TableView(CONTRACT).train(training)
+    here = cells_of_block(views(picture()))
+    cell_m = 0.6 / SIZE
+    shifted = views(picture(), torch.tensor([[0.0, 4 * cell_m, -3 * cell_m]]))
+    np.testing.assert_array_equal(cells_of_block(shifted), here + np.array([4, -3]))
+    quarter = cells_of_block(views(picture(), torch.tensor([[math.pi / 2, 0.0, 0.0]])))
+    x, y = (here.mean(axis=0) + 0.5) * cell_m - 0.30  # from the middle of the view
+    np.testing.assert_allclose((quarter.mean(axis=0) + 0.5) * cell_m - 0.30, [-y, x], atol=0.01)
+
+
+def test_the_table_itself_is_not_shown() -> None:
+    view = TableView(CONTRACT).eval()(picture())
+    assert (view[0, 0, 30:, :16] == 0).all()  # from above, beside the block
+    assert (view[0, 1, 6:, :16] == 0).all()  # from the front
+
+
 def test_axes_lie_in_the_table_and_turn_to_the_right() -> None:
     down = torch.tensor([[0.1, 0.8, 0.59]], dtype=torch.float64)
     down = down / down.norm()
