@@ -170,9 +170,9 @@ def test_held_means_touched_by_the_hand_and_nothing_else() -> None:
     assert not monitor.read(data).held[0]  # it flies
 
 
-@pytest.mark.parametrize("name", ["pot", "book"])
+@pytest.mark.parametrize("name", ["pot", "stand"])
 def test_resting_on_another_object_is_not_being_held(name: str) -> None:
-    """Lifted high enough and touched by a finger, but standing on the puck, which is no hand."""
+    """Lifted high enough and touched by a finger, but standing on the jar, which is no hand."""
     data = mujoco.MjData(MODEL)
     start = TASK.choose(TASK.sample(np.random.default_rng(0)), name)
     monitor = TASK.monitor(MODEL, start)
@@ -181,12 +181,12 @@ def test_resting_on_another_object_is_not_being_held(name: str) -> None:
     data.qpos[1] -= 0.4  # the arm up
     mujoco.mj_forward(MODEL, data)
     tip = data.site("index_tip").xpos.copy()
-    top = {"pot": [0.073, 0.0, 0.085], "book": [0.0, 0.0, 0.092]}[name]
+    top = {"pot": [0.073, 0.0, 0.085], "stand": [0.0, 0.0, 0.092]}[name]
     foot = tip - top - np.array([0.0, 0.0, 0.0125])  # its top touches the tip from below
     place(data, name, foot)
     mujoco.mj_forward(MODEL, data)
     assert monitor.met(data)
-    place(data, "puck", foot - np.array([0.0, 0.0, 0.0355]))  # its top touches the foot
+    place(data, "jar", foot - np.array([0.0, 0.0, 0.0595]))  # its top touches the foot
     mujoco.mj_forward(MODEL, data)
     assert monitor.rise_m(data) > TASK.config.lift_height_m
     assert not monitor.met(data)

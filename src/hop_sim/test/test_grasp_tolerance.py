@@ -35,9 +35,9 @@ def _takes(twin: LockStep, name: str, seed: int) -> bool:
         ("grasp_drop", "cube", (0.02, 0.015)),
         ("grasp_pour", "bottle", (0.015, 0.015)),
         ("grasp_lift", "tin", (0.02, 0.02)),
-        ("grasp_lift", "puck", (0.012, 0.006)),  # a pinch: across the fingers little forgives
+        ("grasp_lift", "jar", (0.024, 0.024)),
         ("grasp_lift", "pot", (0.015, 0.015)),
-        ("grasp_lift", "book", (0.015, 0.02)),
+        ("grasp_lift", "stand", (0.024, 0.024)),
     ],
 )
 def test_a_grasp_holds_as_far_beside_its_grip_on_either_side(

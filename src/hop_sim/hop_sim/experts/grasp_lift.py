@@ -8,7 +8,7 @@ import numpy as np
 
 from hop_sim.experts.expert import Expert
 from hop_sim.experts.grasp import POWER
-from hop_sim.experts.lift_grasps import AROUND, EDGE, PINCH, RIM
+from hop_sim.experts.lift_grasps import AROUND, EDGE, OVER, RIM
 from hop_sim.experts.motion import Leg, smooth
 from hop_sim.tasks.task import SceneView
 
@@ -20,7 +20,7 @@ _HOLDING_LEEWAY = 0.5
 class LiftExpert(Expert):
     """Lifts; it tries again when the object slipped."""
 
-    grasps: ClassVar = {"can": POWER, "tin": AROUND, "puck": PINCH, "pot": RIM, "book": EDGE}
+    grasps: ClassVar = {"can": POWER, "tin": AROUND, "jar": OVER, "pot": RIM, "stand": EDGE}
 
     def _take_away(self, view: SceneView) -> None:
         """Lift."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from hop_sim.experts.grasp import SIDE, Grasp, quarter
+from hop_sim.experts.grasp import POWER, SIDE, Grasp
 
 HANDLE_CLEAR_RAD = np.radians(50.0)
 """The fingers go to the rim at least so far from the handle."""
@@ -26,18 +26,16 @@ AROUND = replace(
 )
 """All fingers around something tall, high up: above most of what is lower."""
 
-PINCH = Grasp(
-    open=np.array([*(0.0, 0.51, 0.77, 0.74) * 2, 0.0, -0.1, 0.0, 0.0, 1.39, 0.39, 0.45, 0.2]),
-    closed=np.array([*(0.0, 0.95, 1.07, 0.84) * 2, 0.0, -0.1, 0.0, 0.0, 1.39, 0.45, 0.99, 0.99]),
-    fist=np.array([*(0.0, 0.87, 1.01, 0.77) * 2, 0.0, 0.0, 0.0, 0.0, 1.39, 0.42, 0.87, 0.87]),
+OVER = replace(
+    POWER,
     yaw_rad=np.radians(-60.0),
-    tilt_rad=np.radians(8.4),
-    point_m=np.array([0.094, 0.016, 0.017]),
-    grip_m=np.array([-0.004, -0.014, 0.008]),
-    before_m=0.08,
+    tilt_rad=np.radians(20.0),
+    point_m=np.array([0.070, -0.006, 0.040]),
+    grip_m=np.array([0.0, -0.012, 0.045]),
+    before_m=0.09,
     from_above=True,
 )
-"""Index and middle finger against the thumb, from above; the ring finger is out of the way."""
+"""All fingers around something low, from above: what is tall is in the palm's way."""
 
 RIM = Grasp(
     open=np.array([*(0.0, 0.95, 0.45, 0.70) * 3, 1.30, 0.75, 0.0, 0.15]),
@@ -60,10 +58,9 @@ EDGE = Grasp(
     yaw_rad=np.radians(-115.0),  # from where the camera is, and a little from the robot
     tilt_rad=np.radians(88.0),
     point_m=np.array([0.100, 0.003, -0.030]),
-    grip_m=np.array([0.040, 0.0, 0.092]),
+    grip_m=np.array([0.040, 0.0, 0.100]),
     before_m=0.14,
     from_above=True,
-    turn=quarter,
     shaped=0.95,
 )
 """The fingers under a board, the thumb on it, from the side; outstretched they meet the table."""
