@@ -23,6 +23,8 @@ FINGERS = ("index", "middle", "ring", "thumb")
 ARM_JOINTS = tuple(f"joint{i}" for i in range(1, 8))
 HAND_JOINTS = tuple(f"allegro_{finger}_{i}" for finger in FINGERS for i in range(4))
 JOINT_NAMES = ARM_JOINTS + HAND_JOINTS
+# Those that bend the three fingers, of which the first of each only spreads them.
+BENDING_JOINTS = tuple(f"allegro_{finger}_{i}" for finger in FINGERS[:3] for i in (1, 2, 3))
 # The hand's joints as Wonik's ROS driver orders them, thumb first.
 # Source: allegro_hand_ros2, joint00..joint33.
 WONIK_JOINTS = tuple(

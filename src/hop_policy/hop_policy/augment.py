@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hop_core.embodiment import ARM
+from hop_policy.aim import AimBatch, displaced_aim
 from hop_policy.contract import PolicyContract
 from hop_policy.segments import WHOLE, SegmentBatch, Share
 from hop_policy.train_config import AugmentConfig
@@ -42,7 +43,23 @@ class Augmenter:
         proprio = batch.proprio + self._normal(batch.proprio) * self.proprio_sigma
         change = self._depth if self.contract.vision == "depth" else self._cloud
         batch = replace(batch, proprio=proprio, vision=change(batch.vision))
-        return replace(batch, table_motion=self._table_motion(batch.vision))
+        motion = self._table_motion(batch.vision)
+        if motion is not None:
+            motion = motion[:, None].expand(-1, batch.vision.shape[1], -1)
+        return replace(batch, table_motion=motion)
+
+    def aims(self, batch: AimBatch, step: int) -> AimBatch:
+        """Returns the single frames `batch` with the changes of `step`."""
+        self._generator.manual_seed((self.seed << 32) + step)
+        displacement = self._uniform(batch.aim[:, :2]) * self.config.displaced_m
+        displacement = displacement * batch.above[:, None]
+        return replace(
+            batch,
+            vision=self._depth(batch.vision[:, None])[:, 0],
+            aim=displaced_aim(batch.aim, displacement),
+            table_motion=self._table_motion(batch.vision),
+            displacement=displacement,
+        )
 
     def _cloud(self, points: Tensor) -> Tensor:
         noise = self.config.cloud_noise_m
@@ -75,12 +92,12 @@ class Augmenter:
         )
 
     def _table_motion(self, depth: Tensor) -> Tensor | None:
-        """Returns the motion (S, F, 3) of each segment as a whole: one camera."""
+        """Returns a motion (S, 3) for each of the S first dimensions of `depth`: one camera."""
         turn, shift = self.config.table_turn_rad, self.config.table_shift_m
         if self.contract.vision != "depth" or not (turn or shift):
             return None
-        draw = self._uniform(depth.new_empty(len(depth), 1, 3))
-        return (draw * draw.new_tensor([turn, shift, shift])).expand(-1, depth.shape[1], -1)
+        draw = self._uniform(depth.new_empty(len(depth), 3))
+        return draw * draw.new_tensor([turn, shift, shift])
 
     def _normal(self, like: Tensor) -> Tensor:
         return self._mine(self._whole(like).normal_(generator=self._generator))

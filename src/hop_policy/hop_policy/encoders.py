@@ -67,14 +67,14 @@ class DepthEncoder(nn.Module):
         # The paper's 192 channels are its width of 192: no projection, then.
         self.project = nn.Identity() if out == width else nn.Linear(out, width)
 
-    def forward(self, depth: Tensor, table_motion: Tensor | None = None) -> Tensor:
+    def forward(self, depth: Tensor, *moved: Tensor | None) -> Tensor:
         """Returns (N, width) tokens of depth images (N, 60, 60) [m], whitened for `image`.
 
         Args:
             depth: the images.
-            table_motion: (N, 3) by which a table view is moved; see `TableView`.
+            moved: what else `TableView` takes, by which a table view is moved.
         """
-        image = self.table_view(depth, table_motion) if self.table_view else depth.unsqueeze(1)
+        image = self.table_view(depth, *moved) if self.table_view else depth.unsqueeze(1)
         image = image.contiguous(memory_format=torch.channels_last)
         token: Tensor = self.project(self.read_out(self.convolutions(image)))
         return token

@@ -15,6 +15,9 @@ from hop_core.config import Config
 from hop_policy.contract import PolicyContract
 from hop_policy.encoders import ENCODERS, EncoderConfig
 
+AIM = 5
+"""Figures of an aim: the palm's way right, ahead and up [0.1 m], its normal's right and ahead."""
+
 
 class PolicyConfig(Config):
     """Shape of the network; defaults are the paper's.
@@ -28,6 +31,8 @@ class PolicyConfig(Config):
         foresight: ticks ahead at which training also asks the vision token alone for the way to the
             label, so that the encoder learns where things are; empty is the paper. Deployment
             ignores it.
+        aim: whether a depth image's token must tell where the hand will take hold, and takes in
+            what it told; see `hop_policy.aim`.
     """
 
     layers: int = Field(default=4, ge=1)
@@ -36,6 +41,7 @@ class PolicyConfig(Config):
     context: int = Field(default=16, ge=1)
     encoder: EncoderConfig = EncoderConfig()
     foresight: tuple[int, ...] = ()
+    aim: bool = False
 
     @model_validator(mode="after")
     def _divisible(self) -> PolicyConfig:
@@ -112,6 +118,14 @@ class PolicyModel(nn.Module):
         self.action_head = nn.Linear(width, joints)
         if config.foresight:
             self.foresight_head = nn.Linear(width, joints * len(config.foresight))
+        self.aims = config.aim and contract.vision == "depth"
+        if self.aims:
+            self.aim_head = nn.Sequential(
+                nn.LayerNorm(width), nn.Linear(width, width), nn.GELU(), nn.Linear(width, AIM)
+            )
+            self.embed_aim = nn.Sequential(
+                nn.Linear(AIM, width), nn.GELU(), nn.Linear(width, width)
+            )
         for name in ("proprio", "action"):
             self.register_buffer(f"{name}_mean", torch.zeros(joints))
             self.register_buffer(f"{name}_std", torch.ones(joints))
@@ -182,7 +196,21 @@ class PolicyModel(nn.Module):
             vision = (vision - self.vision_mean) / self.vision_std
         moved = () if table_motion is None else (table_motion,)
         seen = self.embed_vision(vision, *moved)
+        if self.aims:
+            seen = seen + self.embed_aim(self.aim_head(seen).detach())
         return torch.stack([joints, seen], dim=1)
+
+    def aim(self, depth: Tensor, *moved: Tensor | None) -> Tensor:
+        """Returns where the hand will take hold (N, 5), as `hop_policy.aim` tells it.
+
+        Args:
+            depth: (N, 60, 60) images [m].
+            moved: what else a `TableView` takes.
+        """
+        if self.whitens_vision:
+            depth = (depth - self.vision_mean) / self.vision_std
+        aim: Tensor = self.aim_head(self.embed_vision(depth, *moved))
+        return aim
 
     def decode(self, tokens: Tensor, valid: Tensor | None = None) -> Tensor:
         """Returns the actions (B, S, 23) that answer each step, policy units.

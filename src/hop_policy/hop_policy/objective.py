@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hop_policy.aim import AimBatch
 from hop_policy.contract import PolicyContract
 from hop_policy.frame_store import FrameStore
 from hop_policy.model import PolicyModel
@@ -46,6 +47,12 @@ def training_loss(
         foreseen = model.foresee(tokens) - batch.future.flatten(0, 1)
         loss = loss + foresight_weight * (foreseen.abs() / unit).mean()
     return loss
+
+
+def aim_loss(model: PolicyModel, batch: AimBatch) -> Tensor:
+    """Returns the mean L1 error of where the vision tokens tell that hands will take hold."""
+    told = model.aim(batch.vision, batch.table_motion, batch.displacement)
+    return (told - batch.aim).abs().mean()
 
 
 def _encode(model: PolicyModel, batch: SegmentBatch) -> Tensor:

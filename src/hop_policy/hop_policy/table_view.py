@@ -19,6 +19,8 @@ from hop_policy.contract import DepthContract
 CHANNELS = 2
 SIZE = 48
 """Cells along each side of a view."""
+STANDING_M = 0.18
+"""What stands on the table is lower than this."""
 
 # What cells cover, in metres: to the right of the camera, ahead of it, above the table.
 _RIGHT = (-0.30, 0.30)
@@ -58,11 +60,19 @@ class TableView(nn.Module):
         moments = (basis[:, :, None] * basis[:, None, :]).flatten(1)
         self.register_buffer("moments", moments, persistent=False)
 
-    def forward(self, depth: Tensor, table_motion: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        depth: Tensor,
+        table_motion: Tensor | None = None,
+        displacement: Tensor | None = None,
+    ) -> Tensor:
         """Returns (N, 2, SIZE, SIZE) of depth images (N, H, W) [m], in units of 0.1 m.
 
-        With `table_motion` (N, 3) all that is seen is first turned [rad] about the vertical through
-        the middle of the view from above, then shifted to the right and ahead [m].
+        Args:
+            depth: the images.
+            table_motion: (N, 3) by which all that is seen is turned [rad] about the vertical
+                through the middle of the view from above, then shifted to the right and ahead [m].
+            displacement: (N, 2) by which what is lower than `STANDING_M` is shifted before [m].
         """
         wanted = depth.dtype
         if not self.training:  # a point on a cell's edge must not depend on who runs the network
@@ -74,6 +84,9 @@ class TableView(nn.Module):
         y = (points * ahead[:, None]).sum(-1)
         z = height_m[:, None] - (points * down[:, None]).sum(-1)
         seen = (depth < self.far_m - 1e-3).flatten(1) & (z > _TABLE_M)
+        if displacement is not None:
+            standing = z < STANDING_M
+            x, y = x + standing * displacement[:, :1], y + standing * displacement[:, 1:]
         if table_motion is not None:
             x, y = _moved(x, y, table_motion)
         from_above = _highest(_cell(x, _RIGHT), _cell(y, _AHEAD), z, seen)

@@ -30,6 +30,8 @@ class AugmentConfig(Config):
         table_turn_rad, table_shift_m: largest turn about the vertical and largest shift, each
             direction, of all that a segment's table view shows: what levelling leaves of a bumped
             camera.
+        displaced_m: largest shift, right or ahead, of what stands on the table in frames that teach
+            where a hand will take hold.
         depth_noise_m: deviation of depth noise at 1 m; grows with range squared, as stereo's does.
         depth_dropout: share of pooled pixels that read far, drawn per frame.
         cloud_noise_m: deviation of noise on the points of clouds [m].
@@ -43,6 +45,7 @@ class AugmentConfig(Config):
     depth_offset_m: float = Field(default=0.0, ge=0)
     table_turn_rad: float = Field(default=0.0, ge=0)
     table_shift_m: float = Field(default=0.0, ge=0)
+    displaced_m: float = Field(default=0.0, ge=0)
     depth_noise_m: float = Field(default=0.0, ge=0)
     depth_dropout: float = Field(default=0.0, ge=0, lt=1)
     cloud_noise_m: float = Field(default=0.0, ge=0)
@@ -65,6 +68,10 @@ class TrainConfig(Config):
         whiten_floor_rad: least deviation [rad], for joints that hardly move.
         loss_units: L1 in policy units (the paper), or in deviations of each joint's label.
         foresight_weight: of the vision token's error in foreseeing labels; see `PolicyConfig`.
+        aim_weight: of its error in telling where the hand will take hold, where `model.aim` is on.
+        aim_frames: frames of a batch that teach that, over all processes.
+        aim_first: share of the budget at whose beginning nothing else is learnt.
+        aim_cell: overlay of the robot cell that the demonstrations are from, for its camera's pose.
         learning_rate: of AdamW, after warm-up.
         schedule: constant (the paper), or cosine down to a tenth over the budget.
         warmup_steps: steps over which the learning rate rises.
@@ -93,6 +100,10 @@ class TrainConfig(Config):
     whiten: bool = False
     whiten_floor_rad: float = Field(default=0.01, gt=0)
     foresight_weight: float = Field(default=0.5, ge=0)
+    aim_weight: float = Field(default=1.0, ge=0)
+    aim_frames: int = Field(default=128, ge=1)
+    aim_first: float = Field(default=0.0, ge=0, lt=1)
+    aim_cell: str = "twin"
     loss_units: LossUnits = "scaled"
     learning_rate: float = Field(default=1e-4, gt=0)
     schedule: Literal["constant", "cosine"] = "constant"
@@ -120,10 +131,11 @@ class TrainConfig(Config):
             raise ValueError("give max_steps or max_minutes, or the run would never end")
         if self.loss_units == "whitened" and not self.whiten:
             raise ValueError("loss_units: whitened needs whiten: true")
-        moved = self.augment.table_turn_rad or self.augment.table_shift_m
+        augment = self.augment
+        moved = augment.table_turn_rad or augment.table_shift_m or augment.displaced_m
         if moved and self.model.encoder.view != "table":
             raise ValueError(
-                "augment.table_turn_rad and table_shift_m move a table view; set them to 0, or "
-                "model.encoder.view to table"
+                "augment.table_turn_rad, table_shift_m and displaced_m move a table view; set them "
+                "to 0, or model.encoder.view to table"
             )
         return self

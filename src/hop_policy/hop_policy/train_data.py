@@ -5,11 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from torch import Tensor
 
+from hop_core.errors import ConfigError
+from hop_core.robot_config import load_robot
+from hop_policy.aim import AimBatch, Aiming, AimSampler, grasp_tick
 from hop_policy.contract import PolicyContract
 from hop_policy.dataset import Episode, drawn, split_episodes, store_episodes
 from hop_policy.frame_store import FrameStore, SegmentSampler
@@ -28,6 +32,13 @@ class BatchSource(Protocol):
         """Returns the whitening statistics of the training set; see `FrameStore.statistics`."""
 
 
+class AimSource(Protocol):
+    """Where frames before a grasp come from."""
+
+    def batch(self, step: int, share: Share = WHOLE) -> AimBatch:
+        """Returns the frames of `step`, or a share of them; the same at every call."""
+
+
 @dataclass(frozen=True)
 class TrainData:
     """What a run learns from and is judged by.
@@ -37,17 +48,28 @@ class TrainData:
         val: held-out episodes, at most as many as the configuration allows.
         provenance: where the data came from, kept beside the weights. Its "fingerprint" must be the
             same for a run to be resumed.
+        aims: frames that teach where hands take hold; None where the network does not tell it.
     """
 
     train: BatchSource
     val: FrameStore
     provenance: Mapping[str, Any]
+    aims: AimSource | None = None
 
 
 def data_of_episodes(
-    episodes: Sequence[Episode], contract: PolicyContract, config: TrainConfig
+    episodes: Sequence[Episode],
+    contract: PolicyContract,
+    config: TrainConfig,
+    config_dir: Path | None = None,
 ) -> TrainData:
     """Returns `episodes` split, stored and cut as `config` says.
+
+    Args:
+        episodes: demonstrations.
+        contract: what the policy sees.
+        config: how the run goes.
+        config_dir: folder of the configurations, for the cell's; default: the installed one.
 
     Raises:
         BagError: there are fewer than two groups of episodes, or one breaks the contract.
@@ -65,7 +87,32 @@ def data_of_episodes(
         "training_episodes": [e.name for e in train],
     }
     sampler = SegmentSampler(store, config.cut, config.segments, config.seed)
-    return TrainData(sampler, store_episodes(val, contract, device), provenance)
+    aims = None
+    if aims_wanted(config, contract):
+        aiming = Aiming(contract, load_robot(config.aim_cell, config_dir).camera.T_base_cam)
+        rows = np.concatenate([aiming.rows(e.proprio, grasp_tick(e.action)) for e in train])
+        aims = aim_sampler(store, rows, config)
+    return TrainData(sampler, store_episodes(val, contract, device), provenance, aims)
+
+
+def aims_wanted(config: TrainConfig, contract: PolicyContract) -> bool:
+    """Returns whether the network is to tell where hands take hold."""
+    return config.model.aim and contract.vision == "depth"
+
+
+def aim_sampler(store: FrameStore, rows: np.ndarray, config: TrainConfig) -> AimSampler:
+    """Returns the frames of `store` that lie before a grasp; `rows` (N, 6) are of `Aiming`.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    sampler = AimSampler(store, rows, config.aim_frames, config.seed)
+    if not len(sampler):
+        raise ConfigError(
+            "model.aim: in none of the training episodes does a hand take hold of something; set "
+            "it to false, or learn from others"
+        )
+    return sampler
 
 
 def fingerprint(episodes: Sequence[Episode]) -> str:

@@ -13,15 +13,17 @@ from torch import Tensor
 from hop_core.config import config_hash
 from hop_core.errors import CheckpointError, ModelError
 from hop_policy import checkpoint as ck
+from hop_policy.aim import AimBatch
 from hop_policy.augment import Augmenter
 from hop_policy.contract import PolicyContract
 from hop_policy.model import PolicyModel, parameter_count
-from hop_policy.objective import Validation, training_loss
+from hop_policy.objective import Validation, aim_loss, training_loss
 from hop_policy.optimise import WeightAverage, learning_rate, resolve_device
 from hop_policy.peak_memory import peak_memory
 from hop_policy.ranks import Ranks
 from hop_policy.run_logs import RunLog, open_logs
 from hop_policy.run_report import Pace, RunReport
+from hop_policy.segments import SegmentBatch
 from hop_policy.train_config import TrainConfig
 from hop_policy.train_data import TrainData
 from hop_policy.train_progress import TrainProgress
@@ -148,20 +150,26 @@ class Trainer:
 
     def train_step(self) -> None:
         """Makes one step of the optimiser and appends its loss to `losses`."""
-        start = time.monotonic()
-        batch = self.augment(self.data.train.batch(self.step, self.ranks.share), self.step)
+        start, config = time.monotonic(), self.config
+        batch, aims = self._draw()
         self.pace.wait_s += time.monotonic() - start
-        self.pace.windows += len(batch.inside) * self.ranks.share.of
+        self.pace.windows += len(batch.inside) * self.ranks.share.of if batch is not None else 0
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.config, self.step, self.fraction())
         self.model.train()
-        config = self.config
+        terms = []
         with torch.autocast(
             self.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"
         ):
-            loss = self._loss(
-                self.model, batch, self.cut, config.loss_units, config.foresight_weight
-            )
+            if aims is not None:
+                terms.append(config.aim_weight * aim_loss(self.model, aims))
+            if batch is not None:
+                terms.append(
+                    self._loss(
+                        self.model, batch, self.cut, config.loss_units, config.foresight_weight
+                    )
+                )
+        loss = torch.stack(terms).sum()
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         self.ranks.average_gradients(self.model.parameters())
@@ -172,6 +180,16 @@ class Trainer:
         self.losses.append(loss.detach())
         if config.logs and self.step % config.log_every == 0:
             self._log({"loss/train": self._mean_loss(self.losses[-config.log_every :])})
+
+    def _draw(self) -> tuple[SegmentBatch | None, AimBatch | None]:
+        """Returns what this step learns from: to act, to tell where hands take hold, or both."""
+        step, share, aims = self.step, self.ranks.share, self.data.aims
+        if aims is None:
+            return self.augment(self.data.train.batch(step, share), step), None
+        looked_at = self.augment.aims(aims.batch(step, share), step)
+        if self.fraction() < self.config.aim_first:
+            return None, looked_at
+        return self.augment(self.data.train.batch(step, share), step), looked_at
 
     def fraction(self) -> float:
         """Returns the share of the budget used, by steps or minutes, whichever is further."""

@@ -11,7 +11,9 @@ import torch
 
 from hop_core.embodiment import load_embodiment
 from hop_core.errors import CheckpointError, TrajectoryError
+from hop_core.kinematics import Kinematics
 from hop_policy import checkpoint as ck
+from hop_policy.aim import AimSampler
 from hop_policy.contract import DepthContract, PolicyContract, VisionKind
 from hop_policy.frame_store import FrameStore, SegmentSampler
 from hop_policy.inference import Policy
@@ -21,7 +23,9 @@ from hop_policy.train_config import TrainConfig
 from hop_policy.train_data import TrainData
 from hop_policy.trainer import Trainer
 from hop_sim.pretrain import depth_images, room
+from hop_sim.pretrain.grasp_aims import aim_rows
 from hop_sim.pretrain.hidden_objects import Objects, foreign_rows
+from hop_sim.pretrain.selection import kept_parts, split_parts
 from hop_sim.pretrain.store_data import data_of_stores
 from hop_sim.pretrain.store_frames import frame_bytes
 from hop_sim.pretrain_cli import main
@@ -77,7 +81,7 @@ def track(number: int) -> TrackResult:
         q = load_embodiment().home + np.cumsum(rng.normal(0, 0.02, (length, 23)), 0)
         pose = np.tile([0.6, 0.0, 0.1, 1.0, 0.0, 0.0, 0.0], (length, 1))
         pose[:, :3] += rng.normal(0, 0.1, (length, 3))
-        frames = Frames(q, q, q, pose, np.zeros(length), np.zeros(length, bool))
+        frames = Frames(q, q, q, pose, np.zeros(length), np.arange(length) >= 4)
         metrics = TrajectoryMetrics.only(kept_any=True, kept_contact=attempt == 1)
         kept.append(Trajectory(attempt, 0, name, frames, metrics, Scene.unknown()))
     info = TrackInfo(
@@ -159,6 +163,20 @@ def test_the_command_pretrains_on_depth(store: TrajectoryStore, tmp_path: Path) 
     policy = Policy.load(out, DEPTH)
     assert policy.model.vision_mean.shape == (60, 60)
     assert json.loads((out / ck.PROVENANCE).read_text())["depth"][0]["noise"] == 1.0
+
+
+def test_frames_before_the_first_contact_teach_where_it_will_be(store: TrajectoryStore) -> None:
+    aiming = TINY.model_copy(update={"model": TINY.model.model_copy(update={"aim": True})})
+    learnt = data_of_stores([store], "any", DEPTH, aiming)
+    frames = frames_of(learnt)
+    assert isinstance(learnt.aims, AimSampler)
+    assert len(learnt.aims) == 4 * len(frames.lengths)  # each is touched at tick 4
+    parts, _ = split_parts(kept_parts([store], "any"), TINY.val_fraction, TINY.seed)
+    rows = aim_rows(parts, frames, DEPTH)
+    q = load_embodiment().unscale(frames.proprio(frames.episode(1)[[1, 4]]).double().numpy())
+    palms = [Kinematics().site_pose(row, "palm")[:3, 3] for row in q]
+    way_m = rows[frames.starts[1] + 1, :3] * 0.1
+    np.testing.assert_allclose(way_m, palms[1] - palms[0], atol=1e-5)
 
 
 def test_depth_that_does_not_fit_is_refused_by_field(

@@ -12,8 +12,9 @@ from hop_policy.contract import PolicyContract
 from hop_policy.frame_store import SegmentSampler
 from hop_policy.optimise import resolve_device
 from hop_policy.train_config import TrainConfig
-from hop_policy.train_data import TrainData
+from hop_policy.train_data import TrainData, aim_sampler, aims_wanted
 from hop_sim.pretrain.depth_images import require_depth
+from hop_sim.pretrain.grasp_aims import aim_rows
 from hop_sim.pretrain.hidden_objects import Objects
 from hop_sim.pretrain.room import require_room
 from hop_sim.pretrain.selection import Part, kept_parts, split_parts, thinned
@@ -62,11 +63,15 @@ def data_of_stores(
     device = resolve_device(config.device)
     require_room([*train, *val], frame_bytes(contract), device)
     frames = load_frames(train, contract, device, read, objects, config.seed)
+    aims = None
+    if aims_wanted(config, contract):
+        aims = aim_sampler(frames, aim_rows(train, frames, contract), config)
     about = provenance(stores, kept, contract, objects)
     return TrainData(
         SegmentSampler(frames, config.cut, config.segments, config.seed),
         load_frames(val, contract, device, read, objects, config.seed),
         {**about, **_side("training", train), **_side("validation", val)},
+        aims,
     )
 
 

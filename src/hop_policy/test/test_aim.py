@@ -1,0 +1,146 @@
+"""Facts about where hands take hold: labels, frames that teach it, what a run does first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hop_core.embodiment import ARM, BENDING_JOINTS, JOINT_NAMES, load_embodiment
+from hop_core.errors import ConfigError
+from hop_core.kinematics import Kinematics
+from hop_core.robot_config import load_robot
+from hop_core.robot_model import TIP_SITES
+from hop_policy.aim import Aiming, AimSampler, displaced_aim, grasp_tick
+from hop_policy.augment import Augmenter
+from hop_policy.contract import PolicyContract
+from hop_policy.dataset import Episode, store_episodes
+from hop_policy.encoders import EncoderConfig
+from hop_policy.model import AIM, PolicyConfig
+from hop_policy.segments import Share
+from hop_policy.table_view import STANDING_M
+from hop_policy.train_config import AugmentConfig, TrainConfig
+from hop_policy.train_data import TrainData, data_of_episodes
+from hop_policy.trainer import Trainer
+
+CONTRACT = PolicyContract()
+CAMERA = load_robot("twin").camera.T_base_cam
+BENDING = [JOINT_NAMES.index(name) for name in BENDING_JOINTS]
+GRASP = 7
+TOY = TrainConfig(
+    model=PolicyConfig(
+        layers=1,
+        width=32,
+        heads=2,
+        context=4,
+        encoder=EncoderConfig(channels=(4, 4, 8, 8), view="table"),
+        aim=True,
+    ),
+    augment=AugmentConfig(table_turn_rad=0.1, table_shift_m=0.05, displaced_m=0.1),
+    segments=4,
+    windows=2,
+    stride=2,
+    aim_frames=6,
+    aim_first=0.5,
+    max_steps=4,
+    validate_every=2,
+    device="cpu",
+)
+
+
+def reach(name: str, seed: int) -> Episode:
+    """The arm sinks from home and the fingers bend half way at tick `GRASP` of 12."""
+    embodiment, rng = load_embodiment(), np.random.default_rng(seed)
+    q = np.repeat(embodiment.home[None], 12, axis=0)
+    q[:, ARM] += np.linspace(0.0, 1.0, 12)[:, None] * np.array([0.0, 0.35, 0.0, 0.2, 0, 0, 0])
+    q[:, 0] += rng.uniform(-0.2, 0.2)
+    target = q.copy()
+    target[:, BENDING] = np.where(np.arange(12) < GRASP, 0.2, 1.0)[:, None]
+    vision = rng.uniform(0.4, 0.9, (12, 60, 60)).astype(np.float32)
+    scale = embodiment.scale
+    return Episode(name, scale(q).astype(np.float32), vision, scale(target).astype(np.float32))
+
+
+def data(config: TrainConfig = TOY) -> TrainData:
+    return data_of_episodes([reach(f"e{i}", i) for i in range(4)], CONTRACT, config)
+
+
+def test_a_hand_takes_hold_as_its_fingers_bend() -> None:
+    assert grasp_tick(reach("one", 0).action) == GRASP
+    still = np.random.default_rng(0).normal(0, 0.01, (12, 23)).astype(np.float32)
+    assert grasp_tick(still) == 0
+
+
+def test_an_aim_is_the_palms_way_in_the_level_axes_of_the_camera() -> None:
+    episode, kinematics = reach("one", 0), Kinematics()
+    rows = Aiming(CONTRACT, CAMERA).rows(episode.proprio, GRASP)
+    assert rows.shape == (12, AIM + 1)
+    assert np.isnan(rows[GRASP:]).all()
+    q = load_embodiment().unscale(episode.proprio.astype(np.float64))
+    now, then = (kinematics.site_pose(q[i], "palm") for i in (2, GRASP))
+    # The twin's camera looks along y of base_link, so that its right is x.
+    np.testing.assert_allclose(rows[2, :3] * 0.1, then[:3, 3] - now[:3, 3], atol=1e-5)
+    np.testing.assert_allclose(rows[2, 3:AIM], then[:2, 0], atol=1e-5)
+    tips = [kinematics.fk(row) for row in q[:GRASP]]
+    lowest_m = np.array([min(sites[tip][2, 3] for tip in TIP_SITES) for sites in tips])
+    np.testing.assert_array_equal(rows[:GRASP, AIM], lowest_m > STANDING_M)  # it only sinks
+    assert 0 < rows[:GRASP, AIM].sum() < GRASP
+    assert np.isnan(Aiming(CONTRACT, CAMERA).rows(episode.proprio, 0)).all()
+
+
+def test_frames_before_a_grasp_are_drawn_and_shared_out() -> None:
+    episodes = [reach("a", 0), reach("b", 1)]
+    store, aiming = store_episodes(episodes, CONTRACT), Aiming(CONTRACT, CAMERA)
+    rows = np.concatenate([aiming.rows(e.proprio, GRASP) for e in episodes])
+    sampler = AimSampler(store, rows, frames=40, seed=3)
+    assert len(sampler) == 2 * GRASP
+    whole = sampler.batch(5)
+    assert torch.equal(whole.vision, sampler.batch(5).vision)
+    assert not torch.equal(whole.vision, sampler.batch(6).vision)
+    drawn = {int(torch.cdist(v.view(1, -1), store.vision(torch.arange(24)).view(24, -1)).argmin())
+             for v in whole.vision}  # fmt: skip
+    assert drawn <= {*range(GRASP), *range(12, 12 + GRASP)}
+    assert len(drawn) > GRASP
+    parts = [sampler.batch(5, Share(i, 2)) for i in range(2)]
+    assert torch.equal(torch.cat([part.aim for part in parts]), whole.aim)
+    augment = Augmenter(TOY.augment, CONTRACT, torch.full((23,), 0.1), 0)
+    changed = augment.aims(whole, 5)
+    for i, part in enumerate(parts):
+        mine = Augmenter(TOY.augment, CONTRACT, torch.full((23,), 0.1), 0, Share(i, 2))
+        rows_of = Share(i, 2).rows(40)
+        for key in ("vision", "aim", "table_motion", "displacement"):
+            assert torch.equal(getattr(mine.aims(part, 5), key), getattr(changed, key)[rows_of])
+
+
+def test_an_aim_goes_where_the_scene_was_moved_unless_the_hand_is_in_it() -> None:
+    batch = data().aims.batch(0)
+    assert not batch.above.all()
+    changed = Augmenter(TOY.augment, CONTRACT, torch.full((23,), 0.1), 0).aims(batch, 0)
+    moved = changed.displacement.abs().sum(1) > 0
+    assert torch.equal(moved, batch.above)
+    torch.testing.assert_close(changed.aim, displaced_aim(batch.aim, changed.displacement))
+    assert torch.equal(changed.aim[~moved], batch.aim[~moved])
+
+
+def test_a_run_learns_first_to_see_and_then_to_act(tmp_path: Path) -> None:
+    trainer = Trainer(TOY, CONTRACT, data(), tmp_path)
+    before = {name: p.clone() for name, p in trainer.model.named_parameters()}
+
+    def changed() -> set[str]:
+        now = trainer.model.named_parameters()
+        return {name.split(".")[0] for name, p in now if not torch.equal(p, before[name])}
+
+    trainer.train_step()
+    assert changed() == {"embed_vision", "aim_head"}
+    for _ in range(2):
+        trainer.train_step()
+    assert {"blocks", "action_head", "embed_proprio"} <= changed()
+
+
+def test_episodes_without_a_grasp_are_refused_by_name() -> None:
+    still = [reach(f"e{i}", i) for i in range(3)]
+    still = [Episode(e.name, e.proprio, e.vision, e.proprio) for e in still]
+    with pytest.raises(ConfigError, match=r"model\.aim: in none of the training episodes"):
+        data_of_episodes(still, CONTRACT, TOY)
