@@ -181,7 +181,7 @@ def test_resting_on_another_object_is_not_being_held(name: str) -> None:
     data.qpos[1] -= 0.4  # the arm up
     mujoco.mj_forward(MODEL, data)
     tip = data.site("index_tip").xpos.copy()
-    top = {"pot": [0.073, 0.0, 0.085], "stand": [0.0, 0.0, 0.092]}[name]
+    top = {"pot": [0.073, 0.0, 0.120], "stand": [0.0, 0.0, 0.127]}[name]
     foot = tip - top - np.array([0.0, 0.0, 0.0125])  # its top touches the tip from below
     place(data, name, foot)
     mujoco.mj_forward(MODEL, data)
