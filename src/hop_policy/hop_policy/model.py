@@ -192,10 +192,7 @@ class PolicyModel(nn.Module):
             table_motion: (N, 3) by which a table view of depth is moved, in training.
         """
         joints = self.embed_proprio((proprio - self.proprio_mean) / self.proprio_std)
-        if self.whitens_vision:
-            vision = (vision - self.vision_mean) / self.vision_std
-        moved = () if table_motion is None else (table_motion,)
-        seen = self.embed_vision(vision, *moved)
+        seen = self._see(vision, *(() if table_motion is None else (table_motion,)))
         if self.aims:
             seen = seen + self.embed_aim(self.aim_head(seen).detach())
         return torch.stack([joints, seen], dim=1)
@@ -207,10 +204,14 @@ class PolicyModel(nn.Module):
             depth: (N, 60, 60) images [m].
             moved: what else a `TableView` takes.
         """
-        if self.whitens_vision:
-            depth = (depth - self.vision_mean) / self.vision_std
-        aim: Tensor = self.aim_head(self.embed_vision(depth, *moved))
+        aim: Tensor = self.aim_head(self._see(depth, *moved))
         return aim
+
+    def _see(self, vision: Tensor, *moved: Tensor | None) -> Tensor:
+        if self.whitens_vision:
+            vision = (vision - self.vision_mean) / self.vision_std
+        seen: Tensor = self.embed_vision(vision, *moved)
+        return seen
 
     def decode(self, tokens: Tensor, valid: Tensor | None = None) -> Tensor:
         """Returns the actions (B, S, 23) that answer each step, policy units.

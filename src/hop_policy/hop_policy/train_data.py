@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hop_core.errors import ConfigError
 from hop_core.robot_config import load_robot
-from hop_policy.aim import AimBatch, Aiming, AimSampler, grasp_tick
+from hop_policy.aim import Aiming, AimSampler, grasp_tick
 from hop_policy.contract import PolicyContract
 from hop_policy.dataset import Episode, drawn, split_episodes, store_episodes
 from hop_policy.frame_store import FrameStore, SegmentSampler
@@ -32,13 +32,6 @@ class BatchSource(Protocol):
         """Returns the whitening statistics of the training set; see `FrameStore.statistics`."""
 
 
-class AimSource(Protocol):
-    """Where frames before a grasp come from."""
-
-    def batch(self, step: int, share: Share = WHOLE) -> AimBatch:
-        """Returns the frames of `step`, or a share of them; the same at every call."""
-
-
 @dataclass(frozen=True)
 class TrainData:
     """What a run learns from and is judged by.
@@ -54,7 +47,7 @@ class TrainData:
     train: BatchSource
     val: FrameStore
     provenance: Mapping[str, Any]
-    aims: AimSource | None = None
+    aims: AimSampler | None = None
 
 
 def data_of_episodes(

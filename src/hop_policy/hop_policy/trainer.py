@@ -13,17 +13,15 @@ from torch import Tensor
 from hop_core.config import config_hash
 from hop_core.errors import CheckpointError, ModelError
 from hop_policy import checkpoint as ck
-from hop_policy.aim import AimBatch
-from hop_policy.augment import Augmenter
 from hop_policy.contract import PolicyContract
+from hop_policy.lessons import Lessons
 from hop_policy.model import PolicyModel, parameter_count
-from hop_policy.objective import Validation, aim_loss, training_loss
+from hop_policy.objective import Validation
 from hop_policy.optimise import WeightAverage, learning_rate, resolve_device
 from hop_policy.peak_memory import peak_memory
 from hop_policy.ranks import Ranks
 from hop_policy.run_logs import RunLog, open_logs
 from hop_policy.run_report import Pace, RunReport
-from hop_policy.segments import SegmentBatch
 from hop_policy.train_config import TrainConfig
 from hop_policy.train_data import TrainData
 from hop_policy.train_progress import TrainProgress
@@ -44,7 +42,6 @@ class Trainer:
         self.config, self.contract, self.data, self.out = config, contract, data, out
         self.ranks = ranks or Ranks()
         self.device = resolve_device(config.device)
-        self.cut = config.cut
         torch.manual_seed(config.seed)
         self.model = PolicyModel(config.model, contract).to(self.device)
         span = torch.tensor(contract.policy_upper) - torch.tensor(contract.policy_lower)
@@ -58,10 +55,7 @@ class Trainer:
             weight_decay=config.weight_decay,
             fused=True,
         )
-        self.augment = Augmenter(
-            config.augment, contract, statistics["proprio_std"], config.seed, self.ranks.share
-        )
-        self._loss = torch.compile(training_loss) if config.compile else training_loss
+        self.lessons = Lessons(config, contract, data, statistics["proprio_std"], self.ranks.share)
         context, action_std = config.model.context, statistics["action_std"]
         self.validation = Validation(data.val, contract, context, action_std)
         self.average = WeightAverage(self.model, config.ema_decay)
@@ -151,45 +145,26 @@ class Trainer:
     def train_step(self) -> None:
         """Makes one step of the optimiser and appends its loss to `losses`."""
         start, config = time.monotonic(), self.config
-        batch, aims = self._draw()
+        lesson = self.lessons.draw(self.step, self.fraction())
         self.pace.wait_s += time.monotonic() - start
-        self.pace.windows += len(batch.inside) * self.ranks.share.of if batch is not None else 0
+        self.pace.windows += lesson.windows * self.ranks.share.of
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.config, self.step, self.fraction())
+            group["lr"] = learning_rate(config, self.step, self.fraction())
         self.model.train()
-        terms = []
         with torch.autocast(
             self.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"
         ):
-            if aims is not None:
-                terms.append(config.aim_weight * aim_loss(self.model, aims))
-            if batch is not None:
-                terms.append(
-                    self._loss(
-                        self.model, batch, self.cut, config.loss_units, config.foresight_weight
-                    )
-                )
-        loss = torch.stack(terms).sum()
+            loss = self.lessons.loss(self.model, lesson)
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         self.ranks.average_gradients(self.model.parameters())
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
         self.optimiser.step()
         self.average.update(self.step)
         self.step += 1
         self.losses.append(loss.detach())
         if config.logs and self.step % config.log_every == 0:
             self._log({"loss/train": self._mean_loss(self.losses[-config.log_every :])})
-
-    def _draw(self) -> tuple[SegmentBatch | None, AimBatch | None]:
-        """Returns what this step learns from: to act, to tell where hands take hold, or both."""
-        step, share, aims = self.step, self.ranks.share, self.data.aims
-        if aims is None:
-            return self.augment(self.data.train.batch(step, share), step), None
-        looked_at = self.augment.aims(aims.batch(step, share), step)
-        if self.fraction() < self.config.aim_first:
-            return None, looked_at
-        return self.augment(self.data.train.batch(step, share), step), looked_at
 
     def fraction(self) -> float:
         """Returns the share of the budget used, by steps or minutes, whichever is further."""

@@ -29,7 +29,7 @@ def aim_rows(parts: Sequence[Part], frames: FrameStore, contract: PolicyContract
         touching = part.store.read("frames/contact", part.track.frame_rows)[
             pairs.observation - part.track.first_frame
         ]
-        ends = np.cumsum(np.unique(pairs.trajectory, return_counts=True)[1])
+        ends = np.cumsum(frames.lengths[episode : episode + len(part)])
         for flags in np.split(touching, ends[:-1]):
             proprio = frames.proprio(frames.episode(episode)).cpu().numpy()
             rows.append(aiming.rows(proprio, int(flags.argmax())))
