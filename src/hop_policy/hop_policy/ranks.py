@@ -52,11 +52,15 @@ class Ranks:
                 process.
         """
         count = self.share.of
-        if config.segments % count:
-            raise ConfigError(
-                f"segments: {config.segments} cannot be shared by {count} processes; "
-                f"choose a multiple of {count}"
-            )
+        shares = {"segments": config.segments}
+        if config.model.aim:
+            shares["aim_frames"] = config.aim_frames
+        for name, shared in shares.items():
+            if shared % count:
+                raise ConfigError(
+                    f"{name}: {shared} cannot be shared by {count} processes; "
+                    f"choose a multiple of {count}"
+                )
         if count > 1 and config.max_minutes is not None:
             raise ConfigError(
                 f"max_minutes: {count} processes cannot follow one clock; "

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 
 from hop_core.embodiment import ARM, BENDING_JOINTS, JOINT_NAMES, load_embodiment
 from hop_core.errors import ConfigError
 from hop_core.kinematics import Kinematics
 from hop_core.robot_config import load_robot
 from hop_core.robot_model import TIP_SITES
+from hop_policy import checkpoint as ck
 from hop_policy.aim import Aiming, AimSampler, displaced_aim, grasp_tick
 from hop_policy.augment import Augmenter
 from hop_policy.contract import PolicyContract
@@ -21,8 +24,10 @@ from hop_policy.encoders import EncoderConfig
 from hop_policy.model import AIM, PolicyConfig
 from hop_policy.segments import Share
 from hop_policy.table_view import STANDING_M
+from hop_policy.train import train
 from hop_policy.train_config import AugmentConfig, TrainConfig
 from hop_policy.train_data import TrainData, data_of_episodes
+from hop_policy.train_progress import TrainProgress
 from hop_policy.trainer import Trainer
 
 CONTRACT = PolicyContract()
@@ -137,6 +142,27 @@ def test_a_run_learns_first_to_see_and_then_to_act(tmp_path: Path) -> None:
     for _ in range(2):
         trainer.train_step()
     assert {"blocks", "action_head", "embed_proprio"} <= changed()
+
+
+@pytest.mark.parametrize("killed_at", [1, 3])  # while it only learns to see, and after
+def test_a_killed_run_goes_on_bit_for_bit(tmp_path: Path, killed_at: int) -> None:
+    config = TOY.model_copy(update={"validate_every": 1})
+    progress = TrainProgress(Console(file=io.StringIO()))
+    train(config, CONTRACT, data(), tmp_path / "whole", progress=progress)
+    trainer = Trainer(config, CONTRACT, data(), tmp_path / "killed")
+    step = trainer.train_step
+
+    def dies() -> None:
+        if trainer.step == killed_at:
+            raise KeyboardInterrupt
+        step()
+
+    trainer.train_step = dies  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run(progress)
+    train(config, CONTRACT, data(), tmp_path / "killed", resume=True, progress=progress)
+    one, two = (ck.read_weights(tmp_path / name / ck.LAST_WEIGHTS) for name in ("whole", "killed"))
+    assert all(torch.equal(one[key], two[key]) for key in one)
 
 
 def test_episodes_without_a_grasp_are_refused_by_name() -> None:

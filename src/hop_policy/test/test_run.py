@@ -142,6 +142,9 @@ def test_what_cannot_be_shared_out_is_refused() -> None:
     three = Ranks(Share(0, 3))
     with pytest.raises(ConfigError, match="segments: 4 cannot be shared by 3"):
         three.require_divisible(TOY)
+    aiming = {"model": TOY.model.model_copy(update={"aim": True}), "segments": 6, "aim_frames": 128}
+    with pytest.raises(ConfigError, match="aim_frames: 128 cannot be shared by 3"):
+        three.require_divisible(TOY.model_copy(update=aiming))
     clocked = TOY.model_copy(update={"segments": 6, "max_minutes": 1.0})
     with pytest.raises(ConfigError, match="cannot follow one clock"):
         three.require_divisible(clocked)
