@@ -114,7 +114,7 @@ def reference_of(model: PolicyModel) -> ReferenceNetwork:
 
 def same_windows(ours: Trainer, start: dict[str, torch.Tensor]) -> Figures:
     """Returns how far outputs and losses are apart when both see the same, without noise."""
-    model, cut = ours.model, ours.cut
+    model, cut = ours.model, ours.config.cut
     model.load_state_dict(start)
     quiet = ours.config.augment.model_copy(update={"proprio_noise": 0.0})
     theirs = ReferenceTrainer(
