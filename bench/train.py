@@ -206,7 +206,8 @@ def gpu_share(ours: Trainer, samples_per_s: float) -> Figures:
 
     A weight costs two operations forward and four backward for each token, or point, that it meets.
     """
-    model, frames = ours.model, ours.cut.frames / ours.cut.windows
+    model, cut = ours.model, ours.config.cut
+    frames = cut.frames / cut.windows
     encoder = parameter_count(model.embed_vision) * ours.contract.point_cloud.points * frames
     tokens = parameter_count(model.blocks) * 2 * ours.config.model.context
     per_s = 6 * (encoder + tokens) * samples_per_s
