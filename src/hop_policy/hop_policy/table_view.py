@@ -78,11 +78,9 @@ class TableView(nn.Module):
         if not self.training:  # a point on a cell's edge must not depend on who runs the network
             depth = depth.double()
         down, height_m = self.table(depth)
-        points = self.rays.to(depth.dtype) * depth.flatten(1)[..., None]  # (N, P, 3)
-        right, ahead = level_axes(down)
-        x = (points * right[:, None]).sum(-1)
-        y = (points * ahead[:, None]).sum(-1)
-        z = height_m[:, None] - (points * down[:, None]).sum(-1)
+        axes = torch.stack([*level_axes(down), down], dim=1)  # (N, 3, 3)
+        points = axes @ self.rays.T.to(depth.dtype) * depth.flatten(1)[:, None]  # (N, 3, P)
+        x, y, z = points[:, 0], points[:, 1], height_m[:, None] - points[:, 2]
         seen = (depth < self.far_m - 1e-3).flatten(1) & (z > _TABLE_M)
         if displacement is not None:
             standing = z < STANDING_M
