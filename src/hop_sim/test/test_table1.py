@@ -22,6 +22,7 @@ from hop_sim import pretrain_cli
 from hop_sim.motion_record import Motion
 from hop_sim.outcome_file import OutcomeFile
 from hop_sim.rollout import SUCCESS, TIME_LIMIT, Outcome
+from hop_sim.table1.cells import cells
 from hop_sim.table1.config import Table1Config
 from hop_sim.table1.jobs import Job, JobRunner, read_records
 from hop_sim.table1.page import BEGIN, END, page_of
@@ -107,6 +108,14 @@ def test_shipped_configurations_are_the_papers_table(name: str) -> None:
     assert shipped.rollouts == 100
     assert len(shipped.tasks["grasp_lift"].seeds) == 3
     assert {"hop", "scratch"} <= set(shipped.tasks["grasp_lift"].arms)
+
+
+def test_a_curve_may_have_fewer_seeds_than_its_end() -> None:
+    of_one = {"grasp_lift": {**LIFT, "fewer_seeds": [1]}}
+    found = [cell.name for cell in cells(config(tasks=of_one)) if cell.demos == 2]
+    assert found == ["grasp_lift/hop_n2_s1"]
+    both = [cell.seed for cell in cells(config()) if cell.demos == 2]
+    assert both == [0, 1]
 
 
 @pytest.mark.parametrize(

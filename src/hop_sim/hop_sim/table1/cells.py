@@ -46,7 +46,7 @@ def cells(config: Table1Config) -> list[Cell]:
             Cell(task, arm, demos, seed)
             for demos in plan.fewer
             for arm in plan.fewer_arms
-            for seed in plan.seeds
+            for seed in plan.fewer_seeds or plan.seeds
         ]
     variants = [
         Cell(v.task, v.arm, config.tasks[v.task].demos, v.seed, name, v.overrides)

@@ -70,6 +70,7 @@ class TaskPlan(Config):
         seeds: of finetuning.
         fewer: also finetune on so many demonstrations, with `fewer_arms`: the curve.
         fewer_arms: arms of the curve.
+        fewer_seeds: seeds of its finetuning; empty: `seeds`.
         at_last: arms whose weights at the end of the budget are rolled out too, beside the best
             ones by validation loss: a comparison at equal steps.
         in_conditions: arms whose policy of the first seed is rolled out in all `conditions` too.
@@ -82,6 +83,7 @@ class TaskPlan(Config):
     seeds: tuple[int, ...] = Field(min_length=1)
     fewer: tuple[int, ...] = ()
     fewer_arms: tuple[str, ...] = ()
+    fewer_seeds: tuple[int, ...] = ()
     at_last: tuple[str, ...] = ()
     in_conditions: tuple[str, ...] = ()
     controls: tuple[ControlName, ...] = ()
