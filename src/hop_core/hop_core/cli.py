@@ -18,6 +18,8 @@ from hop_core.ending_signals import interrupt_on_ending_signal
 from hop_core.errors import HopError
 
 VERB_GROUP = "hop.verbs"
+INTERRUPTED = 130
+"""Exit code of a verb that the user, or the system, ended; the shell's for Ctrl-C."""
 
 
 def verbs(group: str = VERB_GROUP) -> dict[str, EntryPoint]:
@@ -53,7 +55,7 @@ def run_verb(group: str, program: str, argv: list[str]) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         print(f"{program} {argv[0]}: interrupted", file=sys.stderr)
-        return 130
+        return INTERRUPTED
 
 
 def usage(known: Mapping[str, EntryPoint], program: str) -> str:

@@ -14,6 +14,7 @@ import pytest
 import tyro
 import yaml
 
+from hop_core.cli import INTERRUPTED
 from hop_core.config import config_path, load_config, validate
 from hop_core.errors import ConfigError, EvaluationError, HopError
 from hop_policy import checkpoint as ck
@@ -272,6 +273,15 @@ def test_a_job_that_fails_is_told_with_its_reason_and_tried_again(tmp_path: Path
     for out in (tmp_path / "logs/check.log", Path("/proc/none")):
         with pytest.raises(HopError, match=f"{out}: cannot be written to"):
             JobRunner(out, 1, lambda _line: None).run([job])
+
+
+def test_a_run_whose_job_is_interrupted_is_interrupted_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hop_sim.table1.jobs.run_verb", lambda *_: INTERRUPTED)
+    with pytest.raises(KeyboardInterrupt):
+        JobRunner(tmp_path, 1, lambda _line: None).run([Job("check", ("tracks", "check"))])
+    assert read_records(tmp_path) == []
 
 
 def test_the_page_tells_what_was_run_and_what_was_not(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
-from hop_core.cli import VERB_GROUP, run_verb
+from hop_core.cli import INTERRUPTED, VERB_GROUP, run_verb
 from hop_core.durable_files import replace_file
 from hop_core.errors import ConfigError, HopError
 from hop_sim.processes import over_processes
@@ -140,6 +140,8 @@ def _do(out: Path, job: Job) -> Record:
         print(f"$ hop {' '.join(argv)}", file=stream)
         with redirect_stdout(stream), redirect_stderr(stream):
             code = run_verb(VERB_GROUP, "hop", argv)
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt
     if code:
         last = log.read_text(encoding="utf-8").strip().splitlines()[-1]
         raise HopError(f"'{job.name}' failed (exit code {code}): {last}; its log is {log}")
