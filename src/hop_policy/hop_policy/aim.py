@@ -68,14 +68,10 @@ def grasp_tick(action: np.ndarray) -> int:
 class Aiming:
     """Works out aims from joint angles and grasps."""
 
-    def __init__(self, contract: PolicyContract, T_base_cam: np.ndarray) -> None:
-        """Keeps the pose (4, 4) of the camera, as configured: bumps of it are not known."""
+    def __init__(self, contract: PolicyContract) -> None:
         self._scaling, self._kinematics = JointScaling(contract), Kinematics()
-        right, ahead = level_axes(torch.from_numpy(-T_base_cam[2:3, :3]))
-        axes = torch.cat([right, ahead]).numpy() @ T_base_cam[:3, :3].T
-        self._R_level_base = np.concatenate([axes, [[0.0, 0.0, 1.0]]])
 
-    def rows(self, proprio: np.ndarray, grasp: int) -> np.ndarray:
+    def rows(self, proprio: np.ndarray, grasp: int, T_base_cam: np.ndarray) -> np.ndarray:
         """Returns (T, 6) float32 of an episode: the aim, and 1 where the hand is above all else.
 
         Rows from the grasp on are NaN.
@@ -83,19 +79,28 @@ class Aiming:
         Args:
             proprio: (T, 23) policy units.
             grasp: tick at which the hand takes hold.
+            T_base_cam: (4, 4) pose of the camera as calibrated: bumps of it are not known.
         """
         rows = np.full((len(proprio), AIM + 1), np.nan, np.float32)
         if grasp == 0:
             return rows
+        R_level_base = _level_rotation(T_base_cam)
         q = self._scaling.unscale(proprio[: grasp + 1]).astype(np.float64)
         palms = self._kinematics.site_poses(q, "palm")
-        way_m = (palms[grasp, :3, 3] - palms[:grasp, :3, 3]) @ self._R_level_base.T
+        way_m = (palms[grasp, :3, 3] - palms[:grasp, :3, 3]) @ R_level_base.T
         rows[:grasp, :3] = way_m / _UNIT_M
-        rows[:grasp, 3:5] = self._R_level_base[:2] @ palms[grasp, :3, 0]
+        rows[:grasp, 3:5] = R_level_base[:2] @ palms[grasp, :3, 0]
         tips = [self._kinematics.fk(row) for row in q[:grasp]]
         lowest_m = np.array([min(sites[tip][2, 3] for tip in TIP_SITES) for sites in tips])
         rows[:grasp, AIM] = np.logical_and.accumulate(lowest_m > STANDING_M)
         return rows
+
+
+def _level_rotation(T_base_cam: np.ndarray) -> np.ndarray:
+    """Returns (3, 3): base_link's coordinates to right, ahead and up as the camera stands."""
+    right, ahead = level_axes(torch.from_numpy(-T_base_cam[2:3, :3]))
+    axes = torch.cat([right, ahead]).numpy() @ T_base_cam[:3, :3].T
+    return np.concatenate([axes, [[0.0, 0.0, 1.0]]])
 
 
 class AimSampler:

@@ -20,7 +20,7 @@ from hop_policy.tick_replay import segments
 
 CACHE_DIR = ".decoded"
 """Folder beside the episodes of a task; may be deleted at any time."""
-_CACHE_VERSION = "1"
+_CACHE_VERSION = "2"
 """Raise it whenever decoding changes its result."""
 _ARRAYS = ("ticks_ns", "proprio", "vision", "action")
 _log = logging.getLogger(__name__)
@@ -113,6 +113,7 @@ def to_episodes(bag: EpisodeBag, decoded: DecodedEpisode) -> list[Episode]:
             action=decoded.action[run],
             group=bag.name,
             meta=meta,
+            T_base_cam=decoded.T_base_cam,
         )
         for index, run in enumerate(runs)
     ]
@@ -158,7 +159,11 @@ def _read_cache(file: Path, identity: str) -> DecodedEpisode | None:
             about = json.loads(str(data["about"]))
             if about["identity"] != identity:
                 return None
-            return DecodedEpisode(**{k: data[k] for k in _ARRAYS}, refused=about["refused"])
+            return DecodedEpisode(
+                **{key: data[key] for key in _ARRAYS},
+                refused=about["refused"],
+                T_base_cam=None if about["T_base_cam"] is None else np.array(about["T_base_cam"]),
+            )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         _log.warning("damaged cache %s is made again: %s", file, error)
         return None
@@ -167,7 +172,8 @@ def _read_cache(file: Path, identity: str) -> DecodedEpisode | None:
 def _write_cache(file: Path, identity: str, decoded: DecodedEpisode) -> None:
     file.parent.mkdir(exist_ok=True)
     part = file.with_name(f".{file.name}.{os.getpid()}")
-    about = json.dumps({"identity": identity, "refused": decoded.refused})
+    camera = None if decoded.T_base_cam is None else decoded.T_base_cam.tolist()
+    told = {"identity": identity, "refused": decoded.refused, "T_base_cam": camera}
     with part.open("wb") as stream:
-        np.savez(stream, about=about, **{key: getattr(decoded, key) for key in _ARRAYS})
+        np.savez(stream, about=json.dumps(told), **{key: getattr(decoded, key) for key in _ARRAYS})
     part.replace(file)

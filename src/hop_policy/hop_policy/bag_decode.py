@@ -16,6 +16,7 @@ from hop_policy.contract import PolicyContract
 from hop_policy.decode import TICK_LABEL, JointReader, camera_view, stamp_ns, tick_stamps
 from hop_policy.label_rule import TargetTimeline
 from hop_policy.observation import CameraView, JointScaling, Observation
+from hop_policy.statics import fixed_frames
 from hop_policy.streams import ARM, DEPTH, HAND, ObservationBuilder, StreamDecoder, stream_rules
 from hop_policy.tick_replay import Arrival, TickChoices, replay_exact, replay_rule, tick_grid
 
@@ -33,6 +34,8 @@ class DecodedEpisode:
         vision: (N, size, size) float32 [m].
         action: (N, 23) float32 labels, policy units.
         refused: ticks left out, counted by reason.
+        T_base_cam: (4, 4) pose of the camera's optical frame in base_link; None: the bag does not
+            tell it.
     """
 
     ticks_ns: np.ndarray
@@ -40,6 +43,7 @@ class DecodedEpisode:
     vision: np.ndarray
     action: np.ndarray
     refused: dict[str, int]
+    T_base_cam: np.ndarray | None = None
 
 
 @dataclass
@@ -52,6 +56,7 @@ class BagContent:
         joints: {stream: {stamp [ns]: joint angles [rad]}}.
         ticks: recorded ticks, each with the stamps that it chose.
         view: the camera; None where camera_info is missing.
+        T_base_cam: (4, 4) its pose in base_link; None where no fixed frame tells it.
     """
 
     timeline: TargetTimeline
@@ -59,6 +64,7 @@ class BagContent:
     joints: dict[str, dict[int, np.ndarray]]
     ticks: list[dict[str, int]]
     view: CameraView | None = None
+    T_base_cam: np.ndarray | None = None
 
 
 def decode_episode(bag: EpisodeBag, contract: PolicyContract) -> DecodedEpisode:
@@ -100,6 +106,7 @@ def read_content(bag: EpisodeBag, contract: PolicyContract) -> BagContent:
         topics.SAFE_TARGET,
         topics.TICK,
         topics.STATE,
+        topics.TF_STATIC,
     ]
     for topic, received_ns, message in bag.messages(wanted):
         if topic == topics.DEPTH:
@@ -115,6 +122,10 @@ def read_content(bag: EpisodeBag, contract: PolicyContract) -> BagContent:
             content.ticks.append(tick_stamps(message))
         elif topic == topics.CAMERA_INFO:
             content.view = _same_view(content.view, message)
+        elif topic == topics.TF_STATIC:
+            poses = {(f.parent, f.child): f.T_parent_child for f in fixed_frames(message)}
+            camera = poses.get((topics.BASE_FRAME, topics.CAMERA_FRAME))
+            content.T_base_cam = content.T_base_cam if camera is None else camera
         elif message.name == "supervisor":
             source = {item.key: item.value for item in message.values}.get("source", "")
             content.timeline.switch_source(received_ns, source)
@@ -173,6 +184,7 @@ def _build(
         vision=seen.vision,
         action=JointScaling(contract).scale(np.stack(targets)),
         refused=dict(refused),
+        T_base_cam=content.T_base_cam,
     )
 
 

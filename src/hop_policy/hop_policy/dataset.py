@@ -27,6 +27,7 @@ class Episode:
         group: episodes of one group (a source track, say) never fall on both sides of a split;
             empty is its own.
         meta: anything worth keeping (task, object, success, seed).
+        T_base_cam: (4, 4) pose of the camera in base_link as calibrated; None is not known.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Episode:
     action: np.ndarray
     group: str = ""
     meta: Mapping[str, object] = field(default_factory=dict)
+    T_base_cam: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Returns the number of ticks."""

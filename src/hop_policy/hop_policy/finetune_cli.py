@@ -58,7 +58,7 @@ def _run(args: Arguments, argv: list[str], ranks: Ranks) -> int:
     episodes = load_episodes(
         args.demos, contract, args.labels, task=args.task, most=args.most, progress=loaded
     )
-    data = data_of_episodes(episodes, contract, config, args.config_dir)
+    data = data_of_episodes(episodes, contract, config)
     data = replace(data, provenance={**data.provenance, "demonstrations": str(args.demos)})
     told = learn(args, contract, config, data, ["hop", "finetune", *argv], ranks, progress)
     if ranks.first:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import mujoco
 import numpy as np
 
 from hop_core import topics
@@ -64,6 +65,24 @@ def transform_stamped(frame: StaticFrame, stamp_ns: int) -> Any:
             rotation=messages.message("geometry_msgs/msg/Quaternion", x=x, y=y, z=z, w=w),
         ),
     )
+
+
+def fixed_frames(message: Any) -> list[StaticFrame]:
+    """Return the frames of a tf2_msgs/TFMessage."""
+    return [
+        StaticFrame(each.header.frame_id, each.child_frame_id, _pose(each.transform))
+        for each in message.transforms
+    ]
+
+
+def _pose(transform: Any) -> np.ndarray:
+    """Return (4, 4) of a geometry_msgs/Transform."""
+    turn, shift, rotation = transform.rotation, transform.translation, np.empty(9)
+    mujoco.mju_quat2Mat(rotation, np.array([turn.w, turn.x, turn.y, turn.z]))
+    pose = np.eye(4)
+    pose[:3, :3] = rotation.reshape(3, 3)
+    pose[:3, 3] = shift.x, shift.y, shift.z
+    return pose
 
 
 def quaternion_xyzw(rotation: np.ndarray) -> tuple[float, float, float, float]:

@@ -71,7 +71,6 @@ class TrainConfig(Config):
         aim_weight: of its error in telling where the hand will take hold, where `model.aim` is on.
         aim_frames: frames of a batch that teach that, over all processes.
         aim_first: share of the budget at whose beginning nothing else is learnt, where it is on.
-        aim_cell: overlay of the robot cell that the demonstrations are from, for its camera's pose.
         learning_rate: of AdamW, after warm-up.
         schedule: constant (the paper), or cosine down to a tenth over the budget.
         warmup_steps: steps over which the learning rate rises.
@@ -103,7 +102,6 @@ class TrainConfig(Config):
     aim_weight: float = Field(default=1.0, gt=0)
     aim_frames: int = Field(default=128, ge=1)
     aim_first: float = Field(default=0.0, ge=0, lt=1)
-    aim_cell: str = "twin"
     loss_units: LossUnits = "scaled"
     learning_rate: float = Field(default=1e-4, gt=0)
     schedule: Literal["constant", "cosine"] = "constant"

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from torch import Tensor
 
+from hop_core import topics
 from hop_core.errors import ConfigError
-from hop_core.robot_config import load_robot
 from hop_policy.aim import Aiming, AimSampler, grasp_tick
 from hop_policy.contract import PolicyContract
 from hop_policy.dataset import Episode, drawn, split_episodes, store_episodes
@@ -51,10 +50,7 @@ class TrainData:
 
 
 def data_of_episodes(
-    episodes: Sequence[Episode],
-    contract: PolicyContract,
-    config: TrainConfig,
-    config_dir: Path | None = None,
+    episodes: Sequence[Episode], contract: PolicyContract, config: TrainConfig
 ) -> TrainData:
     """Returns `episodes` split, stored and cut as `config` says.
 
@@ -62,10 +58,10 @@ def data_of_episodes(
         episodes: demonstrations.
         contract: what the policy sees.
         config: how the run goes.
-        config_dir: folder of the configurations, for the cell's; default: the installed one.
 
     Raises:
         BagError: there are fewer than two groups of episodes, or one breaks the contract.
+        ConfigError: an aim is asked for, and an episode does not tell where its camera stood.
     """
     episodes = sorted(episodes, key=lambda e: e.name)
     train, val = split_episodes(episodes, config.val_fraction, config.seed)
@@ -82,10 +78,23 @@ def data_of_episodes(
     sampler = SegmentSampler(store, config.cut, config.segments, config.seed)
     aims = None
     if aims_wanted(config, contract):
-        aiming = Aiming(contract, load_robot(config.aim_cell, config_dir).camera.T_base_cam)
-        rows = np.concatenate([aiming.rows(e.proprio, grasp_tick(e.action)) for e in train])
-        aims = aim_sampler(store, rows, config)
+        aims = aim_sampler(store, _aim_rows(train, contract), config)
     return TrainData(sampler, store_episodes(val, contract, device), provenance, aims)
+
+
+def _aim_rows(episodes: Sequence[Episode], contract: PolicyContract) -> np.ndarray:
+    """Returns the aims (N, 6) of all ticks of `episodes`, in order."""
+    aiming, rows = Aiming(contract), []
+    for episode in episodes:
+        if episode.T_base_cam is None:
+            raise ConfigError(
+                f"model.aim: episode {episode.name} does not tell where its camera stood "
+                f"({topics.TF_STATIC} from {topics.BASE_FRAME} to {topics.CAMERA_FRAME}); set it "
+                "to false, or leave the episode out"
+            )
+        grasp = grasp_tick(episode.action)
+        rows.append(aiming.rows(episode.proprio, grasp, episode.T_base_cam))
+    return np.concatenate(rows)
 
 
 def aims_wanted(config: TrainConfig, contract: PolicyContract) -> bool:

@@ -13,6 +13,7 @@ from hop_policy.bag_writer import EpisodeWriter
 from hop_policy.contract import PolicyContract
 from hop_policy.episode_info import EpisodeInfo
 from hop_policy.live_observer import LiveObserver, TickObservation
+from hop_policy.statics import Statics
 
 T0 = 1_700_000_000_000_000_000
 MS = 1_000_000
@@ -96,13 +97,15 @@ class ToyStream:
         assert sum(observer.late.values()) == 0
         return seen
 
-    def record(self, root: Path, live: list[TickObservation], **info) -> Path:
+    def record(
+        self, root: Path, live: list[TickObservation], statics: Statics | None = None, **info
+    ) -> Path:
         ticks = [
             (s.tick_ns + 9 * MS, topics.TICK, messages.tick(s.tick_ns, s.stamps)) for s in live
         ]
         about = EpisodeInfo(task="toy", source=info.pop("source", "policy"), **info)
         name = f"e{len(list(root.glob('toy/*')))}"
-        with EpisodeWriter(root, "toy", name, about) as writer:
+        with EpisodeWriter(root, "toy", name, about, statics=statics) as writer:
             for received, topic, message in sorted([*self.events, *ticks], key=lambda e: e[0]):
                 writer.write(topic, received, message)
             return writer.finish("success")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +66,8 @@ def reach(name: str, seed: int) -> Episode:
     target[:, BENDING] = np.where(np.arange(12) < GRASP, 0.2, 1.0)[:, None]
     vision = rng.uniform(0.4, 0.9, (12, 60, 60)).astype(np.float32)
     scale = embodiment.scale
-    return Episode(name, scale(q).astype(np.float32), vision, scale(target).astype(np.float32))
+    proprio, action = (scale(angles).astype(np.float32) for angles in (q, target))
+    return Episode(name, proprio, vision, action, T_base_cam=CAMERA)
 
 
 def data(config: TrainConfig = TOY) -> TrainData:
@@ -80,7 +82,7 @@ def test_a_hand_takes_hold_as_its_fingers_bend() -> None:
 
 def test_an_aim_is_the_palms_way_in_the_level_axes_of_the_camera() -> None:
     episode, kinematics = reach("one", 0), Kinematics()
-    rows = Aiming(CONTRACT, CAMERA).rows(episode.proprio, GRASP)
+    rows = Aiming(CONTRACT).rows(episode.proprio, GRASP, CAMERA)
     assert rows.shape == (12, AIM + 1)
     assert np.isnan(rows[GRASP:]).all()
     q = load_embodiment().unscale(episode.proprio.astype(np.float64))
@@ -92,13 +94,13 @@ def test_an_aim_is_the_palms_way_in_the_level_axes_of_the_camera() -> None:
     lowest_m = np.array([min(sites[tip][2, 3] for tip in TIP_SITES) for sites in tips])
     np.testing.assert_array_equal(rows[:GRASP, AIM], lowest_m > STANDING_M)  # it only sinks
     assert 0 < rows[:GRASP, AIM].sum() < GRASP
-    assert np.isnan(Aiming(CONTRACT, CAMERA).rows(episode.proprio, 0)).all()
+    assert np.isnan(Aiming(CONTRACT).rows(episode.proprio, 0, CAMERA)).all()
 
 
 def test_frames_before_a_grasp_are_drawn_and_shared_out() -> None:
     episodes = [reach("a", 0), reach("b", 1)]
-    store, aiming = store_episodes(episodes, CONTRACT), Aiming(CONTRACT, CAMERA)
-    rows = np.concatenate([aiming.rows(e.proprio, GRASP) for e in episodes])
+    store, aiming = store_episodes(episodes, CONTRACT), Aiming(CONTRACT)
+    rows = np.concatenate([aiming.rows(e.proprio, GRASP, CAMERA) for e in episodes])
     sampler = AimSampler(store, rows, frames=40, seed=3)
     assert len(sampler) == 2 * GRASP
     whole = sampler.batch(5)
@@ -167,6 +169,22 @@ def test_a_killed_run_goes_on_bit_for_bit(tmp_path: Path, killed_at: int) -> Non
 
 def test_episodes_without_a_grasp_are_refused_by_name() -> None:
     still = [reach(f"e{i}", i) for i in range(3)]
-    still = [Episode(e.name, e.proprio, e.vision, e.proprio) for e in still]
+    still = [replace(episode, action=episode.proprio) for episode in still]
     with pytest.raises(ConfigError, match=r"model\.aim: in none of the training episodes"):
         data_of_episodes(still, CONTRACT, TOY)
+
+
+def test_an_episode_that_does_not_tell_its_camera_is_refused_where_an_aim_is_asked_for() -> None:
+    unknown = [replace(reach(f"e{i}", i), T_base_cam=None) for i in range(3)]
+    with pytest.raises(ConfigError, match=r"episode e\d does not tell where its camera stood"):
+        data_of_episodes(unknown, CONTRACT, TOY)
+    blunt = TOY.model_copy(update={"model": TOY.model.model_copy(update={"aim": False})})
+    assert data_of_episodes(unknown, CONTRACT, blunt).aims is None
+
+
+def test_aims_follow_each_episodes_own_camera() -> None:
+    turned = CAMERA.copy()
+    turned[:3, :3] = np.diag([-1.0, -1.0, 1.0]) @ CAMERA[:3, :3]  # from the other side
+    rows = [Aiming(CONTRACT).rows(reach("a", 0).proprio, GRASP, T) for T in (CAMERA, turned)]
+    flipped = rows[0][:GRASP] * np.array([-1, -1, 1, -1, -1, 1])
+    np.testing.assert_allclose(rows[1][:GRASP], flipped, atol=1e-6)

@@ -6,13 +6,16 @@ import pytest
 from hop_core import topics
 from hop_core.embodiment import load_embodiment
 from hop_core.errors import AlignmentError, BagError
+from hop_core.robot_config import load_robot
 from hop_core.safety_config import load_safety
 from hop_policy import messages
 from hop_policy.bag_dataset import CACHE_DIR, load_episodes
 from hop_policy.bag_decode import NO_TARGET, decode_episode
 from hop_policy.bag_reader import open_episode
+from hop_policy.cell_statics import cell_statics
 from hop_policy.contract import PolicyContract
 from hop_policy.live_observer import LiveObserver, TickObservation
+from hop_policy.statics import Statics
 from hop_policy.tick_replay import HISTORY_GAP_NS, TARGET_HOLD_NS
 
 T0 = 1_700_000_000_000_000_000
@@ -65,6 +68,20 @@ def test_recorder_that_received_in_another_order_gives_the_same(
 def test_labels_and_histories_end_where_the_supervisor_holds() -> None:
     assert load_safety().watchdog.target_stale_s * 1e9 == TARGET_HOLD_NS
     assert HISTORY_GAP_NS == TARGET_HOLD_NS + TICK // 2
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_bag_tells_where_its_camera_stood(tmp_path, contract, toy_stream, told: bool) -> None:
+    robot = load_robot("twin")
+    statics = cell_statics(robot) if told else Statics("<robot/>")
+    toy = toy_stream()
+    toy.record(tmp_path, toy.run_live(contract), statics, contract_hash=contract.hash)
+    for _ in range(2):  # decoded, then from the cache
+        (episode,) = load_episodes(tmp_path, contract)
+        if told:
+            np.testing.assert_allclose(episode.T_base_cam, robot.camera.T_base_cam, atol=1e-9)
+        else:
+            assert episode.T_base_cam is None
 
 
 def test_known_lag_of_a_toy_stream_is_recovered_exactly(tmp_path, contract, toy_stream) -> None:

@@ -21,10 +21,10 @@ def aim_rows(parts: Sequence[Part], frames: FrameStore, contract: PolicyContract
     Raises:
         TrajectoryError: a column is damaged.
     """
+    aiming = Aiming(contract)
     rows, episode = [], 0
     for part in parts:
-        camera = StoredDepth(part.store).record.recipe.camera
-        aiming = Aiming(contract, camera.T_base_cam)
+        T_base_cam = StoredDepth(part.store).record.recipe.camera.T_base_cam
         pairs = part.pairs()
         touching = part.store.read("frames/contact", part.track.frame_rows)[
             pairs.observation - part.track.first_frame
@@ -32,6 +32,6 @@ def aim_rows(parts: Sequence[Part], frames: FrameStore, contract: PolicyContract
         ends = np.cumsum(frames.lengths[episode : episode + len(part)])
         for flags in np.split(touching, ends[:-1]):
             proprio = frames.proprio(frames.episode(episode)).cpu().numpy()
-            rows.append(aiming.rows(proprio, int(flags.argmax())))
+            rows.append(aiming.rows(proprio, int(flags.argmax()), T_base_cam))
             episode += 1
     return np.concatenate(rows)
