@@ -31,8 +31,26 @@ def has_shipped_policy(task: str) -> bool:
     return _find(task) is not None
 
 
-def _find(task: str) -> Path | None:
+def checkpoint_path(path: Path) -> Path:
+    """Return `path`, or, where there is none, the shipped checkpoint of that name.
+
+    Raises:
+        CheckpointError: there is neither; the shipped ones are named.
+    """
+    found = path if path.exists() else _find(str(path))
+    if found is None:
+        names = {each.name for folder in _folders() if folder.is_dir() for each in folder.iterdir()}
+        raise CheckpointError(
+            f"{path} is neither a folder nor a shipped checkpoint ({', '.join(sorted(names))})"
+        )
+    return found
+
+
+def _find(name: str) -> Path | None:
+    return next((folder / name for folder in _folders() if (folder / name).is_dir()), None)
+
+
+def _folders() -> list[Path]:
     prefixes = os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
-    folders = [Path(prefix) / "share" / "hop_policy" / FOLDER for prefix in prefixes if prefix]
-    folders.append(Path(__file__).parents[1] / FOLDER)
-    return next((folder / task for folder in folders if (folder / task).is_dir()), None)
+    installed = [Path(prefix) / "share" / "hop_policy" / FOLDER for prefix in prefixes if prefix]
+    return [*installed, Path(__file__).parents[1] / FOLDER]

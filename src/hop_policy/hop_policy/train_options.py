@@ -19,6 +19,7 @@ from hop_policy import checkpoint as ck
 from hop_policy.contract import PolicyContract, VisionKind, load_contract
 from hop_policy.episode_info import software_version
 from hop_policy.ranks import Ranks
+from hop_policy.shipped import checkpoint_path
 from hop_policy.train import require_free, train
 from hop_policy.train_config import TrainConfig
 from hop_policy.train_data import TrainData
@@ -34,7 +35,8 @@ class TrainOptions:
     config: Path | None = None
     """Training configuration; default: the command's own."""
     init: Path | None = None
-    """Checkpoint to start from; its network is used. Default: random weights."""
+    """Checkpoint to start from, a folder or the name of a shipped one (base_depth,
+    base_point_cloud); its network is used. Default: random weights."""
     max_minutes: float | None = None
     """Time budget of training [min], instead of the configuration's."""
     max_steps: int | None = None
@@ -49,6 +51,15 @@ class TrainOptions:
     """Continue the run in OUT, with its configuration."""
     set: tuple[str, ...] = ()
     """Other values of the configuration, such as augment.proprio_noise=0.02."""
+
+    @property
+    def start(self) -> Path | None:
+        """Folder of the checkpoint to start from.
+
+        Raises:
+            CheckpointError: there is none of that name.
+        """
+        return None if self.init is None else checkpoint_path(self.init)
 
 
 def resolve(
@@ -83,8 +94,8 @@ def resolve(
     contract = load_contract(options.config_dir, options.vision or vision)
     path = options.config or config_path(default, options.config_dir)
     values = load_config(path, TrainConfig).model_dump(mode="json")
-    if options.init is not None:
-        values["model"] = ck.load_checkpoint_config(options.init).model.model_dump(mode="json")
+    if (start := options.start) is not None:
+        values["model"] = ck.load_checkpoint_config(start).model.model_dump(mode="json")
     if options.seed is not None:
         changes["seed"] = options.seed
     for text in options.set:
@@ -128,7 +139,7 @@ def learn(
         contract,
         replace(data, provenance=about),
         options.out,
-        init=None if options.resume else options.init,
+        init=None if options.resume else options.start,
         resume=options.resume,
         progress=progress,
         ranks=ranks,
@@ -140,10 +151,11 @@ def _provenance(
     options: TrainOptions, command: list[str], data: Mapping[str, Any]
 ) -> dict[str, Any]:
     """How a run was made: the whole `command` that began it, and those that went on; software."""
+    start = options.start
     begun: dict[str, Any] = {
         "command": command,
         "init": str(options.init) if options.init else None,
-        "validation_seen_by_init": _seen_by(options.init, data) if options.init else [],
+        "validation_seen_by_init": _seen_by(start, data) if start else [],
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "resumed": [],
     }

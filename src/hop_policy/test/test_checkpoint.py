@@ -14,7 +14,7 @@ from hop_policy import checkpoint as ck
 from hop_policy.contract import DepthContract, PolicyContract
 from hop_policy.encoders import EncoderConfig
 from hop_policy.model import PolicyConfig, PolicyModel
-from hop_policy.shipped import SHIPPED_TASK, shipped_policy
+from hop_policy.shipped import SHIPPED_TASK, checkpoint_path, shipped_policy
 
 TOY = PolicyConfig(
     layers=1, width=16, heads=2, context=4, encoder=EncoderConfig(channels=(2, 2, 4, 4))
@@ -89,6 +89,13 @@ def test_a_checkpoint_outlives_keys_that_are_newer_than_it(saved: Path) -> None:
 
 def test_the_shipped_policy_loads() -> None:
     assert ck.load_checkpoint(shipped_policy(SHIPPED_TASK)).model.contract.vision == "depth"
+
+
+def test_a_checkpoint_is_a_folder_or_the_name_of_a_shipped_one(saved: Path) -> None:
+    assert checkpoint_path(saved) == saved
+    assert checkpoint_path(Path(SHIPPED_TASK)) == shipped_policy(SHIPPED_TASK)
+    with pytest.raises(CheckpointError, match=rf"nor a shipped checkpoint \(.*{SHIPPED_TASK}.*\)"):
+        checkpoint_path(Path("base_of_nothing"))
 
 
 def test_an_edited_configuration_is_refused(saved: Path) -> None:

@@ -163,7 +163,7 @@ def test_bad_input_is_refused_before_anything_is_written(tmp_path: Path) -> None
         main([str(tmp_path), "-o", str(out)])
     with pytest.raises(CheckpointError, match="no policy checkpoint"):
         main([str(tmp_path), "-o", str(out), "--resume"])
-    with pytest.raises(CheckpointError, match="no policy checkpoint"):
+    with pytest.raises(CheckpointError, match="nor a shipped checkpoint"):
         main([str(tmp_path), "-o", str(out), "--init", str(tmp_path / "none")])
     assert not out.exists()
 
