@@ -17,12 +17,13 @@ from torch import Tensor
 from hop_core.embodiment import BENDING_JOINTS, JOINT_NAMES
 from hop_core.kinematics import Kinematics
 from hop_core.robot_model import TIP_SITES
+from hop_policy.cell_statics import CellFrames
 from hop_policy.contract import PolicyContract
 from hop_policy.frame_store import FrameStore
 from hop_policy.model import AIM
 from hop_policy.observation import JointScaling
 from hop_policy.segments import WHOLE, Share
-from hop_policy.table_view import STANDING_M, level_axes
+from hop_policy.table_view import STANDING_M, level_axes, turned
 
 _UNIT_M = 0.1
 _CLOSES = 0.1  # policy units: a hand that bends less takes hold of nothing
@@ -39,8 +40,8 @@ class AimBatch:
         aim: (N, 5) in the level axes of the camera.
         above: (N,) bool, whether the hand is above all that stands on the table.
         table_motion: (N, 3) by which all that is seen is moved; None is not at all.
-        displacement: (N, 2) right and ahead [m] by which what stands on the table is moved, and so
-            by how much `aim` was; None is not at all.
+        displacement: (N, 2) right and ahead [m] by which what stands on the table is moved before;
+            None is not at all. `aim` is as all this shows it.
     """
 
     vision: Tensor
@@ -71,7 +72,7 @@ class Aiming:
     def __init__(self, contract: PolicyContract) -> None:
         self._scaling, self._kinematics = JointScaling(contract), Kinematics()
 
-    def rows(self, proprio: np.ndarray, grasp: int, T_base_cam: np.ndarray) -> np.ndarray:
+    def rows(self, proprio: np.ndarray, grasp: int, cell: CellFrames) -> np.ndarray:
         """Returns (T, 6) float32 of an episode: the aim, and 1 where the hand is above all else.
 
         Rows from the grasp on are NaN.
@@ -79,19 +80,19 @@ class Aiming:
         Args:
             proprio: (T, 23) policy units.
             grasp: tick at which the hand takes hold.
-            T_base_cam: (4, 4) pose of the camera as calibrated: bumps of it are not known.
+            cell: where camera and table stand.
         """
         rows = np.full((len(proprio), AIM + 1), np.nan, np.float32)
         if grasp == 0:
             return rows
-        R_level_base = _level_rotation(T_base_cam)
+        R_level_base = _level_rotation(cell.T_base_cam)
         q = self._scaling.unscale(proprio[: grasp + 1]).astype(np.float64)
         palms = self._kinematics.site_poses(q, "palm")
         way_m = (palms[grasp, :3, 3] - palms[:grasp, :3, 3]) @ R_level_base.T
         rows[:grasp, :3] = way_m / _UNIT_M
         rows[:grasp, 3:5] = R_level_base[:2] @ palms[grasp, :3, 0]
-        tips = [self._kinematics.fk(row) for row in q[:grasp]]
-        lowest_m = np.array([min(sites[tip][2, 3] for tip in TIP_SITES) for sites in tips])
+        tips = [self._kinematics.site_poses(q[:grasp], tip)[:, 2, 3] for tip in TIP_SITES]
+        lowest_m = np.min(tips, axis=0) - cell.T_base_table[2, 3]
         rows[:grasp, AIM] = np.logical_and.accumulate(lowest_m > STANDING_M)
         return rows
 
@@ -133,6 +134,17 @@ class AimSampler:
         return AimBatch(vision, rows[:, :AIM], rows[:, AIM] > 0)
 
 
-def displaced_aim(aim: Tensor, displacement: Tensor) -> Tensor:
-    """Returns aims (N, 5) with the grasp moved by `displacement` (N, 2) [m]."""
-    return torch.cat([aim[:, :2] + displacement / _UNIT_M, aim[:, 2:]], dim=1)
+def moved_aim(aim: Tensor, displacement: Tensor, turn: Tensor | None = None) -> Tensor:
+    """Returns aims (N, 5) as a moved table view shows them.
+
+    Args:
+        aim: (N, 5).
+        displacement: (N, 2) by which the grasp is moved [m].
+        turn: (N,) by which the view is then turned [rad]; None is not at all.
+    """
+    right, ahead = (aim[:, :2] + displacement / _UNIT_M).unbind(1)
+    normal_right, normal_ahead = aim[:, 3:].unbind(1)
+    if turn is not None:
+        right, ahead = turned(right, ahead, turn)
+        normal_right, normal_ahead = turned(normal_right, normal_ahead, turn)
+    return torch.stack([right, ahead, aim[:, 2], normal_right, normal_ahead], dim=1)

@@ -9,10 +9,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hop_core.embodiment import ARM
-from hop_policy.aim import AimBatch, displaced_aim
+from hop_policy.aim import AimBatch, moved_aim
 from hop_policy.contract import PolicyContract
 from hop_policy.segments import WHOLE, SegmentBatch, Share
 from hop_policy.train_config import AugmentConfig
+
+_ACTING, _AIMING = 0, 1
+"""Streams of random numbers: a step's two batches are changed apart."""
 
 
 class Augmenter:
@@ -39,7 +42,7 @@ class Augmenter:
 
     def __call__(self, batch: SegmentBatch, step: int) -> SegmentBatch:
         """Returns `batch` with the changes of `step`."""
-        self._generator.manual_seed((self.seed << 32) + step)
+        self._restart(step, _ACTING)
         proprio = batch.proprio + self._normal(batch.proprio) * self.proprio_sigma
         change = self._depth if self.contract.vision == "depth" else self._cloud
         batch = replace(batch, proprio=proprio, vision=change(batch.vision))
@@ -50,16 +53,18 @@ class Augmenter:
 
     def aims(self, batch: AimBatch, step: int) -> AimBatch:
         """Returns the single frames `batch` with the changes of `step`."""
-        self._generator.manual_seed((self.seed << 32) + step)
+        self._restart(step, _AIMING)
         displacement = self._uniform(batch.aim[:, :2]) * self.config.displaced_m
         displacement = displacement * batch.above[:, None]
+        vision = self._depth(batch.vision[:, None])[:, 0]
+        motion = self._table_motion(batch.vision)
+        aim = moved_aim(batch.aim, displacement, None if motion is None else motion[:, 0])
         return replace(
-            batch,
-            vision=self._depth(batch.vision[:, None])[:, 0],
-            aim=displaced_aim(batch.aim, displacement),
-            table_motion=self._table_motion(batch.vision),
-            displacement=displacement,
+            batch, vision=vision, aim=aim, table_motion=motion, displacement=displacement
         )
+
+    def _restart(self, step: int, stream: int) -> None:
+        self._generator.manual_seed((2 * self.seed + stream << 32) + step)
 
     def _cloud(self, points: Tensor) -> Tensor:
         noise = self.config.cloud_noise_m

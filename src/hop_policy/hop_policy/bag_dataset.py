@@ -14,6 +14,7 @@ import numpy as np
 from hop_core.errors import BagError
 from hop_policy.bag_decode import DecodedEpisode, decode_episode
 from hop_policy.bag_reader import EpisodeBag, find_episodes, open_episode
+from hop_policy.cell_statics import CellFrames
 from hop_policy.contract import PolicyContract
 from hop_policy.dataset import Episode
 from hop_policy.tick_replay import segments
@@ -113,7 +114,7 @@ def to_episodes(bag: EpisodeBag, decoded: DecodedEpisode) -> list[Episode]:
             action=decoded.action[run],
             group=bag.name,
             meta=meta,
-            T_base_cam=decoded.T_base_cam,
+            cell=decoded.cell,
         )
         for index, run in enumerate(runs)
     ]
@@ -162,7 +163,7 @@ def _read_cache(file: Path, identity: str) -> DecodedEpisode | None:
             return DecodedEpisode(
                 **{key: data[key] for key in _ARRAYS},
                 refused=about["refused"],
-                T_base_cam=None if about["T_base_cam"] is None else np.array(about["T_base_cam"]),
+                cell=None if about["cell"] is None else CellFrames(*map(np.array, about["cell"])),
             )
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         _log.warning("damaged cache %s is made again: %s", file, error)
@@ -172,8 +173,8 @@ def _read_cache(file: Path, identity: str) -> DecodedEpisode | None:
 def _write_cache(file: Path, identity: str, decoded: DecodedEpisode) -> None:
     file.parent.mkdir(exist_ok=True)
     part = file.with_name(f".{file.name}.{os.getpid()}")
-    camera = None if decoded.T_base_cam is None else decoded.T_base_cam.tolist()
-    told = {"identity": identity, "refused": decoded.refused, "T_base_cam": camera}
+    cell = decoded.cell and [decoded.cell.T_base_cam.tolist(), decoded.cell.T_base_table.tolist()]
+    told = {"identity": identity, "refused": decoded.refused, "cell": cell}
     with part.open("wb") as stream:
         np.savez(stream, about=json.dumps(told), **{key: getattr(decoded, key) for key in _ARRAYS})
     part.replace(file)

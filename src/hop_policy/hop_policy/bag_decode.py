@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,12 @@ import numpy as np
 from hop_core import topics
 from hop_core.errors import AlignmentError, BagError, ModelError
 from hop_policy.bag_reader import EpisodeBag
+from hop_policy.cell_statics import CellFrames, cell_frames
 from hop_policy.contract import PolicyContract
 from hop_policy.decode import TICK_LABEL, JointReader, camera_view, stamp_ns, tick_stamps
 from hop_policy.label_rule import TargetTimeline
 from hop_policy.observation import CameraView, JointScaling, Observation
-from hop_policy.statics import fixed_frames
+from hop_policy.statics import StaticFrame, fixed_frames
 from hop_policy.streams import ARM, DEPTH, HAND, ObservationBuilder, StreamDecoder, stream_rules
 from hop_policy.tick_replay import Arrival, TickChoices, replay_exact, replay_rule, tick_grid
 
@@ -34,8 +35,7 @@ class DecodedEpisode:
         vision: (N, size, size) float32 [m].
         action: (N, 23) float32 labels, policy units.
         refused: ticks left out, counted by reason.
-        T_base_cam: (4, 4) pose of the camera's optical frame in base_link; None: the bag does not
-            tell it.
+        cell: where camera and table stand; None: the bag does not tell it.
     """
 
     ticks_ns: np.ndarray
@@ -43,7 +43,7 @@ class DecodedEpisode:
     vision: np.ndarray
     action: np.ndarray
     refused: dict[str, int]
-    T_base_cam: np.ndarray | None = None
+    cell: CellFrames | None = None
 
 
 @dataclass
@@ -56,7 +56,7 @@ class BagContent:
         joints: {stream: {stamp [ns]: joint angles [rad]}}.
         ticks: recorded ticks, each with the stamps that it chose.
         view: the camera; None where camera_info is missing.
-        T_base_cam: (4, 4) its pose in base_link; None where no fixed frame tells it.
+        frames: the fixed ones.
     """
 
     timeline: TargetTimeline
@@ -64,7 +64,7 @@ class BagContent:
     joints: dict[str, dict[int, np.ndarray]]
     ticks: list[dict[str, int]]
     view: CameraView | None = None
-    T_base_cam: np.ndarray | None = None
+    frames: list[StaticFrame] = field(default_factory=list)
 
 
 def decode_episode(bag: EpisodeBag, contract: PolicyContract) -> DecodedEpisode:
@@ -123,9 +123,7 @@ def read_content(bag: EpisodeBag, contract: PolicyContract) -> BagContent:
         elif topic == topics.CAMERA_INFO:
             content.view = _same_view(content.view, message)
         elif topic == topics.TF_STATIC:
-            poses = {(f.parent, f.child): f.T_parent_child for f in fixed_frames(message)}
-            camera = poses.get((topics.BASE_FRAME, topics.CAMERA_FRAME))
-            content.T_base_cam = content.T_base_cam if camera is None else camera
+            content.frames += fixed_frames(message)
         elif message.name == "supervisor":
             source = {item.key: item.value for item in message.values}.get("source", "")
             content.timeline.switch_source(received_ns, source)
@@ -184,7 +182,7 @@ def _build(
         vision=seen.vision,
         action=JointScaling(contract).scale(np.stack(targets)),
         refused=dict(refused),
-        T_base_cam=content.T_base_cam,
+        cell=cell_frames(content.frames),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from hop_core.errors import BagError
+from hop_policy.cell_statics import CellFrames
 from hop_policy.contract import PolicyContract
 from hop_policy.frame_rows import FloatRows, FrameRows, Int16Rows
 from hop_policy.frame_store import FrameStore
@@ -27,7 +28,7 @@ class Episode:
         group: episodes of one group (a source track, say) never fall on both sides of a split;
             empty is its own.
         meta: anything worth keeping (task, object, success, seed).
-        T_base_cam: (4, 4) pose of the camera in base_link as calibrated; None is not known.
+        cell: where camera and table stood; None is not known.
     """
 
     name: str
@@ -36,7 +37,7 @@ class Episode:
     action: np.ndarray
     group: str = ""
     meta: Mapping[str, object] = field(default_factory=dict)
-    T_base_cam: np.ndarray | None = None
+    cell: CellFrames | None = None
 
     def __len__(self) -> int:
         """Returns the number of ticks."""

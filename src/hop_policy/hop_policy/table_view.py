@@ -74,6 +74,12 @@ class TableView(nn.Module):
                 through the middle of the view from above, then shifted to the right and ahead [m].
             displacement: (N, 2) by which what is lower than `STANDING_M` is shifted before [m].
         """
+        with torch.autocast(depth.device.type, enabled=False):  # planes and metres want every digit
+            return self._views(depth, table_motion, displacement)
+
+    def _views(
+        self, depth: Tensor, table_motion: Tensor | None, displacement: Tensor | None
+    ) -> Tensor:
         wanted = depth.dtype
         if not self.training:  # a point on a cell's edge must not depend on who runs the network
             depth = depth.double()
@@ -133,13 +139,15 @@ def level_axes(down: Tensor) -> tuple[Tensor, Tensor]:
     return torch.linalg.cross(down, ahead), ahead
 
 
+def turned(right: Tensor, ahead: Tensor, turn: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns vectors along the table, turned by `turn` [rad] as a table view is."""
+    return turn.cos() * right - turn.sin() * ahead, turn.sin() * right + turn.cos() * ahead
+
+
 def _moved(x: Tensor, y: Tensor, table_motion: Tensor) -> tuple[Tensor, Tensor]:
     turn, right_m, ahead_m = table_motion[:, :, None].unbind(1)
-    y = y - _TURNED_ABOUT_M
-    return (
-        turn.cos() * x - turn.sin() * y + right_m,
-        turn.sin() * x + turn.cos() * y + ahead_m + _TURNED_ABOUT_M,
-    )
+    x, y = turned(x, y - _TURNED_ABOUT_M, turn)
+    return x + right_m, y + ahead_m + _TURNED_ABOUT_M
 
 
 def _cell(values: Tensor, limits: tuple[float, float]) -> Tensor:

@@ -31,7 +31,8 @@ class AugmentConfig(Config):
             direction, of all that a segment's table view shows: what levelling leaves of a bumped
             camera.
         displaced_m: largest shift, right or ahead, of what stands on the table in frames that teach
-            where a hand will take hold.
+            where a hand will take hold. Height tells that from the hand: 0 where objects of
+            demonstrations are taller than `hop_policy.table_view.STANDING_M`.
         depth_noise_m: deviation of depth noise at 1 m; grows with range squared, as stereo's does.
         depth_dropout: share of pooled pixels that read far, drawn per frame.
         cloud_noise_m: deviation of noise on the points of clouds [m].

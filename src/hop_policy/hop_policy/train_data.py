@@ -13,6 +13,7 @@ from torch import Tensor
 from hop_core import topics
 from hop_core.errors import ConfigError
 from hop_policy.aim import Aiming, AimSampler, grasp_tick
+from hop_policy.cell_statics import TABLE_FRAME
 from hop_policy.contract import PolicyContract
 from hop_policy.dataset import Episode, drawn, split_episodes, store_episodes
 from hop_policy.frame_store import FrameStore, SegmentSampler
@@ -61,7 +62,8 @@ def data_of_episodes(
 
     Raises:
         BagError: there are fewer than two groups of episodes, or one breaks the contract.
-        ConfigError: an aim is asked for, and an episode does not tell where its camera stood.
+        ConfigError: an aim is asked for, and an episode does not tell where its camera and table
+            stood.
     """
     episodes = sorted(episodes, key=lambda e: e.name)
     train, val = split_episodes(episodes, config.val_fraction, config.seed)
@@ -86,14 +88,14 @@ def _aim_rows(episodes: Sequence[Episode], contract: PolicyContract) -> np.ndarr
     """Returns the aims (N, 6) of all ticks of `episodes`, in order."""
     aiming, rows = Aiming(contract), []
     for episode in episodes:
-        if episode.T_base_cam is None:
+        if episode.cell is None:
             raise ConfigError(
-                f"model.aim: episode {episode.name} does not tell where its camera stood "
-                f"({topics.TF_STATIC} from {topics.BASE_FRAME} to {topics.CAMERA_FRAME}); set it "
-                "to false, or leave the episode out"
+                f"model.aim: episode {episode.name} does not tell where camera and table stood "
+                f"({topics.TF_STATIC} from {topics.BASE_FRAME} to {topics.CAMERA_FRAME} and "
+                f"{TABLE_FRAME}); set it to false, or leave the episode out"
             )
         grasp = grasp_tick(episode.action)
-        rows.append(aiming.rows(episode.proprio, grasp, episode.T_base_cam))
+        rows.append(aiming.rows(episode.proprio, grasp, episode.cell))
     return np.concatenate(rows)
 
 

@@ -17,8 +17,9 @@ from hop_core.kinematics import Kinematics
 from hop_core.robot_config import load_robot
 from hop_core.robot_model import TIP_SITES
 from hop_policy import checkpoint as ck
-from hop_policy.aim import Aiming, AimSampler, displaced_aim, grasp_tick
+from hop_policy.aim import Aiming, AimSampler, grasp_tick, moved_aim
 from hop_policy.augment import Augmenter
+from hop_policy.cell_statics import cell_frames, cell_statics
 from hop_policy.contract import PolicyContract
 from hop_policy.dataset import Episode, store_episodes
 from hop_policy.encoders import EncoderConfig
@@ -32,7 +33,7 @@ from hop_policy.train_progress import TrainProgress
 from hop_policy.trainer import Trainer
 
 CONTRACT = PolicyContract()
-CAMERA = load_robot("twin").camera.T_base_cam
+CELL = cell_frames(cell_statics(load_robot("twin")).frames)
 BENDING = [JOINT_NAMES.index(name) for name in BENDING_JOINTS]
 GRASP = 7
 TOY = TrainConfig(
@@ -67,7 +68,7 @@ def reach(name: str, seed: int) -> Episode:
     vision = rng.uniform(0.4, 0.9, (12, 60, 60)).astype(np.float32)
     scale = embodiment.scale
     proprio, action = (scale(angles).astype(np.float32) for angles in (q, target))
-    return Episode(name, proprio, vision, action, T_base_cam=CAMERA)
+    return Episode(name, proprio, vision, action, cell=CELL)
 
 
 def data(config: TrainConfig = TOY) -> TrainData:
@@ -82,7 +83,7 @@ def test_a_hand_takes_hold_as_its_fingers_bend() -> None:
 
 def test_an_aim_is_the_palms_way_in_the_level_axes_of_the_camera() -> None:
     episode, kinematics = reach("one", 0), Kinematics()
-    rows = Aiming(CONTRACT).rows(episode.proprio, GRASP, CAMERA)
+    rows = Aiming(CONTRACT).rows(episode.proprio, GRASP, CELL)
     assert rows.shape == (12, AIM + 1)
     assert np.isnan(rows[GRASP:]).all()
     q = load_embodiment().unscale(episode.proprio.astype(np.float64))
@@ -94,13 +95,17 @@ def test_an_aim_is_the_palms_way_in_the_level_axes_of_the_camera() -> None:
     lowest_m = np.array([min(sites[tip][2, 3] for tip in TIP_SITES) for sites in tips])
     np.testing.assert_array_equal(rows[:GRASP, AIM], lowest_m > STANDING_M)  # it only sinks
     assert 0 < rows[:GRASP, AIM].sum() < GRASP
-    assert np.isnan(Aiming(CONTRACT).rows(episode.proprio, 0, CAMERA)).all()
+    lower = np.eye(4)
+    lower[2, 3] = -1.0
+    far_below = Aiming(CONTRACT).rows(episode.proprio, GRASP, replace(CELL, T_base_table=lower))
+    assert far_below[:GRASP, AIM].all()
+    assert np.isnan(Aiming(CONTRACT).rows(episode.proprio, 0, CELL)).all()
 
 
 def test_frames_before_a_grasp_are_drawn_and_shared_out() -> None:
     episodes = [reach("a", 0), reach("b", 1)]
     store, aiming = store_episodes(episodes, CONTRACT), Aiming(CONTRACT)
-    rows = np.concatenate([aiming.rows(e.proprio, GRASP, CAMERA) for e in episodes])
+    rows = np.concatenate([aiming.rows(e.proprio, GRASP, CELL) for e in episodes])
     sampler = AimSampler(store, rows, frames=40, seed=3)
     assert len(sampler) == 2 * GRASP
     whole = sampler.batch(5)
@@ -127,8 +132,10 @@ def test_an_aim_goes_where_the_scene_was_moved_unless_the_hand_is_in_it() -> Non
     changed = Augmenter(TOY.augment, CONTRACT, torch.full((23,), 0.1), 0).aims(batch, 0)
     moved = changed.displacement.abs().sum(1) > 0
     assert torch.equal(moved, batch.above)
-    torch.testing.assert_close(changed.aim, displaced_aim(batch.aim, changed.displacement))
-    assert torch.equal(changed.aim[~moved], batch.aim[~moved])
+    turn = changed.table_motion[:, 0]
+    torch.testing.assert_close(changed.aim, moved_aim(batch.aim, changed.displacement, turn))
+    stays = moved_aim(batch.aim, torch.zeros_like(changed.displacement), turn)
+    assert torch.equal(changed.aim[~moved], stays[~moved])
 
 
 def test_a_run_learns_first_to_see_and_then_to_act(tmp_path: Path) -> None:
@@ -174,17 +181,18 @@ def test_episodes_without_a_grasp_are_refused_by_name() -> None:
         data_of_episodes(still, CONTRACT, TOY)
 
 
-def test_an_episode_that_does_not_tell_its_camera_is_refused_where_an_aim_is_asked_for() -> None:
-    unknown = [replace(reach(f"e{i}", i), T_base_cam=None) for i in range(3)]
-    with pytest.raises(ConfigError, match=r"episode e\d does not tell where its camera stood"):
+def test_an_episode_without_its_cells_frames_is_refused_where_an_aim_is_asked_for() -> None:
+    unknown = [replace(reach(f"e{i}", i), cell=None) for i in range(3)]
+    with pytest.raises(ConfigError, match=r"episode e\d does not tell where camera and"):
         data_of_episodes(unknown, CONTRACT, TOY)
     blunt = TOY.model_copy(update={"model": TOY.model.model_copy(update={"aim": False})})
     assert data_of_episodes(unknown, CONTRACT, blunt).aims is None
 
 
 def test_aims_follow_each_episodes_own_camera() -> None:
-    turned = CAMERA.copy()
-    turned[:3, :3] = np.diag([-1.0, -1.0, 1.0]) @ CAMERA[:3, :3]  # from the other side
-    rows = [Aiming(CONTRACT).rows(reach("a", 0).proprio, GRASP, T) for T in (CAMERA, turned)]
+    turned = CELL.T_base_cam.copy()
+    turned[:3, :3] = np.diag([-1.0, -1.0, 1.0]) @ turned[:3, :3]  # from the other side
+    cells = CELL, replace(CELL, T_base_cam=turned)
+    rows = [Aiming(CONTRACT).rows(reach("a", 0).proprio, GRASP, cell) for cell in cells]
     flipped = rows[0][:GRASP] * np.array([-1, -1, 1, -1, -1, 1])
     np.testing.assert_allclose(rows[1][:GRASP], flipped, atol=1e-6)

@@ -71,7 +71,7 @@ def test_labels_and_histories_end_where_the_supervisor_holds() -> None:
 
 
 @pytest.mark.parametrize("told", [True, False])
-def test_a_bag_tells_where_its_camera_stood(tmp_path, contract, toy_stream, told: bool) -> None:
+def test_a_bag_tells_its_cells_frames(tmp_path, contract, toy_stream, told: bool) -> None:
     robot = load_robot("twin")
     statics = cell_statics(robot) if told else Statics("<robot/>")
     toy = toy_stream()
@@ -79,9 +79,10 @@ def test_a_bag_tells_where_its_camera_stood(tmp_path, contract, toy_stream, told
     for _ in range(2):  # decoded, then from the cache
         (episode,) = load_episodes(tmp_path, contract)
         if told:
-            np.testing.assert_allclose(episode.T_base_cam, robot.camera.T_base_cam, atol=1e-9)
+            np.testing.assert_allclose(episode.cell.T_base_cam, robot.camera.T_base_cam, atol=1e-9)
+            np.testing.assert_allclose(episode.cell.T_base_table[:3, 3], robot.table.center_m)
         else:
-            assert episode.T_base_cam is None
+            assert episode.cell is None
 
 
 def test_known_lag_of_a_toy_stream_is_recovered_exactly(tmp_path, contract, toy_stream) -> None:

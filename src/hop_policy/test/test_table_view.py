@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from hop_policy.aim import moved_aim
 from hop_policy.contract import DepthContract
-from hop_policy.table_view import SIZE, TableView, level_axes
+from hop_policy.table_view import SIZE, STANDING_M, TableView, level_axes
 
 CONTRACT = DepthContract()
 BLOCK = np.array([[-0.03, 0.59, 0.0], [0.05, 0.65, 0.06]])
@@ -83,6 +84,48 @@ def test_a_table_motion_moves_what_is_seen(training: bool) -> None:
     quarter = cells_of_block(views(picture(), torch.tensor([[math.pi / 2, 0.0, 0.0]])))
     x, y = (here.mean(axis=0) + 0.5) * cell_m - 0.30  # from the middle of the view
     np.testing.assert_allclose((quarter.mean(axis=0) + 0.5) * cell_m - 0.30, [-y, x], atol=0.01)
+
+
+def test_a_displaced_scene_and_its_aim_move_alike_and_turn_alike() -> None:
+    views, cell_m = TableView(CONTRACT), 0.6 / SIZE
+    here = cells_of_block(views(picture()))
+    displacement = torch.tensor([[5 * cell_m, -2 * cell_m]])
+    displaced = cells_of_block(views(picture(), None, displacement))
+    np.testing.assert_array_equal(displaced, here + np.array([5, -2]))
+    aim = torch.tensor([[1.0, 2.0, -1.0, 0.6, 0.8]])  # [0.1 m]: the palm's way to the block, say
+    told = moved_aim(aim, displacement)
+    torch.testing.assert_close((told - aim)[0, :2] * 0.1, displacement[0])
+    turn = torch.tensor([[0.4, 0.0, 0.0]])
+    seen = views(picture(), turn, displacement)
+    middle = ((displaced + 0.5) * cell_m - 0.30).mean(axis=0)  # from what the view turns about
+    c, s = math.cos(0.4), math.sin(0.4)
+    np.testing.assert_allclose(
+        ((cells_of_block(seen) + 0.5) * cell_m - 0.30).mean(axis=0),
+        np.array([[c, -s], [s, c]]) @ middle,
+        atol=0.01,
+    )
+    turned = moved_aim(aim, displacement, turn[:, 0])
+    R = torch.tensor([[c, -s], [s, c]])
+    torch.testing.assert_close(turned[0, :2], R @ told[0, :2])
+    torch.testing.assert_close(turned[0, 3:], R @ told[0, 3:])
+    assert turned[0, 2] == aim[0, 2]
+
+
+def test_what_is_taller_than_what_stands_on_the_table_stays() -> None:
+    image = picture()
+    image[:, :6, 28:32] = 0.45  # level with the camera, and so high above the table
+    views = TableView(CONTRACT)
+    high = views(image)[0, 0] * 0.1 > STANDING_M
+    assert high.any()
+    displaced = views(image, None, torch.tensor([[0.08, 0.0]]))[0, 0] * 0.1 > STANDING_M
+    assert torch.equal(displaced, high)
+
+
+def test_reduced_precision_around_it_does_not_reach_it() -> None:
+    views = TableView(CONTRACT)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = views(picture())
+    assert torch.equal(half, views(picture()))
 
 
 def test_the_table_itself_is_not_shown() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from hop_policy.aim import AimSampler
 from hop_policy.contract import DepthContract, PolicyContract, VisionKind
 from hop_policy.frame_store import FrameStore, SegmentSampler
 from hop_policy.inference import Policy
-from hop_policy.model import PolicyConfig
+from hop_policy.model import AIM, PolicyConfig
 from hop_policy.objective import Validation
 from hop_policy.train_config import TrainConfig
 from hop_policy.train_data import TrainData
@@ -27,7 +28,7 @@ from hop_sim.pretrain.grasp_aims import aim_rows
 from hop_sim.pretrain.hidden_objects import Objects, foreign_rows
 from hop_sim.pretrain.selection import kept_parts, split_parts
 from hop_sim.pretrain.store_data import data_of_stores
-from hop_sim.pretrain.store_frames import frame_bytes
+from hop_sim.pretrain.store_frames import frame_bytes, load_frames
 from hop_sim.pretrain_cli import main
 from hop_sim.trajectories.depth.reading import depth_rows
 from hop_sim.trajectories.depth.recipe import load_recipe
@@ -177,6 +178,35 @@ def test_frames_before_the_first_contact_teach_where_it_will_be(store: Trajector
     palms = [Kinematics().site_pose(row, "palm")[:3, 3] for row in q]
     way_m = rows[frames.starts[1] + 1, :3] * 0.1
     np.testing.assert_allclose(way_m, palms[1] - palms[0], atol=1e-5)
+    assert not np.nansum(rows[:, AIM])  # no table is known
+
+
+def test_a_hand_is_above_an_object_that_its_height_tells_from_the_hand(tmp_path: Path) -> None:
+    """The tips at home are 19 cm high; the second object is 30 cm tall."""
+
+    def low_or_tall(number: int) -> TrackResult:
+        made = track(number)
+        one = made.trajectories[0]
+        pose = np.tile([0.6, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0], (len(one.frames.q), 1))
+        q = np.tile(load_embodiment().home, (len(pose), 1))
+        frames = replace(one.frames, q=q, q_raw=q, q_target=q, object_pose=pose)
+        known = replace(one.scene, table_xyz_yaw=np.array([0.6, 0.0, 0.0, 0.0]))
+        height_m = 0.05 if number < 2 else 0.30
+        cloud = np.linspace([0.0, 0.0, 0.0], [0.0, 0.0, height_m], 100).astype("f4")
+        model = {f"object_{number}": ObjectModel(cloud, cloud)}
+        shown = replace(one, frames=frames, scene=known)
+        return replace(made, rejections={"error": 1}, trajectories=[shown], objects=model)
+
+    path = tmp_path / "store"
+    with TrajectoryWriter.create(path, make_header({})) as writer:
+        for number in (0, 2):
+            writer.append_track(low_or_tall(number))
+    render(path)
+    parts = kept_parts([TrajectoryStore.open(path)], "any")
+    frames = load_frames(parts, DEPTH, torch.device("cpu"), lambda _name: None)
+    above = aim_rows(parts, frames, DEPTH)[:, AIM]
+    assert above[:4].all()
+    assert not above[frames.starts[1] : frames.starts[1] + 4].any()
 
 
 def test_depth_that_does_not_fit_is_refused_by_field(

@@ -5,33 +5,61 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 
 from hop_policy.aim import Aiming
+from hop_policy.cell_statics import CellFrames
 from hop_policy.contract import PolicyContract
 from hop_policy.frame_store import FrameStore
+from hop_policy.model import AIM
+from hop_policy.table_view import STANDING_M
+from hop_sim.pretrain.posed_clouds import rotation
 from hop_sim.pretrain.selection import Part
 from hop_sim.trajectories.depth.reading import StoredDepth
+from hop_sim.trajectories.layout import CLOUD
+from hop_sim.trajectories.pairs import Pairs
 
 
 def aim_rows(parts: Sequence[Part], frames: FrameStore, contract: PolicyContract) -> np.ndarray:
     """Return the aims (N, 6) of all frames of `frames`, which are those of `parts`, in order.
 
     A hand takes hold where its track first touches the object; the camera is that of the images.
+    Where the object is too tall to be told from the hand by its height, or no table is known, the
+    hand does not count as above it.
 
     Raises:
         TrajectoryError: a column is damaged.
     """
-    aiming = Aiming(contract)
-    rows, episode = [], 0
+    aiming, rows, episode = Aiming(contract), [], 0
     for part in parts:
         T_base_cam = StoredDepth(part.store).record.recipe.camera.T_base_cam
         pairs = part.pairs()
-        touching = part.store.read("frames/contact", part.track.frame_rows)[
-            pairs.observation - part.track.first_frame
-        ]
-        ends = np.cumsum(frames.lengths[episode : episode + len(part)])
-        for flags in np.split(touching, ends[:-1]):
+        touching = part.store.read("frames/contact", part.track.frame_rows)
+        touching = touching[pairs.observation - part.track.first_frame]
+        tables = part.store.read("scene/table_xyz_yaw", part.track.episode_rows)
+        tables = tables[part.numbers - part.track.first_trajectory]
+        tops_m = _tops_m(part, pairs)
+        ends = np.cumsum(frames.lengths[episode : episode + len(part)])[:-1]
+        for table, flags, top_m in zip(
+            tables, np.split(touching, ends), np.split(tops_m, ends), strict=True
+        ):
+            T_base_table = np.eye(4)
+            T_base_table[:3, 3] = table[:3]
             proprio = frames.proprio(frames.episode(episode)).cpu().numpy()
-            rows.append(aiming.rows(proprio, int(flags.argmax()), T_base_cam))
+            cell = CellFrames(T_base_cam, T_base_table)
+            own = aiming.rows(proprio, int(flags.argmax()), cell)
+            own[:, AIM] *= top_m - table[2] < STANDING_M  # False where the table is NaN
+            rows.append(own)
             episode += 1
     return np.concatenate(rows)
+
+
+def _tops_m(part: Part, pairs: Pairs) -> np.ndarray:
+    """Return (P,): how high in base_link the object's highest point is in each observation."""
+    store, track = part.store, part.track
+    poses = store.read("frames/object_pose", track.frame_rows)
+    poses = poses[pairs.observation - track.first_frame]
+    objects = store.read("episodes/object", track.episode_rows)
+    clouds = store.read(CLOUD.path)[objects[pairs.trajectory - track.first_trajectory]]
+    up = rotation(torch.from_numpy(poses[:, 3:]))[:, 2].numpy()  # z of base_link, in the object
+    return np.asarray(poses[:, 2] + np.einsum("pkc,pc->pk", clouds, up).max(axis=1))
