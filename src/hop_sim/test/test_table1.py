@@ -25,7 +25,7 @@ from hop_sim.outcome_file import OutcomeFile
 from hop_sim.rollout import SUCCESS, TIME_LIMIT, Outcome
 from hop_sim.table1.cells import cells
 from hop_sim.table1.config import Table1Config
-from hop_sim.table1.jobs import Job, JobRunner, read_records
+from hop_sim.table1.jobs import Job, JobRunner, _locked, _write_record, read_records
 from hop_sim.table1.page import BEGIN, END, page_of
 from hop_sim.table1.plan import Plan
 from hop_sim.table1.results import Results
@@ -111,6 +111,27 @@ def test_shipped_configurations_are_the_papers_table(name: str) -> None:
     assert {"hop", "scratch"} <= set(shipped.tasks["grasp_lift"].arms)
 
 
+def test_a_variants_values_go_before_the_tried_rate_and_that_before_the_tasks(
+    tmp_path: Path,
+) -> None:
+    of_task = {"learning_rate": 0.02, "clip": 0.5, "augment.displaced_m": 0.0}
+    of_variant = {"learning_rate": 0.01, "clip": 1.0}
+    varied = {"task": "grasp_lift", "arm": "scratch", "seed": 1, "overrides": of_variant}
+    run = config(tasks={"grasp_lift": {**LIFT, "overrides": of_task}}, variants={"loose": varied})
+    plan = Plan(run, tmp_path, 1)
+    for rate in run.scratch_learning_rates:
+        trained(plan.trial("grasp_lift", rate), rate, 0.1)
+    for cell in plan.cells:
+        trained(plan.policy(cell), 0.2, 0.1)
+    tried = plan.scratch_rate("grasp_lift")
+    jobs = {job.name: job.argv for stage in plan.stages() for job in stage}
+    said = {name: jobs[f"finetune/grasp_lift/{name}_n3_s1"] for name in ("loose", "scratch", "hop")}
+    for name, rate, clip in (("loose", 0.01, 1.0), ("scratch", tried, 0.5), ("hop", 0.02, 0.5)):
+        wanted = {f"learning_rate={rate}", f"clip={clip}", "augment.displaced_m=0.0"}
+        assert wanted <= set(said[name])
+        assert sum(word.startswith(("clip=", "learning_rate=")) for word in said[name]) == 2
+
+
 def test_a_curve_may_have_fewer_seeds_than_its_end() -> None:
     of_one = {"grasp_lift": {**LIFT, "fewer_seeds": [1]}}
     found = [cell.name for cell in cells(config(tasks=of_one)) if cell.demos == 2]
@@ -133,6 +154,12 @@ def test_a_curve_may_have_fewer_seeds_than_its_end() -> None:
         ),
         ({"conditions": {"../moved": {"noise": 2.0}}}, r"conditions.*\.\./moved"),
         ({"conditions": {}}, "in_conditions: there are no conditions"),
+        (
+            {"bases": {**SMALL["bases"], "scratch": {}}},
+            "'scratch' is the arm without a base",
+        ),
+        ({"tasks": {"grasp_lift": {**LIFT, "seeds": [0, 0]}}}, "seeds: names something twice"),
+        ({"variants": {"hop": SMALL["variants"]["quiet"]}}, "variants.hop: is the name of an arm"),
         ({"conditions": {"moved": {"shift": [0.05, 0.0, 0.0]}}}, "conditions.moved.shift"),
         ({"conditions": {"moved": {"noise": -1.0}}}, "noise must be a number from 0 on, got -1.0"),
         (
@@ -235,9 +262,9 @@ def test_a_job_is_done_once_and_by_one_command(tmp_path: Path) -> None:
     assert "1 written" in (tmp_path / "logs/tracks/hands.log").read_text()
     (record,) = read_records(tmp_path)
     assert (record.name, record.argv) == ("tracks/hands", job(1).argv)
-    with pytest.raises(ConfigError, match="'tracks/hands' was done by another command"):
+    with pytest.raises(ConfigError, match="'tracks/hands' was begun by another command"):
         JobRunner(tmp_path, 1, told.append).run([job(2)])
-    with pytest.raises(ConfigError, match="'tracks/hands' was done by another configuration"):
+    with pytest.raises(ConfigError, match="'tracks/hands' was begun by another configuration"):
         JobRunner(tmp_path, 1, told.append).run([replace(job(1), settings="other")])
     JobRunner(tmp_path, 1, told.append).run([replace(job(1), aside=("--seed", "3"))])
     assert len(told) == 1
@@ -262,6 +289,10 @@ def test_another_training_configuration_is_another_job_and_another_machine_is_no
     file.write_text(file.read_text().replace("clip: 0.25", "clip: 0.5"))
     changed = {name for name, job in recorded(cores=2).items() if job != before[name]}
     assert changed == {name for name in before if name.startswith("finetune/")}
+    file = folder / "tasks/grasp_lift.yaml"
+    file.write_text(file.read_text().replace("lift_height_m: 0.10", "lift_height_m: 0.05"))
+    changed |= {"collect/grasp_lift"}
+    assert {name for name, job in recorded(cores=2).items() if job != before[name]} == changed
 
 
 def test_a_job_that_fails_is_told_with_its_reason_and_tried_again(tmp_path: Path) -> None:
@@ -281,7 +312,39 @@ def test_a_run_whose_job_is_interrupted_is_interrupted_too(
     monkeypatch.setattr("hop_sim.table1.jobs.run_verb", lambda *_: INTERRUPTED)
     with pytest.raises(KeyboardInterrupt):
         JobRunner(tmp_path, 1, lambda _line: None).run([Job("check", ("tracks", "check"))])
-    assert read_records(tmp_path) == []
+    assert [record.wall_s for record in read_records(tmp_path)] == [None]
+
+
+def test_a_training_that_was_stopped_goes_on_by_the_configuration_that_began_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands: list[list[str]] = []
+    state = tmp_path / "state"
+
+    def stopped(_group: str, _program: str, argv: list[str]) -> int:
+        commands.append(argv)
+        state.touch()
+        return INTERRUPTED if len(commands) < 2 else 0
+
+    monkeypatch.setattr("hop_sim.table1.jobs.run_verb", stopped)
+    runner = JobRunner(tmp_path, 1, lambda _line: None)
+    job = Job("finetune/x", ("finetune", "slowly"), state, ("finetune", "--resume"), "a")
+    with pytest.raises(KeyboardInterrupt):
+        runner.run([job])
+    for other in (replace(job, argv=("finetune", "fast")), replace(job, settings="b")):
+        with pytest.raises(ConfigError, match="'finetune/x' was begun by another"):
+            runner.run([other])
+    runner.run([job])
+    assert commands == [["finetune", "slowly"], ["finetune", "--resume"]]
+    state.unlink()  # what got nowhere binds nobody
+    _write_record(tmp_path, replace(read_records(tmp_path)[0], wall_s=None))
+    runner.run([replace(job, settings="b")])
+
+
+def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
+    with _locked(tmp_path), pytest.raises(HopError, match="another run is at work here"):
+        JobRunner(tmp_path, 1, lambda _line: None).run([])
+    JobRunner(tmp_path, 1, lambda _line: None).run([])
 
 
 def test_the_page_tells_what_was_run_and_what_was_not(tmp_path: Path) -> None:

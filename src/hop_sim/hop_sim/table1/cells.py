@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hop_sim.table1.config import Table1Config
-
-Overrides = Mapping[str, float | int | str | None]
+from hop_sim.table1.config import Overrides, Table1Config
 
 
 @dataclass(frozen=True)

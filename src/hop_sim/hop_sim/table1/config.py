@@ -15,6 +15,8 @@ SCRATCH = "scratch"
 """The arm without pretraining."""
 Name = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
 """Of what has files of its own: a part of their names."""
+Overrides = dict[str, float | int | str | None]
+"""Values of a training configuration, by dotted key."""
 HANDS: Final = "hands"
 REACHES: Final = "reaches"
 """Tracks of hands that handle objects, and of hands that reach about beside them."""
@@ -57,7 +59,7 @@ class BudgetConfig(Config):
 
     config: str
     max_steps: int = Field(ge=1)
-    overrides: dict[str, float | int | str | None] = Field(default_factory=dict)
+    overrides: Overrides = Field(default_factory=dict)
 
 
 class TaskPlan(Config):
@@ -75,6 +77,7 @@ class TaskPlan(Config):
             ones by validation loss: a comparison at equal steps.
         in_conditions: arms whose policy of the first seed is rolled out in all `conditions` too.
         controls: agents that are not trained.
+        overrides: of the training configuration, by dotted key, for all that is finetuned.
     """
 
     attempts: int = Field(ge=2)
@@ -87,6 +90,7 @@ class TaskPlan(Config):
     at_last: tuple[str, ...] = ()
     in_conditions: tuple[str, ...] = ()
     controls: tuple[ControlName, ...] = ()
+    overrides: Overrides = Field(default_factory=dict)
 
 
 class VariantConfig(Config):
@@ -100,7 +104,7 @@ class VariantConfig(Config):
     task: str
     arm: str
     seed: int
-    overrides: dict[str, float | int | str | None] = Field(min_length=1)
+    overrides: Overrides = Field(min_length=1)
 
 
 class Table1Config(Config):
@@ -140,6 +144,8 @@ class Table1Config(Config):
 
     @model_validator(mode="after")
     def _known(self) -> Self:
+        if SCRATCH in self.bases:
+            raise ValueError(f"bases: '{SCRATCH}' is the arm without a base; choose another name")
         arms = {SCRATCH, *self.bases}
         for name, task in self.tasks.items():
             if name not in TASKS:
@@ -150,6 +156,9 @@ class Table1Config(Config):
                     raise ValueError(f"tasks.{name}.{key}: {sorted(not_rolled)} are not its arms")
             if task.in_conditions and not self.conditions:
                 raise ValueError(f"tasks.{name}.in_conditions: there are no conditions")
+            for key in ("seeds", "fewer_seeds", "arms", "fewer"):
+                if len(set(getattr(task, key))) < len(getattr(task, key)):
+                    raise ValueError(f"tasks.{name}.{key}: names something twice")
             if unknown:
                 raise ValueError(f"tasks.{name}: arms {sorted(unknown)} are not among the bases")
             if any(not 2 <= count < task.demos for count in task.fewer):
@@ -160,4 +169,6 @@ class Table1Config(Config):
             plan = self.tasks.get(variant.task)
             if plan is None or variant.arm not in plan.arms or variant.seed not in plan.seeds:
                 raise ValueError(f"variants.{name}: is of no run of the tasks")
+            if name in arms:
+                raise ValueError(f"variants.{name}: is the name of an arm; choose another")
         return self

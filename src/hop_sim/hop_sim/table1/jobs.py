@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import yaml
+
 from hop_core.cli import INTERRUPTED, VERB_GROUP, run_verb
+from hop_core.config import config_path, values_hash
 from hop_core.durable_files import replace_file
 from hop_core.errors import ConfigError, HopError
 from hop_sim.processes import over_processes
 
 RECORDS = "jobs"
 LOGS = "logs"
+_LOCK = "lock"
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,8 @@ class Job:
         argv: the command, without "hop".
         begun: exists once the command has got somewhere; None: the command goes on by itself.
         again: the command that then goes on where it was.
-        settings: hash of the configuration that decides beside the command; empty: none does.
+        settings: of `settings_of`; empty: nothing decides beside the command that its outcome does
+            not name itself.
         aside: more words, of how quickly it is done, not of what: they may change.
     """
 
@@ -45,23 +51,33 @@ def command(*words: object) -> tuple[str, ...]:
     return tuple(str(word) for word in words)
 
 
+def settings_of(*files: str) -> str:
+    """Return a hash of what the configuration `files` say.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    texts = {file: config_path(file).read_text(encoding="utf-8") for file in files}
+    return values_hash({file: yaml.safe_load(text) for file, text in texts.items()})
+
+
 @dataclass(frozen=True)
 class Record:
-    """What is known of a job that is done.
+    """What is known of a job that was begun.
 
     Attributes:
         name, argv, settings: the job's.
-        wall_s: time of its last command [s].
+        wall_s: time of its last command [s]; None while it is not done.
     """
 
     name: str
     argv: tuple[str, ...]
     settings: str
-    wall_s: float
+    wall_s: float | None
 
 
 class JobRunner:
-    """Runs jobs, each once: what is done has a record in the folder `out`.
+    """Runs jobs, each once: what was begun has a record in the folder `out`.
 
     Attributes:
         ended: how many jobs have been done, now or before.
@@ -76,31 +92,35 @@ class JobRunner:
         """Do those of `jobs` that are not done; they do not wait for each other.
 
         Raises:
-            ConfigError: a job of the same name was done by another command or configuration.
-            HopError: a job failed; its log is named.
+            ConfigError: a job of the same name was begun by another command or configuration.
+            HopError: a job failed, and its log is named; or another process runs jobs here.
         """
-        waiting = [job for job in jobs if not self._is_done(job)]
-        self.ended += len(jobs) - len(waiting)
-        work = partial(_worker, self._out)
-        for record in over_processes(work, waiting, min(self._at_once, len(waiting))):
-            self.ended += 1
-            self._told(f"{record.name}: {record.wall_s / 60:.1f} min")
+        with _locked(self._out):
+            waiting = [job for job in jobs if not self._is_done(job)]
+            self.ended += len(jobs) - len(waiting)
+            work = partial(_worker, self._out)
+            for name, wall_s in over_processes(work, waiting, min(self._at_once, len(waiting))):
+                self.ended += 1
+                self._told(f"{name}: {wall_s / 60:.1f} min")
 
     def _is_done(self, job: Job) -> bool:
         if not _record_file(self._out, job.name).exists():
             return False
         record = _read_record(self._out, job.name)
+        done = record.wall_s is not None
+        if not done and job.begun is not None and not job.begun.exists():
+            return False  # it got nowhere
         if (record.argv, record.settings) != (job.argv, job.settings):
             other = "another command" if record.argv != job.argv else "another configuration"
             raise ConfigError(
-                f"{self._out}: '{job.name}' was done by {other} (hop {' '.join(record.argv)}); go "
+                f"{self._out}: '{job.name}' was begun by {other} (hop {' '.join(record.argv)}); go "
                 "on with the configuration that began the run, or choose another --out"
             )
-        return True
+        return done
 
 
 def read_records(out: Path) -> list[Record]:
-    """Return the records of all jobs that are done in the folder `out`, by name.
+    """Return the records of all jobs that were begun in the folder `out`, by name.
 
     Raises:
         ConfigError: one is damaged.
@@ -119,22 +139,32 @@ def _read_record(out: Path, name: str) -> Record:
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
         argv, settings = tuple(values["argv"]), str(values["settings"])
-        return Record(values["name"], argv, settings, float(values["wall_s"]))
+        return Record(values["name"], argv, settings, values["wall_s"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{file} is damaged; remove it, and the job is done anew") from error
 
 
-def _worker(out: Path) -> Callable[[Job], Record]:
+def _write_record(out: Path, record: Record) -> None:
+    file = _record_file(out, record.name)
+    with _writable(out):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(file, (json.dumps(asdict(record)) + "\n").encode())
+
+
+def _worker(out: Path) -> Callable[[Job], tuple[str, float]]:
     return partial(_do, out)
 
 
-def _do(out: Path, job: Job) -> Record:
+def _do(out: Path, job: Job) -> tuple[str, float]:
+    """Do a job; return its name and how long its command took [s]."""
     log = out / LOGS / f"{job.name}.log"
     with _writable(out):
         log.parent.mkdir(parents=True, exist_ok=True)
         stream = log.open("a", encoding="utf-8", buffering=1)
     goes_on = job.begun is not None and job.begun.exists()
     argv = [*(job.again if goes_on else job.argv), *job.aside]
+    begun = Record(job.name, job.argv, job.settings, None)
+    _write_record(out, begun)
     started = time.monotonic()
     with stream:
         print(f"$ hop {' '.join(argv)}", file=stream)
@@ -145,12 +175,23 @@ def _do(out: Path, job: Job) -> Record:
     if code:
         last = log.read_text(encoding="utf-8").strip().splitlines()[-1]
         raise HopError(f"'{job.name}' failed (exit code {code}): {last}; its log is {log}")
-    record = Record(job.name, job.argv, job.settings, round(time.monotonic() - started, 1))
-    file = _record_file(out, job.name)
+    wall_s = round(time.monotonic() - started, 1)
+    _write_record(out, replace(begun, wall_s=wall_s))
+    return job.name, wall_s
+
+
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    """Keep other processes from running jobs in the folder."""
     with _writable(out):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(file, (json.dumps(asdict(record)) + "\n").encode())
-    return record
+        out.mkdir(parents=True, exist_ok=True)
+        lock = (out / _LOCK).open("ab")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise HopError(f"{out}: another run is at work here; wait for it or stop it") from error
+        yield
 
 
 @contextmanager

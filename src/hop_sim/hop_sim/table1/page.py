@@ -83,9 +83,10 @@ def _task(results: Results, task: str) -> Iterator[str]:
     plan = results.config.tasks[task]
     arms = {name: results.arm(task, name, plan.demos) for name in plan.arms}
     scratch = arms.get(SCRATCH)
+    changed = "".join(f", {key} = {value}" for key, value in plan.overrides.items())
     yield (
-        f"**{task}**, {plan.demos} demonstrations, {results.config.rollouts} paired rollouts a "
-        "policy"
+        f"**{task}**, {plan.demos} demonstrations{changed}, {results.config.rollouts} paired "
+        "rollouts a policy"
     )
     rate = float("nan") if scratch is None else results.plan.scratch_rate(task)
     rows = [_arm(name, arm, scratch, rate) for name, arm in arms.items()]

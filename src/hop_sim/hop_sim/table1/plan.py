@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from hop_core.config import config_hash, config_path, load_config
+from hop_core.config import config_path
 from hop_policy.checkpoint_files import TRAINING_STATE
-from hop_policy.train_config import TrainConfig
 from hop_sim.realism import Realism
-from hop_sim.table1.cells import Cell, Overrides, cells
-from hop_sim.table1.config import HANDS, REACHES, SCRATCH, BudgetConfig, Table1Config
-from hop_sim.table1.jobs import Job, command
+from hop_sim.table1.cells import Cell, cells
+from hop_sim.table1.config import HANDS, REACHES, SCRATCH, BudgetConfig, Overrides, Table1Config
+from hop_sim.table1.jobs import Job, command, settings_of
 from hop_sim.table1.learnt import read_learnt
+
+_CELL = ("robots/twin.yaml", "safety.yaml")
 
 
 class Plan:
@@ -118,20 +119,23 @@ class Plan:
     def _make_tracks(self) -> Iterator[Job]:
         """Hands that handle objects; beside them, where asked for, as many that reach about."""
         hands, count = self._tracks(HANDS), self.config.corpus.tracks
-        yield Job(f"tracks/{HANDS}", command("tracks", "generate", "-n", count, "-o", hands))
+        generated = command("tracks", "generate", "-n", count, "-o", hands)
+        yield Job(f"tracks/{HANDS}", generated, settings=settings_of("synthetic_tracks.yaml"))
         if REACHES in self.config.corpora:
             about = command("tracks", "reaches", hands, "-o", self._tracks(REACHES))
-            yield Job(f"tracks/{REACHES}", about)
+            yield Job(f"tracks/{REACHES}", about, settings=settings_of("reach_tracks.yaml"))
 
     def _corpus(self, name: str) -> Iterator[Job]:
         corpus, store, whole = self.config.corpus, self.store(name), self.out / "whole" / name
         tracks = self._tracks(name)
         tried = command("retarget", tracks, "-o", whole, "--attempts", corpus.attempts)
-        yield Job(f"retarget/{name}", tried, aside=("--threads", self._cores))
+        how = settings_of("retarget.yaml", "retarget_engine.yaml", *_CELL)
+        yield Job(f"retarget/{name}", tried, settings=how, aside=("--threads", self._cores))
         most = ("--most", corpus.trajectories)
         yield Job(f"thin/{name}", command("trajectories", "thin", whole, "-o", store, *most))
         seen = command("trajectories", "render-depth", store)
-        yield Job(f"render/{name}", seen, aside=("--workers", self._cores))
+        how = settings_of("policy.yaml", *_CELL)
+        yield Job(f"render/{name}", seen, settings=how, aside=("--workers", self._cores))
 
     def _pretrain(self, name: str) -> Job:
         base, out = self.config.bases[name], self.base(name)
@@ -142,7 +146,8 @@ class Plan:
         count = self.config.tasks[task].attempts
         where = ("-n", count, "-o", self._demos)
         argv = command("demos", "collect", "--expert", "--task", task, *where)
-        return Job(f"collect/{task}", argv, aside=("--workers", self._cores))
+        how = settings_of(f"tasks/{task}.yaml", "policy.yaml", *_CELL)
+        return Job(f"collect/{task}", argv, settings=how, aside=("--workers", self._cores))
 
     def _trials(self) -> list[tuple[str, float]]:
         rates = self.config.scratch_learning_rates
@@ -166,7 +171,8 @@ class Plan:
         return self._learn(f"finetune/{cell.name}", cell, self.policy(cell), rate)
 
     def _learn(self, name: str, cell: Cell, out: Path, rate: float | None) -> Job:
-        changes: Overrides = {**cell.overrides, **({} if rate is None else {"learning_rate": rate})}
+        tried: Overrides = {} if rate is None else {"learning_rate": rate}
+        changes = {**self.config.tasks[cell.task].overrides, **tried, **cell.overrides}
         what = ("finetune", self._demos, "--task", cell.task, "--most", cell.demos)
         start = () if cell.arm == SCRATCH else ("--init", self.base(cell.arm))
         how = ("--seed", cell.seed, *start)
@@ -226,5 +232,5 @@ def _training(
     end = ("-o", out, "--max-steps", budget.max_steps)
     argv = command(*what, *how, *config, *end, "--set", *texts)
     again = command(*what, *end, "--resume")
-    settings = config_hash(load_config(file, TrainConfig))
+    settings = settings_of(budget.config, "policy.yaml")
     return Job(name, argv, out / TRAINING_STATE, again, settings)

@@ -83,6 +83,8 @@ class Results:
         """Return {kind of job: how many are done, and the minutes that they took together}."""
         out: dict[str, tuple[int, float]] = {}
         for record in read_records(self.plan.out):
+            if record.wall_s is None:
+                continue
             kind = record.name.partition("/")[0]
             count, minutes = out.get(kind, (0, 0.0))
             out[kind] = count + 1, minutes + record.wall_s / 60
