@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from hop_sim.motion_record import pooled_jerk
 from hop_sim.rollout import Outcome
@@ -67,7 +68,7 @@ class AgentFigures:
 
 def figures_of(outcomes: Sequence[Outcome]) -> AgentFigures:
     """Return the figures of the agent whose episodes ended as `outcomes`."""
-    times = sorted(o.time_s for o in outcomes if o.success)
+    times = [o.time_s for o in outcomes if o.success]
     motions = [o.motion for o in outcomes]
     reasons = [motion.clamps for motion in motions]
     clamps: Counter[str] | None = Counter()
@@ -75,7 +76,7 @@ def figures_of(outcomes: Sequence[Outcome]) -> AgentFigures:
         clamps = None if clamps is None or each is None else clamps + Counter(each)
     return AgentFigures(
         rate=success_rate([o.success for o in outcomes]),
-        time_to_success_s=times[len(times) // 2] if times else None,
+        time_to_success_s=median(times) if times else None,
         failed_seeds=tuple(o.seed for o in outcomes if not o.success),
         interventions=Counter(o.intervention for o in outcomes if o.intervention),
         targets=sum(motion.targets for motion in motions),

@@ -47,8 +47,8 @@ class Interval:
 
     @property
     def over(self) -> str:
-        """What was resampled; with one training seed an arm, start states alone."""
-        return "states and training seeds" if max(self.seeds) > 1 else "states"
+        """What was resampled of every arm; where one has a single seed, start states alone."""
+        return "states and training seeds" if min(self.seeds) > 1 else "states"
 
     def as_dict(self) -> dict[str, object]:
         """Return the figures for JSON."""

@@ -155,8 +155,8 @@ def _first(outcomes: Sequence[Outcome]) -> str:
 
 
 def _difference(interval: Interval) -> str:
-    """A difference; that of one training seed each tells nothing of another training run."""
-    over = "" if max(interval.seeds) > 1 else ", over states alone"
+    """A difference; where an arm has one training seed, it tells nothing of another run of it."""
+    over = "" if min(interval.seeds) > 1 else ", over states alone"
     sign = "" if interval.excludes_zero else ", no difference shown"
     return f"{interval.value:+.2f} ({interval.low:+.2f} to {interval.high:+.2f}){over}{sign}"
 
