@@ -106,8 +106,7 @@ def export_policy(path: Path) -> ExportSeal:
 def largest_difference(model: PolicyModel, exported: ExportedForm, ticks: int = 40) -> float:
     """Returns how far the exported outputs are from the eager ones, policy units.
 
-    Over `ticks` of robots whose histories begin anew at different times, on observations such as
-    the network was trained on.
+    Over `ticks` of robots whose histories begin anew at different times, on plausible observations.
     """
     contract, rng = model.contract, np.random.default_rng(0)
     eager = Policy(model, _TRIAL_ROBOTS)
@@ -120,11 +119,24 @@ def largest_difference(model: PolicyModel, exported: ExportedForm, ticks: int = 
             eager.reset(restarted)
             other.reset(restarted)
         proprio = _draw(rng, model.proprio_mean, model.proprio_std, (len(contract.joint_names),))
-        vision = _draw(rng, model.vision_mean, model.vision_std, contract.vision_shape)
+        vision = _vision(rng, model)
         seen = Observation(proprio, vision)
         gap = scaling.scale(other.act(seen)) - scaling.scale(eager.act(seen))
         largest = max(largest, float(np.abs(gap).max()))
     return largest
+
+
+def _vision(rng: np.random.Generator, model: PolicyModel) -> np.ndarray:
+    """Returns what robots may see: depth of tables askew, or points like the training set's."""
+    contract = model.contract
+    if contract.vision != "depth":
+        return _draw(rng, model.vision_mean, model.vision_std, contract.vision_shape)
+    size, depth = contract.depth.size_px, contract.depth
+    far, near = rng.uniform(0.7, 1.0, (2, _TRIAL_ROBOTS, 1, 1)) * [[[[1.0]]], [[[0.5]]]]
+    rows = np.linspace(0.0, 1.0, size)[:, None]
+    table_m = 1.0 / ((1.0 - rows) / far + rows / near)  # inverse depth on a plane is linear
+    seen_m = table_m + rng.normal(0.0, 0.02, (_TRIAL_ROBOTS, size, size))
+    return np.asarray(seen_m.clip(depth.near_m, depth.far_m), np.float32)
 
 
 def _draw(

@@ -44,8 +44,12 @@ class Ranks:
         """Returns where progress goes: standard error, or nowhere."""
         return Console(stderr=True, quiet=not self.first)
 
-    def require_divisible(self, config: TrainConfig) -> None:
+    def require_divisible(self, config: TrainConfig, aims: bool) -> None:
         """Passes if a run by `config` can be shared out.
+
+        Args:
+            config: how the run goes.
+            aims: whether it learns where hands take hold.
 
         Raises:
             ConfigError: its batches cannot, or it ends by a clock, which is another in each
@@ -53,7 +57,7 @@ class Ranks:
         """
         count = self.share.of
         shares = {"segments": config.segments}
-        if config.model.aim:
+        if aims:
             shares["aim_frames"] = config.aim_frames
         for name, shared in shares.items():
             if shared % count:
@@ -64,7 +68,7 @@ class Ranks:
         if count > 1 and config.max_minutes is not None:
             raise ConfigError(
                 f"max_minutes: {count} processes cannot follow one clock; "
-                "set max_minutes to null and give max_steps"
+                "give the budget in steps (--max-steps)"
             )
 
     def mean(self, values: Tensor) -> Tensor:

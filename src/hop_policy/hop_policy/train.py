@@ -51,7 +51,7 @@ def train(
         ModelError: training diverged.
     """
     ranks = ranks or Ranks()
-    ranks.require_divisible(config)
+    ranks.require_divisible(config, aims=data.aims is not None)
     if not resume:
         require_free(out)
     ranks.wait()  # or the first would write before the others have looked

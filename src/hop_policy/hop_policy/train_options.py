@@ -38,9 +38,10 @@ class TrainOptions:
     """Checkpoint to start from, a folder or the name of a shipped one (base_depth,
     base_point_cloud); its network is used. Default: random weights."""
     max_minutes: float | None = None
-    """Time budget of training [min], instead of the configuration's."""
+    """Time budget of training [min], instead of the configuration's budget."""
     max_steps: int | None = None
-    """Budget in steps, instead of the configuration's."""
+    """Budget in steps, instead of the configuration's budget; with --max-minutes, whichever ends
+    first."""
     seed: int | None = None
     """Seed of weights, split, batches and augmentation, instead of the configuration's."""
     vision: VisionKind | None = None
@@ -68,7 +69,7 @@ def resolve(
     """Returns contract and configuration of the run that `options` ask for.
 
     A resumed run keeps its own, but for the budget. Else: the file, then the network of `init`,
-    then the options.
+    then the options. A budget in steps or minutes takes the place of all of the file's.
 
     Args:
         options: what was asked for.
@@ -80,12 +81,13 @@ def resolve(
         CheckpointError: the run to resume, or the one to start from, is not usable.
     """
     budget = {"max_minutes": options.max_minutes, "max_steps": options.max_steps}
-    changes: dict[str, Any] = {k: v for k, v in budget.items() if v is not None}
+    changes: dict[str, Any] = budget if any(budget.values()) else {}
     if options.resume:
-        if options.set or options.config or options.seed is not None or options.vision:
+        fixed = ("init", "config", "seed", "vision", "set")
+        if given := [f"--{name}" for name in fixed if getattr(options, name) not in (None, ())]:
             raise CheckpointError(
                 "--resume continues with the run's own configuration; only the budget may change, "
-                "so leave out --config, --seed, --vision and --set"
+                f"so leave out {', '.join(given)}"
             )
         saved = ck.load_checkpoint_config(options.out)
         values = {**saved.train, **changes}
@@ -139,7 +141,7 @@ def learn(
         contract,
         replace(data, provenance=about),
         options.out,
-        init=None if options.resume else options.start,
+        init=options.start,
         resume=options.resume,
         progress=progress,
         ranks=ranks,

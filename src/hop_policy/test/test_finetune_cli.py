@@ -124,6 +124,17 @@ def test_options_override_the_file(tmp_path: Path) -> None:
     assert (config.augment.proprio_noise, config.model.context) == (0.02, 8)
 
 
+def test_a_budget_takes_the_place_of_the_files(tmp_path: Path) -> None:
+    def budget(**given: object) -> tuple[float | None, int | None]:
+        _, config = resolve(Arguments(demos=tmp_path, out=tmp_path, **given), CONFIG)
+        return config.max_minutes, config.max_steps
+
+    assert budget() == (25.0, None)
+    assert budget(max_steps=9) == (None, 9)
+    assert budget(max_minutes=1.0) == (1.0, None)
+    assert budget(max_steps=9, max_minutes=1.0) == (1.0, 9)
+
+
 @pytest.mark.parametrize("name", ["train.yaml", "train_paper.yaml", "train_pretrain.yaml"])
 def test_shipped_configurations_are_valid(name: str) -> None:
     from hop_core.config import config_path, load_config

@@ -141,13 +141,14 @@ def test_tensorboard_is_given_the_curves_and_a_missing_log_is_named(
 def test_what_cannot_be_shared_out_is_refused() -> None:
     three = Ranks(Share(0, 3))
     with pytest.raises(ConfigError, match="segments: 4 cannot be shared by 3"):
-        three.require_divisible(TOY)
-    aiming = {"model": TOY.model.model_copy(update={"aim": True}), "segments": 6, "aim_frames": 128}
+        three.require_divisible(TOY, aims=False)
+    six = TOY.model_copy(update={"segments": 6, "aim_frames": 128})
+    three.require_divisible(six, aims=False)
     with pytest.raises(ConfigError, match="aim_frames: 128 cannot be shared by 3"):
-        three.require_divisible(TOY.model_copy(update=aiming))
+        three.require_divisible(six, aims=True)
     clocked = TOY.model_copy(update={"segments": 6, "max_minutes": 1.0})
     with pytest.raises(ConfigError, match="cannot follow one clock"):
-        three.require_divisible(clocked)
+        three.require_divisible(clocked, aims=False)
 
 
 def test_a_full_disk_is_one_sentence_and_the_last_save_goes_on(

@@ -12,6 +12,7 @@ from pathlib import Path
 from hop_core.config import config_hash
 from hop_core.errors import ConfigError
 from hop_core.safety_config import load_safety
+from hop_policy.bag_dataset import labelled
 from hop_policy.bag_reader import find_episodes
 from hop_policy.checkpoint import load_checkpoint
 from hop_policy.checkpoint_files import WEIGHTS
@@ -161,14 +162,15 @@ class EvalRun:
         return {c.name: each for c, each in zip(self.contenders, identities, strict=True)}
 
     def _demos_identity(self, control: ControlName) -> dict[str, object]:
-        """Return which demonstrations a control replays, by their names; nothing for others."""
+        """Return which recordings a control replays; nothing for others."""
         if control != "nearest":
             return {}
         if self.demos is None:
             raise ConfigError("replay of the nearest demonstration needs them; pass --demos")
-        names = " ".join(path.name for path in find_episodes(self.demos, self.cell.task))
-        digest = hashlib.sha256(f"{self.most} {names}".encode()).hexdigest()
-        return {"demonstrations": digest[:16]}
+        paths = find_episodes(self.demos, self.cell.task)
+        bags = labelled(paths, self.demos, ("success",))[: self.most]
+        told = " ".join(f"{bag.name} {bag.start_ns} {bag.duration_ns}" for bag in bags)
+        return {"demonstrations": hashlib.sha256(told.encode()).hexdigest()[:16]}
 
     def _file(self, mode: str) -> OutcomeFile | nullcontext[None]:
         return nullcontext() if self.out is None else OutcomeFile(self.out, self.setting(mode))

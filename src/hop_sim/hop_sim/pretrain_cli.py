@@ -29,7 +29,7 @@ class Arguments(TrainOptions):
 
     OUT becomes a checkpoint directory, which hop finetune takes by --init. A run that was stopped
     continues with --resume. With torchrun, several processes share each batch:
-    torchrun --standalone --nproc-per-node 4 -m hop_sim.pretrain_cli STORE -o OUT.
+    torchrun --standalone --nproc-per-node 4 -m hop_sim.pretrain_cli STORE -o OUT --max-steps N.
     """
 
     stores: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="STORE...")]
