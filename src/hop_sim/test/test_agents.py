@@ -1,0 +1,86 @@
+"""The controls of a success table: what a blind policy is shown, what the nearest one replays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hop_policy.contract import PolicyContract
+from hop_policy.dataset import Episode
+from hop_policy.observation import JointScaling, Observation
+from hop_sim import agents
+from hop_sim.agents import BlindAgent, NearestDemonstrationAgent
+from hop_sim.rollout import CellSpec
+
+CONTRACT = PolicyContract()
+CAMERA = CellSpec("grasp_lift").load_robot().camera
+
+
+class Scene:
+    """A twin of which one number can be seen and one be felt."""
+
+    def __init__(self, seen: float, felt: float) -> None:
+        self.seen, self.felt = seen, felt
+
+
+class Observer:
+    def __init__(self, _contract: PolicyContract, _camera: object) -> None: ...
+
+    def observe(self, twin: Scene) -> Observation:
+        proprio = np.full((1, 23), twin.felt, np.float32)
+        return Observation(proprio, np.full((1, 60, 60), twin.seen, np.float32))
+
+
+class Echo:
+    """A policy that answers with what it sees and feels."""
+
+    contract = CONTRACT
+
+    def reset(self) -> None:
+        self.episodes = getattr(self, "episodes", 0) + 1
+
+    def act(self, seen: Observation) -> np.ndarray:
+        return np.array([[seen.vision.mean(), seen.proprio.mean()]])
+
+
+@pytest.fixture(autouse=True)
+def _plain_observer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agents, "LockStepObserver", Observer)
+
+
+def video(*values: float) -> np.ndarray:
+    return np.stack([np.full((60, 60), value, np.float32) for value in values])
+
+
+def test_a_blind_policy_feels_its_own_arm_and_sees_another_episode() -> None:
+    policy: Any = Echo()
+    blind = BlindAgent(policy, CAMERA, [video(0.1, 0.2), video(0.5)])
+    answers = {}
+    for scene in (Scene(0.7, 1.0), Scene(0.9, 2.0)):
+        twin: Any = scene
+        blind.reset(twin, seed=2)
+        answers[scene.felt] = np.array([blind.act(twin) for _ in range(3)])
+    assert policy.episodes == 2
+    for felt, answer in answers.items():
+        np.testing.assert_allclose(answer[:, 0], [0.1, 0.2, 0.2], atol=1e-6)  # the last frame stays
+        np.testing.assert_allclose(answer[:, 1], felt)
+    blind.reset(twin, seed=3)
+    assert blind.act(twin)[0] == pytest.approx(0.5)
+
+
+def test_the_demonstration_that_began_most_alike_is_replayed_and_its_last_target_held() -> None:
+    demos = [
+        Episode(name, np.zeros((2, 23), np.float32), video(first, other), action)
+        for name, first, other, action in (
+            ("far", 0.9, 0.5, np.full((2, 23), 0.9)),
+            ("near", 0.6, 0.9, np.stack([np.full(23, 0.1), np.full(23, 0.2)])),
+        )
+    ]
+    nearest = NearestDemonstrationAgent(CONTRACT, CAMERA, demos)
+    twin: Any = Scene(0.5, 0.0)  # as the far one ends, and the near one nearly begins
+    nearest.reset(twin, seed=0)
+    targets = [nearest.act(twin) for _ in range(3)]
+    expected = JointScaling(CONTRACT).unscale(np.stack([demos[1].action[k] for k in (0, 1, 1)]))
+    np.testing.assert_allclose(targets, expected)
