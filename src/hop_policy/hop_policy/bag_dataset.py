@@ -17,7 +17,7 @@ from hop_policy.bag_reader import EpisodeBag, find_episodes, open_episode
 from hop_policy.cell_statics import CellFrames
 from hop_policy.contract import PolicyContract
 from hop_policy.dataset import Episode
-from hop_policy.tick_replay import segments
+from hop_policy.tick_replay import histories
 
 CACHE_DIR = ".decoded"
 """Folder beside the episodes of a task; may be deleted at any time."""
@@ -96,7 +96,7 @@ def decode_bags(
 
 def to_episodes(bag: EpisodeBag, decoded: DecodedEpisode) -> list[Episode]:
     """Return the runs of ticks without a gap of one decoded bag."""
-    runs = segments(decoded.ticks_ns)
+    runs = histories(decoded.ticks_ns)
     meta: dict[str, object] = {
         "task": bag.info.task,
         "source": bag.info.source,

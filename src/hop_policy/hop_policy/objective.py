@@ -73,9 +73,8 @@ def _predict(
 class Validation:
     """Errors on held-out episodes, as deployed: one prediction a tick, with all its history.
 
-    Reported are, each a mean over ticks and joints: `scaled` [policy units], `whitened` [deviations
-        of the label],
-    `arm_rad` and `hand_rad` [rad].
+    Reported are means over ticks and joints: `scaled` [policy units], `whitened` [deviations of the
+    label], `arm_rad` and `hand_rad` [rad].
     """
 
     def __init__(

@@ -100,7 +100,7 @@ def tick_grid(start_ns: int, end_ns: int, period_ns: int) -> list[int]:
     return list(range(start_ns, end_ns + 1, period_ns))
 
 
-def segments(ticks_ns: np.ndarray) -> list[slice]:
+def histories(ticks_ns: np.ndarray) -> list[slice]:
     """Return the runs of ticks that belong to one history each.
 
     Args:
