@@ -89,9 +89,15 @@ def resolve(
                 "--resume continues with the run's own configuration; only the budget may change, "
                 f"so leave out {', '.join(given)}"
             )
-        saved = ck.load_checkpoint_config(options.out)
-        values = {**saved.train, **changes}
-        return saved.contract, validate(values, TrainConfig, str(options.out / ck.CONFIG))
+        saved, file = ck.load_checkpoint_config(options.out), str(options.out / ck.CONFIG)
+        try:
+            validate(saved.train, TrainConfig, file)
+        except ConfigError as error:
+            raise CheckpointError(
+                f"{options.out} was trained by another version ({error}); resume it with that, or "
+                "train again from its weights (--init)"
+            ) from error
+        return saved.contract, validate({**saved.train, **changes}, TrainConfig, file)
     require_free(options.out)
     contract = load_contract(options.config_dir, options.vision or vision)
     path = options.config or config_path(default, options.config_dir)

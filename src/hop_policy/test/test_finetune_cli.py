@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from hop_core import topics
+from hop_core.config import values_hash
 from hop_core.embodiment import ARM_JOINTS, HAND_JOINTS, JOINT_NAMES, load_embodiment
 from hop_core.errors import BagError, CheckpointError, ConfigError
 from hop_policy import checkpoint as ck
@@ -215,3 +217,23 @@ def test_more_demonstrations_than_there_are_is_refused(
     with pytest.raises(error, match=message):
         main([str(demos), "-o", str(out), "--most", most, *SMALL])
     assert not out.exists()
+
+
+@pytest.mark.parametrize("option", [["--seed", "1"], ["--init", "x"], ["--set", "clip=1.0"]])
+def test_a_resumed_run_keeps_its_configuration(
+    demos: Path, tmp_path: Path, option: list[str]
+) -> None:
+    out = tmp_path / "policy"
+    with pytest.raises(CheckpointError, match=f"so leave out {option[0]}"):
+        main([str(demos), "-o", str(out), "--resume", *option])
+
+
+def test_a_run_of_another_version_is_not_resumed(demos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "policy"
+    assert main([str(demos), "-o", str(out), "--max-steps", "2", *SMALL]) == 0
+    values = yaml.safe_load((out / ck.CONFIG).read_text())
+    values["train"]["dropout"] = 0.1
+    values["hash"] = values_hash({**values, "hash": ""})
+    (out / ck.CONFIG).write_text(yaml.safe_dump(values))
+    with pytest.raises(CheckpointError, match=r"trained by another version \(.*dropout"):
+        main([str(demos), "-o", str(out), "--max-steps", "4", "--resume"])
