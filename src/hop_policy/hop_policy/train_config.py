@@ -70,7 +70,8 @@ class TrainConfig(Config):
         loss_units: L1 in policy units (the paper), or in deviations of each joint's label.
         foresight_weight: of the vision token's error in foreseeing labels; see `PolicyConfig`.
         aim_weight: of its error in telling where the hand will take hold, where `model.aim` is on.
-        aim_frames: frames of a batch that teach that, over all processes.
+        aim_frames: frames of a batch that teach that, over all processes; 0 does not teach it, for
+            data in which no hand takes hold of anything.
         aim_first: share of the budget at whose beginning nothing else is learnt, where it is on.
         learning_rate: of AdamW, after warm-up.
         schedule: constant (the paper), or cosine down to a tenth over the budget.
@@ -101,7 +102,7 @@ class TrainConfig(Config):
     whiten_floor_rad: float = Field(default=0.01, gt=0)
     foresight_weight: float = Field(default=0.5, ge=0)
     aim_weight: float = Field(default=1.0, gt=0)
-    aim_frames: int = Field(default=128, ge=1)
+    aim_frames: int = Field(default=128, ge=0)
     aim_first: float = Field(default=0.0, ge=0, lt=1)
     loss_units: LossUnits = "scaled"
     learning_rate: float = Field(default=1e-4, gt=0)

@@ -92,7 +92,7 @@ def _aim_rows(episodes: Sequence[Episode], contract: PolicyContract) -> np.ndarr
             raise ConfigError(
                 f"model.aim: episode {episode.name} does not tell where camera and table stood "
                 f"({topics.TF_STATIC} from {topics.BASE_FRAME} to {topics.CAMERA_FRAME} and "
-                f"{TABLE_FRAME}); set it to false, or leave the episode out"
+                f"{TABLE_FRAME}); set aim_frames to 0, or leave the episode out"
             )
         grasp = grasp_tick(episode.action)
         rows.append(aiming.rows(episode.proprio, grasp, episode.cell))
@@ -100,8 +100,8 @@ def _aim_rows(episodes: Sequence[Episode], contract: PolicyContract) -> np.ndarr
 
 
 def aims_wanted(config: TrainConfig, contract: PolicyContract) -> bool:
-    """Returns whether the network is to tell where hands take hold."""
-    return config.model.aim and contract.vision == "depth"
+    """Returns whether the run is to teach the network where hands take hold."""
+    return config.model.aim and contract.vision == "depth" and config.aim_frames > 0
 
 
 def aim_sampler(store: FrameStore, rows: np.ndarray, config: TrainConfig) -> AimSampler:
@@ -114,7 +114,7 @@ def aim_sampler(store: FrameStore, rows: np.ndarray, config: TrainConfig) -> Aim
     if not len(sampler):
         raise ConfigError(
             "model.aim: in none of the training episodes does a hand take hold of something; set "
-            "it to false, or learn from others"
+            "aim_frames to 0, or learn from others"
         )
     return sampler
 

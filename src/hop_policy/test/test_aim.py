@@ -153,6 +153,16 @@ def test_a_run_learns_first_to_see_and_then_to_act(tmp_path: Path) -> None:
     assert {"blocks", "action_head", "embed_proprio"} <= changed()
 
 
+def test_a_network_that_aims_can_learn_from_data_without_aims(tmp_path: Path) -> None:
+    """So that one is finetuned from a base of hands that touched nothing."""
+    config = TOY.model_copy(update={"aim_frames": 0})
+    trainer = Trainer(config, CONTRACT, data(config), tmp_path)
+    before = trainer.model.action_head.weight.clone()
+    trainer.train_step()
+    assert not torch.equal(trainer.model.action_head.weight, before)
+    assert trainer.model.aims
+
+
 @pytest.mark.parametrize("killed_at", [1, 3])  # while it only learns to see, and after
 def test_a_killed_run_goes_on_bit_for_bit(tmp_path: Path, killed_at: int) -> None:
     config = TOY.model_copy(update={"validate_every": 1})
@@ -185,8 +195,8 @@ def test_an_episode_without_its_cells_frames_is_refused_where_an_aim_is_asked_fo
     unknown = [replace(reach(f"e{i}", i), cell=None) for i in range(3)]
     with pytest.raises(ConfigError, match=r"episode e\d does not tell where camera and"):
         data_of_episodes(unknown, CONTRACT, TOY)
-    blunt = TOY.model_copy(update={"model": TOY.model.model_copy(update={"aim": False})})
-    assert data_of_episodes(unknown, CONTRACT, blunt).aims is None
+    without = TOY.model_copy(update={"aim_frames": 0})
+    assert data_of_episodes(unknown, CONTRACT, without).aims is None
 
 
 def test_aims_follow_each_episodes_own_camera() -> None:

@@ -120,10 +120,10 @@ def test_a_variants_values_go_before_the_tried_rate_and_that_before_the_tasks(
     run = config(tasks={"grasp_lift": {**LIFT, "overrides": of_task}}, variants={"loose": varied})
     plan = Plan(run, tmp_path, 1)
     for rate in run.scratch_learning_rates:
-        trained(plan.trial("grasp_lift", rate), rate, 0.1)
+        trained(plan.trial(rate), rate, 0.1)
     for cell in plan.cells:
         trained(plan.policy(cell), 0.2, 0.1)
-    tried = plan.scratch_rate("grasp_lift")
+    tried = plan.scratch_rate()
     jobs = {job.name: job.argv for stage in plan.stages() for job in stage}
     said = {name: jobs[f"finetune/grasp_lift/{name}_n3_s1"] for name in ("loose", "scratch", "hop")}
     for name, rate, clip in (("loose", 0.01, 1.0), ("scratch", tried, 0.5), ("hop", 0.02, 0.5)):
@@ -234,11 +234,11 @@ def test_a_training_that_was_stopped_goes_on_with_the_data_that_it_began_with(
 
 def test_scratch_takes_the_learning_rate_with_the_least_validation_loss(tmp_path: Path) -> None:
     plan = Plan(config(), tmp_path, cores=2)
-    trained(plan.trial("grasp_lift", 1.0e-4), 0.3, 0.3)
-    trained(plan.trial("grasp_lift", 1.0e-3), 0.2, 0.4)
-    assert plan.scratch_rate("grasp_lift") == 1.0e-3
+    trained(plan.trial(1.0e-4), 0.3, 0.3)
+    trained(plan.trial(1.0e-3), 0.2, 0.4)
+    assert plan.scratch_rate() == 1.0e-3
     tried, other = (cell for cell in plan.cells if cell.arm == "scratch")
-    assert plan.policy(tried) == plan.trial("grasp_lift", 1.0e-3)  # and is not trained again
+    assert plan.policy(tried) == plan.trial(1.0e-3)  # and is not trained again
     for cell in plan.cells:
         if cell != tried:
             trained(plan.policy(cell), 0.2, 0.1)

@@ -42,10 +42,12 @@ class BaseConfig(Config):
     Attributes:
         tracks: which ones.
         objects: what is seen of the object; see `hop pretrain --objects`.
+        overrides: of the training configuration, by dotted key.
     """
 
     tracks: Literal["hands", "reaches"] = HANDS
     objects: Literal["shown", "masked", "shuffled"] = "shown"
+    overrides: Overrides = Field(default_factory=dict)
 
 
 class BudgetConfig(Config):
@@ -118,7 +120,7 @@ class Table1Config(Config):
         pretrain: their budget.
         finetune: budget of every finetuning run, whatever it starts from.
         scratch_learning_rates: of which the arm without pretraining takes the one with the best
-            validation loss at its first seed.
+            validation loss at its first run, the first seed of the first task.
         bases: by name.
         tasks: by name.
         conditions: of the camera, by name; harder ones than evaluation's own.

@@ -88,7 +88,7 @@ def _task(results: Results, task: str) -> Iterator[str]:
         f"**{task}**, {plan.demos} demonstrations{changed}, {results.config.rollouts} paired "
         "rollouts a policy"
     )
-    rate = float("nan") if scratch is None else results.plan.scratch_rate(task)
+    rate = float("nan") if scratch is None else results.plan.scratch_rate()
     rows = [_arm(name, arm, scratch, rate) for name, arm in arms.items()]
     rows += [
         _control(_named(name, results.plan.first_cell(task)), results.control(task, name))

@@ -36,7 +36,7 @@ class Plan:
     def count(self) -> int:
         """Number of jobs, at most: where best and last weights are the same, one is left out."""
         finetuned = sum(not self._is_trial(cell) for cell in self.cells)
-        trained = len(self.config.bases) + len(self._trials()) + finetuned
+        trained = len(self.config.bases) + len(self._rates_tried()) + finetuned
         last = sum(self.wants_last(cell) for cell in self.cells)
         rolled_out = len(self.cells) + last + len(self._conditioned())
         return len(self.config.tasks) + len(list(self._preparation())) + trained + rolled_out
@@ -49,7 +49,7 @@ class Plan:
         yield from ([self._collect(task)] for task in self.config.tasks)
         yield from ([job] for job in self._preparation())
         yield [self._pretrain(name) for name in self.config.bases]
-        yield [self._trial(task, rate) for task, rate in self._trials()]
+        yield [self._trial(rate) for rate in self._rates_tried()]
         yield [self._finetune(cell) for cell in self.cells if not self._is_trial(cell)]
         yield [self._roll_out(cell) for cell in self.cells]
         yield [self._roll_out(cell, last=True) for cell in self.cells if self.has_last(cell)]
@@ -66,7 +66,7 @@ class Plan:
     def policy(self, cell: Cell) -> Path:
         """Return where the policy of `cell` is: of a trial's settings, it is the best trial's."""
         if self._is_trial(cell):
-            return self.trial(cell.task, self.scratch_rate(cell.task))
+            return self.trial(self.scratch_rate())
         return self.out / "policies" / cell.name
 
     def outcomes(self, cell: Cell, last: bool = False, condition: str = "") -> Path:
@@ -95,16 +95,16 @@ class Plan:
         """
         return next(cell for cell in self.cells if cell.task == task and arm in ("", cell.arm))
 
-    def trial(self, task: str, rate: float) -> Path:
+    def trial(self, rate: float) -> Path:
         """Return where the arm without pretraining is tried at a learning rate."""
-        return self.out / "trials" / task / f"{rate:g}"
+        return self.out / "trials" / f"{rate:g}"
 
-    def scratch_rate(self, task: str) -> float:
+    def scratch_rate(self) -> float:
         """Return the learning rate with the best validation loss, once all have been tried."""
         rates = self.config.scratch_learning_rates
         if len(rates) == 1:
             return rates[0]
-        return min(rates, key=lambda rate: read_learnt(self.trial(task, rate)).best)
+        return min(rates, key=lambda rate: read_learnt(self.trial(rate)).best)
 
     def _tracks(self, corpus: str) -> Path:
         return self.out / "tracks" / corpus
@@ -140,7 +140,8 @@ class Plan:
     def _pretrain(self, name: str) -> Job:
         base, out = self.config.bases[name], self.base(name)
         what = ("pretrain", self.store(base.tracks), "--objects", base.objects)
-        return _training(f"pretrain/{name}", what, ("--vision", "depth"), self.config.pretrain, out)
+        how, budget = ("--vision", "depth"), self.config.pretrain
+        return _training(f"pretrain/{name}", what, how, budget, out, base.overrides)
 
     def _collect(self, task: str) -> Job:
         count = self.config.tasks[task].attempts
@@ -149,25 +150,23 @@ class Plan:
         how = settings_of(f"tasks/{task}.yaml", "policy.yaml", *_CELL)
         return Job(f"collect/{task}", argv, settings=how, aside=("--workers", self._cores))
 
-    def _trials(self) -> list[tuple[str, float]]:
+    def _rates_tried(self) -> tuple[float, ...]:
         rates = self.config.scratch_learning_rates
-        tasks = [name for name, plan in self.config.tasks.items() if SCRATCH in plan.arms]
-        return [(task, rate) for task in tasks for rate in rates] if len(rates) > 1 else []
+        return rates if self._tried() and len(rates) > 1 else ()
 
-    def _tried(self, task: str) -> Cell:
-        """The run that is tried at all learning rates."""
-        plan = self.config.tasks[task]
-        return Cell(task, SCRATCH, plan.demos, plan.seeds[0])
+    def _tried(self) -> Cell | None:
+        """The run that is tried at all learning rates: the first from scratch."""
+        return next((c for c in self.cells if c.arm == SCRATCH and not c.variant), None)
 
     def _is_trial(self, cell: Cell) -> bool:
-        return len(self.config.scratch_learning_rates) > 1 and cell == self._tried(cell.task)
+        return bool(self._rates_tried()) and cell == self._tried()
 
-    def _trial(self, task: str, rate: float) -> Job:
-        cell = self._tried(task)
-        return self._learn(f"trial/{task}/{rate:g}", cell, self.trial(task, rate), rate)
+    def _trial(self, rate: float) -> Job:
+        cell = next(cell for cell in self.cells if self._is_trial(cell))
+        return self._learn(f"trial/{rate:g}", cell, self.trial(rate), rate)
 
     def _finetune(self, cell: Cell) -> Job:
-        rate = self.scratch_rate(cell.task) if cell.arm == SCRATCH else None
+        rate = self.scratch_rate() if cell.arm == SCRATCH else None
         return self._learn(f"finetune/{cell.name}", cell, self.policy(cell), rate)
 
     def _learn(self, name: str, cell: Cell, out: Path, rate: float | None) -> Job:
