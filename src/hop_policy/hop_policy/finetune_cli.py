@@ -29,7 +29,8 @@ class Arguments(TrainOptions):
     demos: tyro.conf.Positional[Path]
     """Folder of the demonstrations, <root>/<task>/<episode>."""
     config: Path | None = None
-    """Training configuration; default: train.yaml (small; train_paper.yaml is the paper's)."""
+    """Training configuration, a file or the name of an installed one; default: train.yaml (small;
+    train_paper.yaml is the paper's)."""
     task: str | None = None
     """Only the demonstrations of this task."""
     labels: tuple[str, ...] = ("success",)

@@ -33,7 +33,7 @@ class TrainOptions:
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Checkpoint directory to write."""
     config: Path | None = None
-    """Training configuration; default: the command's own."""
+    """Training configuration, a file or the name of an installed one; default: the command's."""
     init: Path | None = None
     """Checkpoint to start from, a folder or the name of a shipped one (base_depth,
     base_point_cloud); its network is used. Default: random weights."""
@@ -100,7 +100,9 @@ def resolve(
         return saved.contract, validate({**saved.train, **changes}, TrainConfig, file)
     require_free(options.out)
     contract = load_contract(options.config_dir, options.vision or vision)
-    path = options.config or config_path(default, options.config_dir)
+    path = options.config or Path(default)
+    if options.config is None or not path.exists():
+        path = config_path(str(path), options.config_dir)
     values = load_config(path, TrainConfig).model_dump(mode="json")
     if (start := options.start) is not None:
         values["model"] = ck.load_checkpoint_config(start).model.model_dump(mode="json")

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from hop_core import topics
-from hop_core.config import values_hash
+from hop_core.config import config_path, values_hash
 from hop_core.embodiment import ARM_JOINTS, HAND_JOINTS, JOINT_NAMES, load_embodiment
 from hop_core.errors import BagError, CheckpointError, ConfigError
 from hop_policy import checkpoint as ck
@@ -124,6 +124,16 @@ def test_options_override_the_file(tmp_path: Path) -> None:
     assert contract.vision == "point_cloud"
     assert (config.seed, config.max_minutes, config.max_steps) == (7, 3.0, None)
     assert (config.augment.proprio_noise, config.model.context) == (0.02, 8)
+
+
+def test_a_configuration_is_a_file_or_the_name_of_an_installed_one(tmp_path: Path) -> None:
+    own = tmp_path / "own.yaml"
+    own.write_text(config_path(CONFIG).read_text().replace("clip: 0.25", "clip: 0.5"))
+    for named, clip, layers in ((own, 0.5, 3), (Path("train_paper.yaml"), 0.25, 4)):
+        _, config = resolve(Arguments(demos=tmp_path, out=tmp_path, config=named), CONFIG)
+        assert (config.clip, config.model.layers) == (clip, layers)
+    with pytest.raises(ConfigError, match="no configuration"):
+        resolve(Arguments(demos=tmp_path, out=tmp_path, config=tmp_path / "none.yaml"), CONFIG)
 
 
 def test_a_budget_takes_the_place_of_the_files(tmp_path: Path) -> None:

@@ -35,8 +35,8 @@ class Arguments(TrainOptions):
     stores: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="STORE...")]
     """Stores of trajectories: folders, or URLs"""
     config: Path | None = None
-    """Training configuration; default: train_pretrain.yaml (small; train_paper.yaml is the
-    paper's)."""
+    """Training configuration, a file or the name of an installed one; default: train_pretrain.yaml
+    (small; train_paper.yaml is the paper's)."""
     vision: VisionKind | None = None
     """What the policy sees; default: point_cloud. Depth is first rendered beside the store: hop
     trajectories render-depth."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from hop_core.config import config_path
 from hop_policy.checkpoint_files import TRAINING_STATE
 from hop_sim.realism import Realism
 from hop_sim.table1.cells import Cell, cells
@@ -224,12 +223,10 @@ def _training(
     `what` is the command with the data that it learns from, which must be named again to go on;
     `how` is what a run that goes on knows of itself.
     """
-    values = {**budget.overrides, "max_minutes": None, **(changes or {})}
+    values = {**budget.overrides, **(changes or {})}
     texts = [f"{key}={'null' if value is None else value}" for key, value in values.items()]
-    file = config_path(budget.config)
-    config = ("--config", file)
     end = ("-o", out, "--max-steps", budget.max_steps)
-    argv = command(*what, *how, *config, *end, "--set", *texts)
+    argv = command(*what, *how, "--config", budget.config, *end, *(texts and ("--set", *texts)))
     again = command(*what, *end, "--resume")
     settings = settings_of(budget.config, "policy.yaml")
     return Job(name, argv, out / TRAINING_STATE, again, settings)
