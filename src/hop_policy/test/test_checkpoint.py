@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
 import yaml
 
-from hop_core.config import values_hash
+from hop_core.config import config_path, load_config, values_hash
 from hop_core.errors import CheckpointError
 from hop_policy import checkpoint as ck
-from hop_policy.contract import DepthContract, PolicyContract
+from hop_policy.contract import DepthContract, PolicyContract, VisionKind, load_contract
 from hop_policy.encoders import EncoderConfig
 from hop_policy.model import PolicyConfig, PolicyModel
 from hop_policy.shipped import SHIPPED_TASK, checkpoint_path, shipped_policy
+from hop_policy.train_config import TrainConfig
 
 TOY = PolicyConfig(
     layers=1, width=16, heads=2, context=4, encoder=EncoderConfig(channels=(2, 2, 4, 4))
@@ -89,6 +91,17 @@ def test_a_checkpoint_outlives_keys_that_are_newer_than_it(saved: Path) -> None:
 
 def test_the_shipped_policy_loads() -> None:
     assert ck.load_checkpoint(shipped_policy(SHIPPED_TASK)).model.contract.vision == "depth"
+
+
+@pytest.mark.parametrize("vision", get_args(VisionKind))
+def test_a_base_policy_is_shipped_for_each_kind_of_vision(vision: VisionKind) -> None:
+    path = checkpoint_path(Path(f"base_{vision}"))
+    base = ck.load_checkpoint(path, load_contract(vision=vision))
+    assert base.config.model == load_config(config_path("train.yaml"), TrainConfig).model
+    assert sum(file.stat().st_size for file in path.iterdir()) < 10e6
+    told = ck.read_json(path / ck.PROVENANCE)
+    assert told["command"][:2] == ["hop", "pretrain"]
+    assert all(name.startswith("synthetic_") for name in told["training_tracks"])  # our own
 
 
 def test_a_checkpoint_is_a_folder_or_the_name_of_a_shipped_one(saved: Path) -> None:
