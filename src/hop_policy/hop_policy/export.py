@@ -132,9 +132,10 @@ def _vision(rng: np.random.Generator, model: PolicyModel) -> np.ndarray:
     if contract.vision != "depth":
         return _draw(rng, model.vision_mean, model.vision_std, contract.vision_shape)
     size, depth = contract.depth.size_px, contract.depth
-    far, near = rng.uniform(0.7, 1.0, (2, _TRIAL_ROBOTS, 1, 1)) * [[[[1.0]]], [[[0.5]]]]
-    rows = np.linspace(0.0, 1.0, size)[:, None]
-    table_m = 1.0 / ((1.0 - rows) / far + rows / near)  # inverse depth on a plane is linear
+    each = (_TRIAL_ROBOTS, 1, 1)
+    top_m, bottom_m = rng.uniform(0.7, 1.0, each), rng.uniform(0.35, 0.5, each)
+    down = np.linspace(0.0, 1.0, size)[:, None]
+    table_m = 1.0 / ((1.0 - down) / top_m + down / bottom_m)  # inverse depth on a plane is linear
     seen_m = table_m + rng.normal(0.0, 0.02, (_TRIAL_ROBOTS, size, size))
     return np.asarray(seen_m.clip(depth.near_m, depth.far_m), np.float32)
 
