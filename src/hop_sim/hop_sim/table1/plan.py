@@ -47,12 +47,14 @@ class Plan:
         """
         yield from ([self._collect(task)] for task in self.config.tasks)
         yield from ([job] for job in self._preparation())
-        yield [self._pretrain(name) for name in self.config.bases]
-        yield [self._trial(rate) for rate in self._rates_tried()]
+        bases = [self._pretrain(name) for name in self.config.bases]
+        yield [*bases, *(self._trial(rate) for rate in self._rates_tried())]
         yield [self._finetune(cell) for cell in self.cells if not self._is_trial(cell)]
-        yield [self._roll_out(cell) for cell in self.cells]
-        yield [self._roll_out(cell, last=True) for cell in self.cells if self.has_last(cell)]
-        yield [self._roll_out(cell, condition=name) for cell, name in self._conditioned()]
+        yield [
+            *(self._roll_out(cell) for cell in self.cells),
+            *(self._roll_out(cell, last=True) for cell in self.cells if self.has_last(cell)),
+            *(self._roll_out(cell, condition=name) for cell, name in self._conditioned()),
+        ]
 
     def store(self, corpus: str) -> Path:
         """Return where the trajectories to learn from are."""
