@@ -81,7 +81,7 @@ def resolve(
         CheckpointError: the run to resume, or the one to start from, is not usable.
     """
     budget = {"max_minutes": options.max_minutes, "max_steps": options.max_steps}
-    changes: dict[str, Any] = budget if any(budget.values()) else {}
+    changes: dict[str, Any] = {} if set(budget.values()) == {None} else budget
     if options.resume:
         fixed = ("init", "config", "seed", "vision", "set")
         if given := [f"--{name}" for name in fixed if getattr(options, name) not in (None, ())]:

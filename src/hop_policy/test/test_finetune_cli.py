@@ -145,6 +145,9 @@ def test_a_budget_takes_the_place_of_the_files(tmp_path: Path) -> None:
     assert budget(max_steps=9) == (None, 9)
     assert budget(max_minutes=1.0) == (1.0, None)
     assert budget(max_steps=9, max_minutes=1.0) == (1.0, 9)
+    for nothing in ({"max_steps": 0}, {"max_minutes": 0.0}):
+        with pytest.raises(ConfigError, match=next(iter(nothing))):
+            budget(**nothing)
 
 
 @pytest.mark.parametrize("name", ["train.yaml", "train_paper.yaml", "train_pretrain.yaml"])

@@ -341,6 +341,17 @@ def test_a_training_that_was_stopped_goes_on_by_the_configuration_that_began_it(
     runner.run([replace(job, settings="b")])
 
 
+@pytest.mark.parametrize(
+    "text", ["{", "{}", '{"name": "a", "argv": [], "settings": "", "wall_s": "long"}']
+)
+def test_a_damaged_record_is_named(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "jobs/check.json"
+    file.parent.mkdir()
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=r"check\.json is damaged; remove it"):
+        JobRunner(tmp_path, 1, lambda _line: None).run([Job("check", ("tracks", "check"))])
+
+
 def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
     with _locked(tmp_path), pytest.raises(HopError, match="another run is at work here"):
         JobRunner(tmp_path, 1, lambda _line: None).run([])

@@ -139,7 +139,8 @@ def _read_record(out: Path, name: str) -> Record:
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
         argv, settings = tuple(values["argv"]), str(values["settings"])
-        return Record(values["name"], argv, settings, values["wall_s"])
+        wall_s = None if values["wall_s"] is None else float(values["wall_s"])
+        return Record(values["name"], argv, settings, wall_s)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{file} is damaged; remove it, and the job is done anew") from error
 
