@@ -232,6 +232,17 @@ def test_a_training_that_was_stopped_goes_on_with_the_data_that_it_began_with(
         assert again == replace(begun, resume=True, **set_once)
 
 
+def test_a_seed_is_rolled_out_before_the_next_is_trained(tmp_path: Path) -> None:
+    plan = Plan(config(scratch_learning_rates=[1.0e-3]), tmp_path, cores=2)
+    for cell in plan.cells:
+        trained(plan.policy(cell), 0.2, 0.1)
+    stages = [[job.name for job in stage] for stage in plan.stages()][-4:]
+    for seed, (learnt, evaluated) in enumerate(zip(stages[::2], stages[1::2], strict=True)):
+        mine = {cell.name for cell in plan.cells if cell.seed == seed}
+        assert {name.removeprefix("finetune/") for name in learnt} == mine
+        assert mine <= {name.removeprefix("eval/") for name in evaluated}
+
+
 def test_scratch_takes_the_learning_rate_with_the_least_validation_loss(tmp_path: Path) -> None:
     plan = Plan(config(), tmp_path, cores=2)
     trained(plan.trial(1.0e-4), 0.3, 0.3)

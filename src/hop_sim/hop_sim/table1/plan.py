@@ -44,17 +44,24 @@ class Plan:
         """Yield lists of jobs, each of which may begin when all before it are done.
 
         Later ones depend on results of earlier ones: a stage is made when it is asked for.
+        Seed by seed, so that a run that is stopped has something in every row.
         """
         yield from ([self._collect(task)] for task in self.config.tasks)
         yield from ([job] for job in self._preparation())
         bases = [self._pretrain(name) for name in self.config.bases]
         yield [*bases, *(self._trial(rate) for rate in self._rates_tried())]
-        yield [self._finetune(cell) for cell in self.cells if not self._is_trial(cell)]
-        yield [
-            *(self._roll_out(cell) for cell in self.cells),
-            *(self._roll_out(cell, last=True) for cell in self.cells if self.has_last(cell)),
-            *(self._roll_out(cell, condition=name) for cell, name in self._conditioned()),
-        ]
+        for seed in sorted({cell.seed for cell in self.cells}):
+            mine = [cell for cell in self.cells if cell.seed == seed]
+            yield [self._finetune(cell) for cell in mine if not self._is_trial(cell)]
+            yield [
+                *(self._roll_out(cell) for cell in mine),
+                *(self._roll_out(cell, last=True) for cell in mine if self.has_last(cell)),
+                *(
+                    self._roll_out(cell, condition=name)
+                    for cell, name in self._conditioned()
+                    if cell in mine
+                ),
+            ]
 
     def store(self, corpus: str) -> Path:
         """Return where the trajectories to learn from are."""
