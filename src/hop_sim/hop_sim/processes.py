@@ -23,6 +23,8 @@ def over_processes(
 ) -> Iterator[ResultT]:
     """Yield `work(item)` for each item in order, spread over processes.
 
+    Whoever is interrupted, or takes no more results, waits for none: the processes are ended.
+
     Args:
         make: picklable; called once in each process, returns its `work`.
         items: one piece of work each.
@@ -35,8 +37,14 @@ def over_processes(
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
     context = multiprocessing.get_context("spawn")
+    others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(workers, context, _start_worker, (make,)) as pool:
-        yield from cast("Iterator[ResultT]", pool.map(_run_worker, items))
+        try:
+            yield from cast("Iterator[ResultT]", pool.map(_run_worker, items))
+        except (KeyboardInterrupt, GeneratorExit):
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+            raise
 
 
 def _start_worker(make: Callable[[], Callable[[Any], object]]) -> None:

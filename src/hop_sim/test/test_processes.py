@@ -1,0 +1,53 @@
+"""Work spread over processes ends with whoever waits for it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from hop_sim.processes import over_processes
+
+
+def _dawdler() -> Callable[[Path], Path]:
+    return _dawdle
+
+
+def _dawdle(mark: Path) -> Path:
+    """Return at once where there is no other to wait for."""
+    mark.touch()
+    if mark.stem != "quick":
+        time.sleep(60.0)
+    return mark
+
+
+def test_an_interrupt_waits_for_no_work(tmp_path: Path) -> None:
+    marks = [tmp_path / name for name in ("one", "two")]
+
+    def interrupt() -> None:
+        while not all(mark.exists() for mark in marks):
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        list(over_processes(_dawdler, marks, 2))
+    assert time.monotonic() - started < 30.0
+    assert not multiprocessing.active_children()
+
+
+def test_results_that_nobody_takes_are_not_waited_for(tmp_path: Path) -> None:
+    marks = [tmp_path / name for name in ("quick", "slow", "never")]
+    started = time.monotonic()
+    results = over_processes(_dawdler, marks, 2)
+    assert next(results) == marks[0]
+    results.close()
+    assert time.monotonic() - started < 30.0
+    assert not multiprocessing.active_children()
