@@ -9,7 +9,7 @@ from the live twin is only that no process waits for another: every delay is the
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -96,7 +96,7 @@ class LockStep:
         self.task = task
         self.contract = contract
         self.timing = timing or Timing()
-        self._embodiment = load_embodiment()
+        self._embodiment = load_embodiment(late_serial=robot.arm.late_serial)
         if robot.twin is None:
             raise TwinError(
                 f"the cell '{robot.name}' has no twin section; lock-step needs one, as in "
@@ -137,12 +137,14 @@ class LockStep:
         self.monitor: Monitor = self.task.monitor(self.world.model, start, index)
         self._arm = device_follower(self._embodiment, self._safety, ARM)
         self._hand = device_follower(self._embodiment, self._safety, HAND)
-        self._pd = HandPd(self._embodiment.hand)
+        self._pd = HandPd(self._embodiment.hand, torque_scale=self._robot.hand.torque_scale)
         self._pd.reset(self.world.hand_q)
         self._filter.reset(self._q_start)
         self.motion = MotionRecord(self._tick_ns)
-        self._offer(self._q_start, self.now_ns + self.timing.due_ns)
+        due_ns = (self.now_ns + self.timing.due_ns,)
+        self._offer(Target(ARMING_ID, self.now_ns, due_ns, self._q_start[None]))
         self._pending: tuple[int, Target] | None = None
+        self._has_followed = False
         self._torque = np.zeros(16)
         self.disturb(np.zeros(7))
         self._sets = 0
@@ -182,18 +184,21 @@ class LockStep:
     def step(self, q_target: np.ndarray) -> np.ndarray:
         """Answer this tick with `q_target` (23,) [rad] and run to the next one.
 
-        A refused target sets `stopped`: on the robot that is HOLD or FAULT, and the episode has
-        failed.
+        A refused target sets `stopped`: the robot would hold, fault or not begin at all, and the
+        episode has failed.
 
         Returns:
             The accepted target (23,) [rad].
         """
         tick_ns = self.now_ns
         try:
+            if not self._has_followed:
+                self._filter.check_first(q_target)
             filtered = self._filter.step(q_target, self._tick_ns * 1e-9)
         except HopError as error:
             self.stopped = str(error)
             return np.asarray(q_target)
+        self._has_followed = True
         accepted = filtered.q
         changed = not np.array_equal(accepted, q_target)
         self.motion.add(tick_ns, accepted, changed, filtered.clamped)
@@ -217,18 +222,17 @@ class LockStep:
         """Whether the task is done and nothing stopped the robot."""
         return bool(self.monitor.score.success[0]) and not self.stopped
 
-    def _offer(self, q: np.ndarray, due_ns: int) -> None:
+    def _offer(self, target: Target) -> None:
         for follower, part in ((self._arm, ARM), (self._hand, HAND)):
-            follower.offer(Target(ARMING_ID, self.now_ns, (due_ns,), q[None, part]))
+            follower.offer(replace(target, q=target.q[:, part]))
 
     def _advance(self, until_ns: int) -> None:
         """Run the world, one hand set at a time, until `now_ns` reaches `until_ns`."""
         while self._world_ns() < until_ns:
             self.now_ns = self._world_ns()
             if self._pending is not None and self.now_ns >= self._pending[0]:
-                _, target = self._pending
+                self._offer(self._pending[1])
                 self._pending = None
-                self._offer(target.q[0], target.due_ns[0])
             if self.now_ns >= self._next_frame_ns:
                 self._frame()
             if self.now_ns >= self._next_arm_ns:

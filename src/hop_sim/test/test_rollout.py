@@ -74,18 +74,42 @@ def test_observations_are_as_old_as_the_contract_says(twin: LockStep) -> None:
 def test_a_jump_is_limited_and_nan_ends_the_episode(twin: LockStep) -> None:
     start = twin.task.sample(np.random.default_rng(0))
     twin.reset(start, 0, 0)
-    q = twin.joints()
+    q = twin.step(twin.joints())
     accepted = twin.step(q + 1.0)
     assert np.abs(accepted - q).max() < 0.4
     twin.step(accepted)
     motion = twin.motion.motion()
     assert motion.clamps is not None
-    assert motion.targets == 2
+    assert motion.targets == 3
     assert motion.clamps["velocity"] >= 1
     twin.step(np.full(23, np.nan))
     assert "NaN" in twin.stopped
     assert twin.done
     assert not twin.success
+
+
+def test_a_first_target_from_afar_ends_the_episode(twin: LockStep) -> None:
+    start = twin.task.sample(np.random.default_rng(0))
+    twin.reset(start, 0, 0)
+    far = twin.joints()
+    far[1] += 1.0
+    twin.step(far)
+    assert "first target refused: joint2" in twin.stopped
+
+
+def test_steady_targets_are_steady_commands(
+    twin: LockStep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = twin.task.sample(np.random.default_rng(0))
+    twin.reset(start, 0, 0)
+    commands: list[float] = []
+    monkeypatch.setattr(twin.world, "set_arm_target", lambda q: commands.append(q[0]))
+    q = start.q[0].copy()
+    for _ in range(20):
+        q[0] += 0.02
+        twin.step(q)
+    speeds = np.diff(commands[60:]) * 120.0  # the limit on acceleration has ended by then
+    assert np.abs(speeds - 0.4).max() < 0.05
 
 
 def test_doing_nothing_fails(twin: LockStep) -> None:
