@@ -11,12 +11,13 @@ from hop_core.embodiment import JOINT_NAMES
 from hop_core.errors import ModelError
 from hop_core.robot_model import ARM_BODIES, SITES, robot_model
 
-# Arm geoms two or more links apart can meet; nearer ones always touch.
+# Pairs that can meet within the joint limits, other than neighbours, which always touch, and link5
+# with link7, between which the arm's own joint limits keep what room there is.
 _SELF_PAIRS = [
-    (a, b)
-    for a in ("base", "link1", "link2", "link3")
-    for b in ("link5", "link6", "link7", "palm")
-    if not (a == "link3" and b == "link5")
+    *((a, b) for a in ("base", "link1", "link2") for b in ("link5", "link6", "link7", "palm")),
+    ("base", "link4"),
+    ("link4", "palm"),
+    ("link5", "palm"),
 ]
 
 
@@ -25,7 +26,7 @@ class Clearance:
     """The nearest approach of the arm and palm [m]; negative means penetration.
 
     Attributes:
-        self_m: smallest distance between far links of the arm, or between one and the palm.
+        self_m: smallest distance between links of the arm, or one and the palm, that can meet.
         self_pair: the two geoms of `self_m`.
         lowest_m: height in base_link of the lowest point of links 2-7 and the palm.
         lowest_geom: the geom of `lowest_m`.
@@ -116,7 +117,7 @@ class Kinematics:
     def clearance(self, q: np.ndarray, horizon_m: float = 0.2) -> Clearance:
         """Return how near the arm and palm come to themselves and to the ground at `q` (23,) [rad].
 
-        Distances beyond `horizon_m` are reported as `horizon_m`.
+        Distances to itself beyond `horizon_m` are reported as `horizon_m`.
 
         Raises:
             ModelError: `q` has another shape.

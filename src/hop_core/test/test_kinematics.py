@@ -1,9 +1,11 @@
 """Kinematics against independent figures and against themselves."""
 
+import itertools
 import json
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
+import mujoco
 import numpy as np
 import pytest
 
@@ -54,15 +56,38 @@ def test_batch_equals_single() -> None:
 def test_clearance_sees_the_table_and_a_folded_arm() -> None:
     kinematics, home = Kinematics(), load_embodiment().home
     free = kinematics.clearance(home)
-    assert free.self_m > 0.05
+    assert free.self_m > 0.04
     assert free.lowest_m > 0.1
     folded = home.copy()
     folded[:7] = -1.46, -1.22, -3.14, 0.0, -5.38, 0.0, 2.72
     assert kinematics.clearance(folded).self_m < 0.0
     assert kinematics.clearance(folded).self_pair == ("base", "link5")
+    bent = home.copy()
+    bent[5] = 3.0
+    assert kinematics.clearance(bent).self_m < 0.0
+    assert kinematics.clearance(bent).self_pair == ("link5", "palm")
     low = home.copy()
     low[1] = 1.2
     assert kinematics.clearance(low).lowest_m < 0.0
+
+
+def test_every_pair_of_links_that_can_meet_is_watched() -> None:
+    """All pairs at random angles: none but neighbours, and link5 with link7, is met unwatched."""
+    embodiment, kinematics = load_embodiment(), Kinematics()
+    model, data = kinematics.model, mujoco.MjData(kinematics.model)
+    chain = [*(f"link{i}" for i in range(1, 8)), "palm"]
+    left_out = {*itertools.pairwise(("base", *chain)), ("base", "link2"), ("link2", "link4")}
+    left_out |= {("link5", "link7")}
+    pairs = set(itertools.combinations(("base", *chain), 2)) - left_out
+    ids = {name: model.geom(name).id for name in ("base", *chain)}
+    for q in np.random.default_rng(0).uniform(embodiment.lower, embodiment.upper, (300, 23)):
+        data.qpos[:] = q
+        mujoco.mj_kinematics(model, data)
+        nearest = min(
+            mujoco.mj_geomDistance(model, data, ids[a], ids[b], 0.2, None) for a, b in pairs
+        )
+        if nearest < 0.02:
+            assert kinematics.clearance(q).self_m == pytest.approx(nearest)
 
 
 def test_wrong_input_is_named() -> None:
