@@ -38,6 +38,7 @@ class AllegroHand:
         self._last_frame = 0.0
         self._info: HandInfo | None = None
         self.serial = ""
+        self._bus_errors = 0
         base = protocol.arbitration_id(MsgId.POSITION, config.device_id)
         self._finger = {base + (finger << 2): finger for finger in range(protocol.FINGERS)}
 
@@ -50,6 +51,11 @@ class AllegroHand:
     def incomplete_sets(self) -> int:
         """Sets that lost a frame (see HandAdapter)."""
         return self._assembler.incomplete_sets
+
+    @property
+    def bus_errors(self) -> int:
+        """Error frames of the bus (see HandAdapter)."""
+        return self._bus_errors
 
     @property
     def where(self) -> str:
@@ -113,7 +119,10 @@ class AllegroHand:
         return q
 
     def _next(self, timeout_s: float) -> np.ndarray | None:
-        """Read frames until a set is complete or nothing comes for `timeout_s`."""
+        """Read frames until a set is complete, nothing comes for `timeout_s`, or something else.
+
+        An error frame's identifier is a set of flags, among which are those of our fingers.
+        """
         while True:
             try:
                 message = self._bus.recv(timeout_s)
@@ -123,18 +132,23 @@ class AllegroHand:
                 ) from error
             if message is None:
                 return None
-            self._last_frame = time.monotonic()
+            if message.is_error_frame:
+                self._bus_errors += 1
+                return None
+            if message.is_remote_frame or not message.data:
+                return None
             finger = self._finger.get(message.arbitration_id)
             if finger is None:
                 self._other(message)
                 return None
+            self._last_frame = time.monotonic()
             q = self._assembler.add(finger, message.data)
             if q is not None:
                 return q
 
     def _other(self, message: Any) -> None:
         msg_id, device = protocol.split_id(message.arbitration_id)
-        if device != self._config.device_id or message.is_error_frame or not message.data:
+        if device != self._config.device_id:
             return
         if msg_id == MsgId.INFO:
             self._info = protocol.decode_info(bytes(message.data))

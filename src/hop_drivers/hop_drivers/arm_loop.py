@@ -26,7 +26,7 @@ from hop_drivers.follower import device_follower
 _S_PER_NS = 1e-9
 
 
-class ArmDriver(Driver):
+class ArmDriver(Driver[ArmAdapter]):
     """Runs one arm.
 
     `on_reading` is called from the control loop with every polled joint state: it must be quick.
@@ -43,12 +43,10 @@ class ArmDriver(Driver):
         clock: ClockOffset | None = None,
     ) -> None:
         clock = clock or ClockOffset(step_limit_ns=round(1e9 * safety.watchdog.clock_step_s))
-        super().__init__("xarm", safety, device_follower(embodiment, safety, ARM), clock, on_change)
+        follower = device_follower(embodiment, safety, ARM)
+        super().__init__("xarm", lambda: make_adapter(config), safety, follower, clock, on_change)
         self._config = config
-        self._make_adapter = make_adapter
         self._on_reading = on_reading
-        self._adapter: ArmAdapter | None = None
-        self._lost: ArmAdapter | None = None
         self._last_good_ns = 0
         self._failed_reads = 0
         self._call_ms = QuantileRing()
@@ -63,7 +61,7 @@ class ArmDriver(Driver):
 
     def close(self) -> None:
         """Stop the arm, end the loop, disconnect."""
-        adapter, moving = self._adapter, self.state.may_move
+        adapter, moving = self.link.adapter, self.state.may_move
         self.state.disarm("the driver ends")
         self.loop.stop()
         if adapter is not None and moving:
@@ -84,7 +82,7 @@ class ArmDriver(Driver):
     # The control loop.
 
     def _tick(self, _deadline_ns: int) -> None:
-        adapter = self._adapter
+        adapter = self.link.adapter
         if adapter is None:
             return
         now_ns = time.monotonic_ns()
@@ -123,43 +121,25 @@ class ArmDriver(Driver):
         self._failed_reads += 1
         silent_s = (now_ns - self._last_good_ns) * _S_PER_NS
         if silent_s > self._config.silence_s:
-            self._adapter, self._lost = None, adapter
-            self.state.disconnected(f"{reason}; silent for {silent_s:.2f} s")
+            self._lose(adapter, f"{reason}; silent for {silent_s:.2f} s")
 
     # The device, from the worker.
 
-    def _connect(self) -> None:
-        adapter = self._make_adapter(self._config)
-        adapter.open()
+    def _opened(self) -> None:
         self._last_good_ns = time.monotonic_ns()
-        self._adapter = adapter
-
-    def _connected(self) -> bool:
-        return self._adapter is not None
 
     def _enable(self) -> None:
-        self._present().enable()
+        self.link.present().enable()
 
     def _disable(self) -> None:
-        self._present().halt()
+        self.link.present().halt()
 
     def _clear(self) -> None:
-        self._present().clear()
+        self.link.present().clear()
 
-    def _stop(self) -> None:
-        self._present().stop()
-        self.state.note(f"{self.state.view.reason} (arm confirmed the stop)")
-
-    def _present(self) -> ArmAdapter:
-        if self._adapter is None:
-            raise DeviceError("the arm is not connected")
-        return self._adapter
-
-    def _release(self) -> None:
-        for adapter in (self._lost, self._adapter):
-            if adapter is not None:
-                adapter.close()
-        self._lost = self._adapter = None
+    def _stop(self, adapter: ArmAdapter) -> None:
+        adapter.stop()
+        self.state.note("the arm confirmed the stop")
 
     def diagnostics(self) -> Mapping[str, object]:
         """Return loop statistics and counters."""
@@ -173,8 +153,5 @@ class ArmDriver(Driver):
             "call_p50_ms": self._call_ms.quantile(0.5),
             "call_p99_ms": self._call_ms.quantile(0.99),
             "failed_reads": self._failed_reads,
-            "target_wait_p99_ms": self.follower.wait_ms.quantile(0.99),
-            "restarts_from_measured": self.follower.restarts,
-            "velocity_limited": self.follower.limited,
-            **{f"refused_{kind}": count for kind, count in self.refusals.items()},
+            **self._following(),
         }

@@ -5,6 +5,7 @@ The library (LGPL-3.0) is imported when a bus is opened.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import logging
 import socket
@@ -83,15 +84,15 @@ def brief(error: Exception) -> str:
 
 
 def relax(bus: Any, config: HandConfig, where: str) -> bool:
-    """Send zero torque, servo off and stream off; returns False if the bus is gone already."""
+    """Send servo off, zero torque and stream off; returns False unless all went out."""
     frames = [
-        *protocol.torque_frames(ZERO_COUNTS, config.device_id),
         protocol.servo_frame(False, config.device_id),
+        *protocol.torque_frames(ZERO_COUNTS, config.device_id),
         protocol.period_frame(0, device_id=config.device_id),
     ]
-    try:
-        for frame in frames:
+    sent = 0
+    for frame in frames:  # a full queue may refuse one and take the next
+        with contextlib.suppress(DeviceError):
             send_frame(bus, frame, where)
-    except DeviceError:
-        return False
-    return True
+            sent += 1
+    return sent == len(frames)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import Generic
+
+from hop_drivers.device_link import AdapterT
 
 
-class Device(ABC):
+class Device(ABC, Generic[AdapterT]):
     """The device-specific half of a driver: the worker calls these, the e-stop thread `_stop`."""
 
     @property
@@ -24,12 +27,8 @@ class Device(ABC):
         """Return figures for /diagnostics."""
 
     @abstractmethod
-    def _connect(self) -> None:
-        """Open a new device object; raises DeviceError."""
-
-    @abstractmethod
-    def _connected(self) -> bool:
-        """Whether the control loop has a device."""
+    def _opened(self) -> None:
+        """Forget the last connection; a new one is about to be used by the control loop."""
 
     @abstractmethod
     def _enable(self) -> None:
@@ -44,12 +43,8 @@ class Device(ABC):
         """Clear the device's own errors; raises DeviceError with what is in the way."""
 
     @abstractmethod
-    def _stop(self) -> None:
+    def _stop(self, adapter: AdapterT) -> None:
         """Stop the device at once, from the e-stop thread.
 
         Raises DeviceError when not confirmed.
         """
-
-    @abstractmethod
-    def _release(self) -> None:
-        """Close the device."""

@@ -9,7 +9,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from hop_core.clock import ClockOffset
 from hop_core.errors import DeviceError
@@ -17,6 +17,7 @@ from hop_core.safety_config import SafetyConfig
 from hop_core.state import HopState
 from hop_core.state_report import StateReport
 from hop_drivers.device import Device
+from hop_drivers.device_link import AdapterT, DeviceLink
 from hop_drivers.driver_state import DriverState, DriverView
 from hop_drivers.follower import Follower, Phase
 from hop_drivers.target import Refusals, RefusedTarget, Target
@@ -29,7 +30,7 @@ CLEAR_KEY = "clear_id"
 """Extra key of the supervisor's /hop/state: a new value releases the drivers' e-stop latches."""
 
 
-class Driver(Device):
+class Driver(Device[AdapterT]):
     """Keeps one device connected and lets commands through only while it is armed.
 
     Three threads: the control loop of the subclass, which never waits for anything slow; a worker
@@ -39,10 +40,11 @@ class Driver(Device):
     """
 
     def __init__(
-        self, name: str, safety: SafetyConfig, follower: Follower, clock: ClockOffset,
-        on_change: Callable[[DriverView], None],
+        self, name: str, make_adapter: Callable[[], AdapterT], safety: SafetyConfig,
+        follower: Follower, clock: ClockOffset, on_change: Callable[[DriverView], None],
     ) -> None:  # fmt: skip
         self.name = name
+        self.link = DeviceLink(name, make_adapter)
         self.state = DriverState(on_change)
         self.follower = follower
         self.refusals = Refusals()
@@ -73,7 +75,7 @@ class Driver(Device):
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(5.0)
-        self._release()
+        self.link.close()
 
     @property
     def workers_alive(self) -> bool:
@@ -148,7 +150,7 @@ class Driver(Device):
             if job is not None:
                 job()
             now = time.monotonic()
-            if not self._connected() and now >= next_try:
+            if self.link.adapter is None and now >= next_try:
                 next_try = now + _RECONNECT_S
                 self._reconnect()
             if now >= next_clock:
@@ -157,12 +159,13 @@ class Driver(Device):
 
     def _reconnect(self) -> None:
         try:
-            self._release()
-            self._connect()
+            self.link.open(self._opened)
         except DeviceError as error:
             self.state.disconnected(str(error))
             return
         self.state.connected()
+        if self.state.latched:  # what stopped it may not have reached it
+            self._stop_wanted.set()
 
     def _check_clock(self) -> None:
         if not self._clock.check() and self.state.may_move:
@@ -175,10 +178,10 @@ class Driver(Device):
         while not self._stopping.is_set():
             self._stop_wanted.wait()
             self._stop_wanted.clear()
-            if self._stopping.is_set() or not self._connected():
+            if self._stopping.is_set():
                 continue
             try:
-                self._stop()
+                self.link.stop(self._stop)
             except DeviceError as error:
                 self.state.note(str(error))
             except Exception as error:  # whatever it was, the next stop must find this thread alive
@@ -202,8 +205,6 @@ class Driver(Device):
 
     def _arm(self, arming_id: str) -> None:
         try:
-            if not self._connected():
-                raise DeviceError(f"{self.name} is not connected")
             self._enable()
         except DeviceError as error:
             self.fault(str(error))
@@ -227,22 +228,36 @@ class Driver(Device):
             self._jobs.put(self._halt)
 
     def _halt(self) -> None:
-        if not self._connected() or self.state.may_move:
+        if self.link.adapter is None or self.state.may_move:
             return
         try:
             self._disable()
         except DeviceError as error:
-            self.state.fault(str(error))
+            self.fault(str(error))
 
     def _recover(self) -> None:
         try:
-            if not self._connected():
-                raise DeviceError(f"{self.name} is not connected: {self.state.view.reason}")
             self._clear()
         except DeviceError as error:
             self.state.note(str(error))
             return
         self.state.recovered()
+
+    def _lose(self, adapter: AdapterT, reason: str) -> None:
+        """Take `adapter`, which fell silent, out of use; from the control loop."""
+        if self.link.lose(adapter):
+            self.state.disconnected(reason)
+            if self.state.latched:
+                self._stop_wanted.set()
+
+    def _following(self) -> Mapping[str, object]:
+        """Return figures of the targets for /diagnostics."""
+        return {
+            "target_wait_p99_ms": self.follower.wait_ms.quantile(0.99),
+            "restarts_from_measured": self.follower.restarts,
+            "velocity_limited": self.follower.limited,
+            **{f"refused_{kind}": count for kind, count in self.refusals.items()},
+        }
 
     def fault(self, reason: str) -> None:
         """Latch a fault and stop the device; callable from the control loop."""

@@ -35,6 +35,7 @@ class DriverState:
         self._view = DriverView(HopState.DISCONNECTED, "not connected yet")
         self._connected = False
         self._fault: str | None = None  # reason of the fault that `recover` has not ended yet
+        self._latch = ""  # reason of the latched state, without what was noted since
 
     @property
     def view(self) -> DriverView:
@@ -45,6 +46,11 @@ class DriverState:
     def may_move(self) -> bool:
         """Whether commands may reach the device now."""
         return self._view.state.may_move
+
+    @property
+    def latched(self) -> bool:
+        """Whether a fault or an emergency stop is in force."""
+        return self._view.state in _LATCHED
 
     def _set(self, state: HopState, reason: str = "", arming_id: str = "") -> None:
         view = DriverView(state, reason, arming_id)
@@ -108,20 +114,21 @@ class DriverState:
         """Latches a fault; the first reason stays."""
         with self._lock:
             if self._view.state not in _LATCHED:
-                self._fault = reason
+                self._fault = self._latch = reason
                 self._set(HopState.FAULT, reason)
 
     def estop(self, reason: str) -> None:
         """Latches an emergency stop, over anything."""
         with self._lock:
             if self._view.state is not HopState.ESTOP:
+                self._latch = reason
                 self._set(HopState.ESTOP, reason)
 
-    def note(self, reason: str) -> None:
-        """Replaces the reason of a latched state (the stop was confirmed, a recovery failed)."""
+    def note(self, news: str) -> None:
+        """Adds the newest to the reason of a latched state (it is confirmed, a recovery failed)."""
         with self._lock:
-            if self._view.state in _LATCHED:
-                self._set(self._view.state, reason)
+            if self.latched:
+                self._set(self._view.state, f"{self._latch} ({news})")
 
     def clear_estop(self) -> None:
         """Releases the e-stop latch, not a fault that was there before; never arms."""
@@ -129,6 +136,7 @@ class DriverState:
             if self._view.state is not HopState.ESTOP:
                 return
             if self._fault is not None:
+                self._latch = self._fault
                 self._set(HopState.FAULT, self._fault)
             else:
                 self._rest()

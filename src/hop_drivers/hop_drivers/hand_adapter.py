@@ -19,9 +19,10 @@ class HandAdapter(Protocol):
         """Connect, identify the hand and start its position stream; raises DeviceError."""
 
     def receive(self) -> np.ndarray | None:
-        """Return the next complete set (16,) [rad], None if none came within 10 ms.
+        """Return the next complete set (16,) [rad].
 
-        Raises DeviceError when silent.
+        None asks to be called again: nothing came for 10 ms, or something else came. Raises
+        DeviceError when the hand's positions have been missing for too long.
         """
 
     def send_torque(self, counts: np.ndarray) -> None:
@@ -40,6 +41,10 @@ class HandAdapter(Protocol):
     @property
     def incomplete_sets(self) -> int:
         """Sets that lost a frame."""
+
+    @property
+    def bus_errors(self) -> int:
+        """Error frames that the bus reported."""
 
     def close(self) -> None:
         """Torque off, stream off, disconnect."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 
 from hop_core.errors import DeviceError
 from hop_core.realtime import Priority, make_ordinary, schedule
@@ -17,6 +18,7 @@ from hop_core.robot_config import HandConfig
 from hop_drivers.can_bus import open_bus, relax
 
 _DONE = b"done\n"
+_TRIES_S, _RETRY_S = 5.0, 0.2
 
 
 class HandGuard:
@@ -30,6 +32,11 @@ class HandGuard:
             start_new_session=True,
         )
         make_ordinary(self._process.pid)  # its start must not hold up the hand's loop
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process is at its post."""
+        return self._process.poll() is None
 
     def release(self) -> None:
         """End the guard without touching the hand."""
@@ -58,17 +65,33 @@ def main(argv: list[str]) -> int:
     schedule(Priority.HAND)  # loaded; where the driver died, something may hog the cores
     if sys.stdin.buffer.readline() == _DONE:
         return 0
-    try:
-        bus = open_bus(config)
-    except DeviceError as error:
-        sys.stderr.write(
-            f"hand guard: the driver died and the hand could not be switched off: {error}\n"
-        )
-        return 1
-    relaxed = relax(bus, config, f"{config.interface} {config.channel}")
-    bus.shutdown()
-    sys.stderr.write("hand guard: the driver died; the hand was switched off\n")
-    return 0 if relaxed else 1
+    failure = switch_off(config, _TRIES_S)
+    sys.stderr.write(
+        f"hand guard: the driver died and the hand could not be switched off: {failure}; switch "
+        "off its supply\n"
+        if failure
+        else "hand guard: the driver died; the hand was switched off\n"
+    )
+    return 1 if failure else 0
+
+
+def switch_off(config: HandConfig, limit_s: float) -> str:
+    """Switch the hand off, trying again for `limit_s`; return what was in the way, else nothing."""
+    deadline = time.monotonic() + limit_s
+    while True:
+        try:
+            bus = open_bus(config)
+        except DeviceError as error:
+            failure = str(error)
+        else:
+            relaxed = relax(bus, config, f"{config.interface} {config.channel}")
+            bus.shutdown()
+            if relaxed:
+                return ""
+            failure = "the bus took no frames"
+        if time.monotonic() > deadline:
+            return failure
+        time.sleep(_RETRY_S)
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ class HandReading:
     stamp_ns: int
 
 
-class HandDriver(Driver):
+class HandDriver(Driver[HandAdapter]):
     """Runs one hand.
 
     `on_reading` is called from the control loop with every 2nd set: it must be quick.
@@ -67,14 +67,12 @@ class HandDriver(Driver):
         guard: bool = True,
     ) -> None:
         clock = clock or ClockOffset(step_limit_ns=round(1e9 * safety.watchdog.clock_step_s))
+        follower = device_follower(embodiment, safety, HAND)
         super().__init__(
-            "allegro", safety, device_follower(embodiment, safety, HAND), clock, on_change
+            "allegro", lambda: make_adapter(config), safety, follower, clock, on_change
         )
         self._config = config
-        self._make_adapter = make_adapter
         self._on_reading = on_reading
-        self._adapter: HandAdapter | None = None
-        self._lost: HandAdapter | None = None
         self._guard_wanted = guard
         self._guard: HandGuard | None = None
         self.pd = HandPd(embodiment.hand, torque_scale=config.torque_scale)
@@ -115,7 +113,7 @@ class HandDriver(Driver):
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            adapter = self._adapter
+            adapter = self.link.adapter
             if adapter is None:
                 time.sleep(_IDLE_S)
                 continue
@@ -128,9 +126,8 @@ class HandDriver(Driver):
                 if q is not None:
                     self._on_set(adapter, q)
             except DeviceError as error:
-                if not self._stopping.is_set() and adapter is self._adapter:
-                    self._adapter, self._lost = None, adapter
-                    self.state.disconnected(str(error))
+                if not self._stopping.is_set():
+                    self._lose(adapter, str(error))
 
     def _on_set(self, adapter: HandAdapter, q: np.ndarray) -> None:
         now_ns = time.monotonic_ns()
@@ -179,68 +176,53 @@ class HandDriver(Driver):
 
     # The device, from the worker.
 
-    def _connect(self) -> None:
-        adapter = self._make_adapter(self._config)
-        adapter.open()
+    def _opened(self) -> None:
+        self._enabled = False
         self.sets.reset()
         self._fresh = True
-        self._adapter = adapter
-
-    def _connected(self) -> bool:
-        return self._adapter is not None
 
     def _enable(self) -> None:
+        if self._guard is not None and not self._guard.alive:
+            self._guard.release()
+            self._guard = None
         if self._guard_wanted and self._guard is None:
             self._guard = HandGuard(self._config)
         self.pd.disable()
         self._answers = 0
-        self._present().servo(True)
+        self.link.present().servo(True)
         self._enabled = True
 
     def _disable(self) -> None:
         self._enabled = False
-        self._present().servo(False)
+        self.link.present().servo(False)
 
     def _clear(self) -> None:
-        info = self._present().info
+        info = self.link.present().info
         if info is not None and info.temperature_c >= self._config.warn_c:
             raise DeviceError(
                 f"the hand is still at {info.temperature_c} degC; let it cool below "
                 f"{self._config.warn_c:g}"
             )
 
-    def _stop(self) -> None:
-        self._disable()
-
-    def _present(self) -> HandAdapter:
-        if self._adapter is None:
-            raise DeviceError("the hand is not connected")
-        return self._adapter
-
-    def _release(self) -> None:
-        for adapter in (self._lost, self._adapter):
-            if adapter is not None:
-                adapter.close()
+    def _stop(self, adapter: HandAdapter) -> None:
         self._enabled = False
-        self._lost = self._adapter = None
+        adapter.servo(False)
 
     def diagnostics(self) -> Mapping[str, object]:
         """Return stream statistics and counters."""
-        adapter = self._adapter
+        adapter = self.link.adapter
         info = adapter.info if adapter is not None else None
         return {
             "sets": self.sets.sets,
             "missing_sets": self.sets.missing,
             "burst_sets": self.sets.bursts,
             "incomplete_sets": adapter.incomplete_sets if adapter is not None else 0,
+            "bus_errors": adapter.bus_errors if adapter is not None else 0,
             "gap_p50_ms": self.sets.gap_ms.quantile(0.5),
             "gap_p99_ms": self.sets.gap_ms.quantile(0.99),
             "work_p50_ms": self._work_ms.quantile(0.5),
             "work_p99_ms": self._work_ms.quantile(0.99),
             "saturated": self.pd.saturated,
-            "target_wait_p99_ms": self.follower.wait_ms.quantile(0.99),
-            "restarts_from_measured": self.follower.restarts,
-            "velocity_limited": self.follower.limited,
             "temperature_c": info.temperature_c if info is not None else "unknown",
-            **{f"refused_{kind}": count for kind, count in self.refusals.items()},
+            **self._following(),
         }

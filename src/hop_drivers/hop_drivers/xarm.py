@@ -47,9 +47,16 @@ class XArm:
 
         Raises:
             DeviceError: nobody answers, the firmware is too old, or the serial does not fit the
-                configured limits.
+                configured limits. Nothing stays connected then.
         """
         probe(self._config)
+        try:
+            self._connect()
+        except BaseException:
+            self.close()
+            raise
+
+    def _connect(self) -> None:
         self._api = connect(self._config, report=True)
         self._api.register_report_callback(
             self._on_report, report_cartesian=False, report_joints=False, report_state=False,

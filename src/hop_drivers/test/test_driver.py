@@ -1,9 +1,12 @@
 """What both drivers share, on a device that does as it is told: latches, arming ids, threads."""
 
+from functools import partial
+
 import pytest
 
 from hop_core.clock import ClockOffset
 from hop_core.embodiment import ARM, load_embodiment
+from hop_core.errors import DeviceError
 from hop_core.safety_config import load_safety
 from hop_core.state import HopState
 from hop_core.state_report import StateReport
@@ -13,36 +16,62 @@ from hop_drivers.follower import device_follower
 SAFETY = load_safety()
 
 
-class FakeDriver(Driver):
-    """A driver whose device answers at once; `stop_errors` are raised by the next stops."""
+class FakeAdapter:
+    """A connection that can be made while its driver's `answers`."""
+
+    def __init__(self, driver):
+        self.driver = driver
+
+    def open(self):
+        if not self.driver.answers:
+            raise DeviceError("nobody answers")
+
+    def close(self):
+        pass
+
+
+class FakeDriver(Driver[FakeAdapter]):
+    """A driver whose device answers at once; `stop_errors` are raised by the next stops.
+
+    `stops` are the adapters that were stopped.
+    """
 
     running = True
 
     def __init__(self):
         clock = ClockOffset()
         follower = device_follower(load_embodiment(), SAFETY, ARM)
-        super().__init__("fake", SAFETY, follower, clock, lambda _view: None)
+        make = partial(FakeAdapter, self)
+        super().__init__("fake", make, SAFETY, follower, clock, lambda _view: None)
+        self.answers = True
+        self.halts = True
         self.stop_errors = []
-        self.stops = 0
+        self.stops = []
 
     def diagnostics(self):
         return {}
 
-    def _connect(self):
-        self._device = True
-
-    def _connected(self):
-        return getattr(self, "_device", False)
-
-    def _stop(self):
-        self.stops += 1
+    def _stop(self, adapter):
+        self.stops.append(adapter)
         if self.stop_errors:
             raise self.stop_errors.pop()
+        self.state.note("confirmed")
 
     def _nothing(self):
         pass
 
-    _enable = _disable = _clear = _release = _nothing
+    _enable = _clear = _opened = _nothing
+
+    def _disable(self):
+        if not self.halts:
+            raise DeviceError("it does not halt")
+
+    def lose(self):
+        """The cable is pulled."""
+        self.answers = False
+        adapter = self.link.adapter
+        self._lose(adapter, "silent")
+        return adapter
 
     def say(self, state, arming_id="", clear_id=""):
         extra = {CLEAR_KEY: clear_id}
@@ -84,8 +113,53 @@ def test_a_stop_that_fails_in_an_unknown_way_says_so_and_the_next_one_works(driv
     wait_for(lambda: "not confirmed" in driver.state.view.reason, 2.0, "the reason")
     assert "from the vendor's SDK" in driver.state.view.reason
     driver.request_estop("pressed again")
-    wait_for(lambda: driver.stops == 2, 2.0, "a second stop")
+    wait_for(lambda: len(driver.stops) == 2, 2.0, "a second stop")
     assert driver.workers_alive
+
+
+def test_an_estop_while_nothing_is_connected_says_so_and_stops_the_device_when_it_is_back(
+    driver, wait_for
+):
+    driver.lose()
+    wait_for(lambda: driver.link._lost is None, 3.0, "the first try to connect")
+    driver.request_estop("pressed")
+    wait_for(lambda: "press the red button" in driver.state.view.reason, 2.0, "the reason")
+    assert driver.state.view.reason.startswith("pressed (")
+    assert not driver.stops
+    driver.answers = True
+    wait_for(lambda: driver.stops == [driver.link.adapter], 3.0, "the stop")
+    wait_for(lambda: driver.state.view.reason == "pressed (confirmed)", 2.0, "the confirmation")
+    assert driver.state.view.state is HopState.ESTOP
+
+
+def test_a_link_that_is_lost_while_armed_is_used_for_a_last_stop(driver, wait_for):
+    driver.request_arm()
+    driver.say(HopState.ARMING, arming_id="a")
+    wait_for(lambda: driver.state.may_move, 2.0, "ARMED")
+    lost = driver.lose()
+    wait_for(lambda: driver.stops == [lost], 2.0, "the stop")
+    assert driver.state.view.state is HopState.FAULT
+    driver.answers = True
+    wait_for(lambda: driver.stops[1:] == [driver.link.adapter], 3.0, "a stop of the new link")
+    assert driver.state.view.state is HopState.FAULT
+
+
+def test_a_device_that_does_not_halt_is_stopped(driver, wait_for):
+    driver.halts = False
+    driver.request_arm()
+    driver.say(HopState.ARMING, arming_id="a")
+    wait_for(lambda: driver.state.may_move, 2.0, "ARMED")
+    driver.request_disarm()
+    wait_for(lambda: driver.state.view.state is HopState.FAULT, 2.0, "FAULT")
+    wait_for(lambda: driver.stops, 2.0, "the stop")
+    wait_for(lambda: "it does not halt (confirmed)" in driver.state.view.reason, 2.0, "the reason")
+
+
+def test_news_of_a_latched_state_take_each_others_place(driver, wait_for):
+    for _ in range(3):
+        driver.request_estop("pressed")
+        wait_for(lambda: not driver._stop_wanted.is_set(), 2.0, "the stop")
+    wait_for(lambda: driver.state.view.reason == "pressed (confirmed)", 2.0, "the confirmation")
 
 
 def test_a_dead_worker_does_not_pass_for_a_live_one(driver, wait_for, monkeypatch):

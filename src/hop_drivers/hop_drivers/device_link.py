@@ -1,0 +1,94 @@
+"""The connection of a driver to its device: made, lost, made anew."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+from hop_core.errors import DeviceError
+
+
+class Adapter(Protocol):
+    """What speaks to a device; one for each connection."""
+
+    def open(self) -> None:
+        """Connect; raises DeviceError."""
+
+    def close(self) -> None:
+        """Let go of the device, connected or not."""
+
+
+AdapterT = TypeVar("AdapterT", bound=Adapter)
+
+
+class DeviceLink(Generic[AdapterT]):
+    """Holds the adapter of one device.
+
+    A lost adapter is kept until the next try to connect: a stop may still get through it. `adapter`
+    and `lose` belong to the control loop, `open` and `close` to the worker, `stop` to the thread
+    that stops.
+
+    Attributes:
+        adapter: the connected one; None while there is none.
+    """
+
+    def __init__(self, name: str, make: Callable[[], AdapterT]) -> None:
+        """Make adapters of the device `name` by `make`."""
+        self._name, self._make = name, make
+        self._in_use = threading.Lock()  # nothing is closed under a stop
+        self.adapter: AdapterT | None = None
+        self._lost: AdapterT | None = None
+
+    def open(self, ready: Callable[[], None]) -> None:
+        """Close what there was and connect; `ready` is called before the adapter is in use.
+
+        Raises:
+            DeviceError: the device does not answer; nothing stays open.
+        """
+        self.close()
+        adapter = self._make()
+        adapter.open()
+        ready()
+        self.adapter = adapter
+
+    def lose(self, adapter: AdapterT) -> bool:
+        """Take `adapter` out of use; False if another took its place or it was closed."""
+        if adapter is not self.adapter:
+            return False
+        self._lost, self.adapter = adapter, None
+        return True
+
+    def present(self) -> AdapterT:
+        """Return the connected adapter.
+
+        Raises:
+            DeviceError: there is none.
+        """
+        adapter = self.adapter
+        if adapter is None:
+            raise DeviceError(f"{self._name} is not connected")
+        return adapter
+
+    def stop(self, stop: Callable[[AdapterT], None]) -> None:
+        """Call `stop` with the adapter, or with the one that was lost.
+
+        Raises:
+            DeviceError: there is neither, or the stop is not confirmed.
+        """
+        with self._in_use:
+            adapter = self.adapter or self._lost
+            if adapter is None:
+                raise DeviceError(
+                    f"the stop of {self._name} is not confirmed: it is not connected; press the "
+                    "red button"
+                )
+            stop(adapter)
+
+    def close(self) -> None:
+        """Let go of the device."""
+        with self._in_use:
+            for adapter in (self._lost, self.adapter):
+                if adapter is not None:
+                    adapter.close()
+            self._lost = self.adapter = None

@@ -1,0 +1,98 @@
+"""The hand's adapter and the bus under it: frames that are no positions, a full queue."""
+
+import time
+
+import can
+import numpy as np
+import pytest
+
+from hop_core.errors import DeviceError
+from hop_core.robot_config import HandConfig
+from hop_drivers import allegro_can as protocol
+from hop_drivers.allegro import AllegroHand
+from hop_drivers.can_bus import relax
+from hop_drivers.hand_guard import switch_off
+
+CONFIG = HandConfig(interface="socketcan", channel="nowhere", silence_s=0.1)
+Q = np.linspace(0.0, 0.6, 16)
+
+
+class Bus:
+    """Hands out `frames`, one a call; takes what is sent, but for the first `refused` frames."""
+
+    def __init__(self, frames=(), refused=0):
+        self.frames, self.refused, self.sent = list(frames), refused, []
+
+    def recv(self, _timeout):
+        return self.frames.pop(0) if self.frames else None
+
+    def send(self, message):
+        if self.refused:
+            self.refused -= 1
+            raise can.CanOperationError("no buffer space available")
+        self.sent.append(message.arbitration_id)
+
+    def shutdown(self):
+        pass
+
+
+def hand_on(bus):
+    """A hand whose identity and first set are behind it."""
+    hand = AllegroHand(CONFIG)
+    hand._bus, hand._can = bus, can
+    hand._last_frame = time.monotonic()
+    return hand
+
+
+def positions(q=Q):
+    return [
+        can.Message(arbitration_id=frame.arbitration_id, data=frame.data, is_extended_id=False)
+        for frame in protocol.position_frames(protocol.radians_to_counts(q))
+    ]
+
+
+@pytest.mark.parametrize("flags", [{"is_error_frame": True}, {"is_remote_frame": True}, {}])
+def test_what_only_looks_like_a_finger_is_none(flags):
+    frames = positions()
+    data = {} if "is_remote_frame" in flags or not flags else {"data": bytes(8)}
+    fake = can.Message(arbitration_id=0x88, is_extended_id=False, **flags, **data)
+    hand = hand_on(Bus([*frames[:2], fake, *frames[2:]]))
+    assert hand.receive() is None
+    assert hand.receive() == pytest.approx(Q, abs=1e-4)
+    assert hand.bus_errors == ("is_error_frame" in flags)
+
+
+def test_a_hand_is_silent_whatever_else_is_on_the_bus():
+    other = protocol.arbitration_id(protocol.MsgId.POSITION, 1)
+    noise = [
+        can.Message(arbitration_id=other, data=bytes(8), is_extended_id=False),
+        can.Message(arbitration_id=0x88, data=bytes(8), is_error_frame=True),
+    ]
+    hand = hand_on(Bus(noise * 10))
+    for _ in range(3):
+        assert hand.receive() is None
+    time.sleep(1.1 * CONFIG.silence_s)
+    with pytest.raises(DeviceError, match="fell silent"):
+        hand.receive()
+
+
+def test_a_queue_that_is_full_does_not_keep_the_hand_on():
+    full = Bus(refused=1)
+    assert not relax(full, CONFIG, "a bus")
+    assert len(full.sent) == 5
+    free = Bus()
+    assert relax(free, CONFIG, "a bus")
+    assert free.sent[0] == protocol.servo_frame(False, 0).arbitration_id
+
+
+def test_the_guard_tries_again_and_says_what_was_in_the_way(monkeypatch):
+    buses = [Bus(refused=100), Bus(refused=1), Bus()]
+    monkeypatch.setattr("hop_drivers.hand_guard.open_bus", lambda _config: buses.pop(0))
+    assert switch_off(CONFIG, 5.0) == ""
+    assert not buses
+
+    def closed(_config):
+        raise DeviceError("cannot open the CAN bus")
+
+    monkeypatch.setattr("hop_drivers.hand_guard.open_bus", closed)
+    assert switch_off(CONFIG, 0.3) == "cannot open the CAN bus"

@@ -1,0 +1,48 @@
+"""The arm's adapter where the box does not fit: nothing stays connected."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from hop_core.errors import DeviceError
+from hop_core.robot_config import load_robot
+from hop_drivers.xarm import XArm
+
+
+class Api:
+    """A client of the SDK that is connected until it is told otherwise."""
+
+    def __init__(self, version, serial):
+        self.version_number, self.sn = version, serial
+        self.connected = True
+
+    def register_report_callback(self, *_args, **_keys):
+        pass
+
+    def disconnect(self):
+        self.connected = False
+
+
+@pytest.mark.parametrize(
+    ("version", "serial", "second", "message"),
+    [
+        ((1, 8, 0), "XF130400", True, "update it"),
+        ((1, 12, 0), "XF130500", True, "set arm.late_serial: true"),
+        ((1, 12, 0), "XF130400", False, "nobody answers"),
+    ],
+)
+def test_a_box_that_does_not_fit_is_let_go(monkeypatch, version, serial, second, message):
+    made = []
+
+    def connect(_config, report):
+        if not (report or second):
+            raise DeviceError("nobody answers")
+        made.append(Api(version, serial))
+        return made[-1]
+
+    monkeypatch.setattr("hop_drivers.xarm.probe", lambda _config: SimpleNamespace())
+    monkeypatch.setattr("hop_drivers.xarm.connect", connect)
+    with pytest.raises(DeviceError, match=message):
+        XArm(load_robot("twin").arm).open()
+    assert len(made) == 1 + second
+    assert not any(api.connected for api in made)
