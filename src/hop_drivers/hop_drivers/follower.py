@@ -64,6 +64,7 @@ class Follower:
         self._slot: deque[tuple[Target, int | None]] = deque(maxlen=1)
         self.wait_ms = QuantileRing()
         self._taken: Target | None = None
+        self._planned: list[tuple[int, np.ndarray]] = []
         self._fresh_ns: int | None = None
         self._started_ns = 0
         self._last_ns: int | None = None
@@ -120,7 +121,7 @@ class Follower:
         self._limiter.reset(q_measured)
         self._interpolator = TargetInterpolator(q_measured, now_ns)
         if self._taken is not None and self.phase is Phase.FOLLOWING:
-            self._plan(self._taken, now_ns)
+            self._resume(self._taken, now_ns)
 
     def _take(self, now_ns: int) -> None:
         try:
@@ -142,7 +143,14 @@ class Follower:
         robot would stand still until the next one. So all are late by their own age, and smooth.
         """
         due = [now_ns + stamp - target.stamp_ns for stamp in target.due_ns]
-        self._interpolator.set_target(list(zip(due, target.q, strict=True)), now_ns)
+        self._planned = list(zip(due, target.q, strict=True))
+        self._interpolator.set_target(self._planned, now_ns)
+
+    def _resume(self, target: Target, now_ns: int) -> None:
+        """Play what is left after a gap; of a target that is over, its last point, in good time."""
+        left = [(due_ns, q) for due_ns, q in self._planned if due_ns > now_ns]
+        last = (now_ns + target.due_ns[0] - target.stamp_ns, target.q[-1])
+        self._interpolator.set_target(left or [last], now_ns)
 
     def _watch(self, now_ns: int) -> None:
         if self._fresh_ns is None:

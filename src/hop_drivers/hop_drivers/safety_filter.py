@@ -23,6 +23,7 @@ from hop_drivers.target import RefusedTarget
 _BISECTIONS = 3
 _LONGEST_STEP_S = 0.1
 _SHORTEST_STEP_S = 1e-3
+_FIRST_STEP_NS = 50_000_000  # a policy's period: what a first point is given to be reached
 _PLAN_POINTS = 64
 _S_PER_NS = 1e-9
 
@@ -104,6 +105,24 @@ class SafetyFilter:
         self._goal = None
         self._plan.clear()
 
+    def stop(self, now_ns: int) -> None:
+        """Come to rest at the command in force at ROS time `now_ns`.
+
+        What was planned for later is dropped.
+        """
+        self.reset(self._in_force(now_ns))
+
+    def _in_force(self, now_ns: int) -> np.ndarray:
+        before: _Planned | None = None
+        for planned in self._plan:
+            if planned.due_ns > now_ns:
+                if before is None:
+                    return planned.q.copy()
+                share = (now_ns - before.due_ns) / (planned.due_ns - before.due_ns)
+                return before.q + share * (planned.q - before.q)
+            before = planned
+        return self._limiter.q.copy()
+
     def check_first(self, q_goal: np.ndarray) -> None:
         """Refuse a source's first target (23,) [rad] that is too far from the present command.
 
@@ -140,18 +159,22 @@ class SafetyFilter:
             )
         for goal in q_goal:
             _require_goal(goal)
+        if not self._plan:
+            self._remember(due_ns[0] - _FIRST_STEP_NS)
         last_ns = self._rewind(due_ns[0])
         safe, acted = np.empty(q_goal.shape), set[str]()
         for row, (due, goal) in enumerate(zip(due_ns, q_goal, strict=True)):
-            dt_s = _LONGEST_STEP_S / 2 if last_ns is None else (due - last_ns) * _S_PER_NS
-            step = self.step(goal, dt_s)
+            step = self.step(goal, (due - last_ns) * _S_PER_NS)
             safe[row] = step.q
             acted.update(step.clamped)
-            self._plan.append(_Planned(due, self._limiter.q, self._limiter.qd, self._goal))
+            self._remember(due)
             last_ns = due
         return safe, acted
 
-    def _rewind(self, due_ns: int) -> int | None:
+    def _remember(self, due_ns: int) -> None:
+        self._plan.append(_Planned(due_ns, self._limiter.q, self._limiter.qd, self._goal))
+
+    def _rewind(self, due_ns: int) -> int:
         """Forget planned points that are due no earlier than `due_ns`.
 
         Returns when the last one kept is due.
@@ -160,8 +183,6 @@ class SafetyFilter:
         while self._plan and self._plan[-1].due_ns >= due_ns and len(self._plan) > 1:
             self._plan.pop()
             forgot = True
-        if not self._plan:
-            return None
         last = self._plan[-1]
         if forgot:
             self._limiter.q, self._limiter.qd = last.q.copy(), last.qd.copy()

@@ -78,7 +78,7 @@ class Supervisor(SupervisorState):
         if not self.state.may_move:
             return Answer(False, f"cannot go home in {self.state}: arm first")
         self.source = Source.HOME
-        self._filter.reset(self._filter.q)
+        self._stand_still()
         self._filter.set_speed(self._speed_scale * self._safety.motion.home_speed)
         self._home_moved_ns = self._now_ns()
         self._enter(HopState.ACTIVE, progress="going home")
@@ -158,7 +158,9 @@ class Supervisor(SupervisorState):
     def tick(self) -> None:
         """Run the watchdogs and the motions of the supervisor's own; call at 40 Hz."""
         now = self._now_ns()
-        if self.state is HopState.DISCONNECTED:
+        if self._clock_was_set(now) and self.state.may_move:
+            self._fault("the system clock was set while armed; check time synchronisation")
+        elif self.state is HopState.DISCONNECTED:
             if not (missing := self._missing(now)):
                 self._enter(HopState.IDLE)
             elif missing != self.reason:
@@ -205,7 +207,7 @@ class Supervisor(SupervisorState):
             )
 
     def _tick_armed(self, now: int) -> None:
-        if self._lost_driver() or self._check_feedback(now) or self._check_clock(now):
+        if self._lost_driver() or self._check_feedback(now):
             return
         if (
             self.state is HopState.HOLD

@@ -11,6 +11,10 @@ import numpy as np
 
 from hop_core.embodiment import joint_index
 from hop_core.errors import ModelError, SafetyError
+from hop_core.safety_config import WatchdogConfig
+
+LONGEST_CHUNK_NS = 2_000_000_000
+"""How far ahead of its receipt a target's last point may be due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +57,20 @@ class TargetReader:
     """
 
     def __init__(
-        self, joints: Sequence[str], max_age_ns: int, max_ahead_ns: int, subset: bool = False
+        self, joints: Sequence[str], watchdog: WatchdogConfig, subset: bool = False
     ) -> None:
         """Set the rules.
 
         Args:
             joints: wanted order.
-            max_age_ns: oldest stamp that is accepted, measured against ROS time at receipt [ns].
-            max_ahead_ns: farthest point in the future that is accepted [ns].
+            watchdog: gives the oldest stamp that is accepted, measured against ROS time at receipt,
+                and by how much the sender's clock may be ahead.
             subset: whether the sender names more joints than wanted (a driver takes its own from
                 all 23).
         """
         self._joints = tuple(joints)
-        self._max_age_ns = max_age_ns
-        self._max_ahead_ns = max_ahead_ns
+        self._max_age_ns = round(1e9 * watchdog.target_stale_s)
+        self._max_ahead_ns = round(1e9 * watchdog.clock_step_s)
         self._subset = subset
         self._names: list[str] | None = None
         self._index = np.zeros(0, dtype=np.intp)
@@ -90,7 +94,7 @@ class TargetReader:
 
         Raises:
             RefusedTarget: wrong names, wrong size, a value that is not finite, stale, from the
-                future, or no point.
+                future, planned too far ahead, or no point.
         """
         index = self._index_of(list(names))
         if not points:
@@ -100,9 +104,13 @@ class TargetReader:
             raise RefusedTarget(
                 "stale", f"target refused: its observation is {age_ns / 1e6:.0f} ms old"
             )
-        if age_ns < -self._max_ahead_ns or points[-1][0] - age_ns > self._max_ahead_ns:
+        if age_ns < -self._max_ahead_ns:
             raise RefusedTarget(
                 "future", "target refused: it is stamped in the future; check the senders' clocks"
+            )
+        if points[-1][0] - age_ns > LONGEST_CHUNK_NS:
+            raise RefusedTarget(
+                "too_far", f"target refused: it plans beyond {LONGEST_CHUNK_NS * 1e-9:g} s"
             )
         q = np.empty((len(points), len(self._joints)))
         for row, (_, values) in enumerate(points):

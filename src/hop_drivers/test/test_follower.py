@@ -118,6 +118,19 @@ def test_a_chunk_is_followed_point_by_point():
     np.testing.assert_allclose(q[-1], [0.0, 0.02], atol=1e-6)
 
 
+def test_a_chunk_goes_on_after_a_gap_where_time_has_got_to():
+    follower = make()
+    follower.step(0, np.zeros(2), DT)
+    due = tuple(50 * MS * k for k in range(1, 9))
+    follower.offer(Target("id", 0, due, np.array([[0.01 * k, 0.0] for k in range(1, 9)])))
+    now, q = run(follower, DT_NS, 0.07)
+    assert q[-1, 0] > 0.012  # beyond the first point
+    _, rest = run(follower, now + 50 * MS, 0.02, measured=q[-1])
+    assert follower.restarts == 1
+    assert np.diff(rest[:, 0], prepend=q[-1, 0]).min() >= 0.0
+    assert rest[-1, 0] > q[-1, 0]
+
+
 def test_limits_are_the_devices_and_never_exceeded_by_a_measured_pose_outside():
     follower = make()
     q = follower.step(0, np.array([1.2, 0.0]), DT)

@@ -103,6 +103,14 @@ class Rig:
         made = Target(arming_id, self.now, (self.now + 50 * MS,), np.array([q]))
         self.supervisor.on_target(source, lambda: made)
 
+    def chunk(self, points):
+        """Have the policy plan joint 1 this far from home (K,) [rad], 50 ms a point."""
+        q = np.tile(E.home, (len(points), 1))
+        q[:, 0] += points
+        due = tuple(self.now + 50 * MS * (k + 1) for k in range(len(points)))
+        made = Target(self.supervisor.arming_id, self.now, due, q)
+        self.supervisor.on_target(Source.POLICY, lambda: made)
+
     def active(self):
         self.armed()
         assert self.supervisor.request_source(Source.POLICY, True).ok
@@ -241,6 +249,28 @@ def test_hold_sends_the_last_command_and_disarms_after_two_seconds():
     assert rig.state is HopState.IDLE
     assert "disarmed after 2 s" in rig.reason
     assert rig.armed_calls[-1] is False
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda rig: None,
+        lambda rig: rig.supervisor.request_source(Source.POLICY, False),
+        lambda rig: rig.supervisor.request_home(),
+    ],
+    ids=["hold", "release", "home"],
+)
+def test_what_ends_a_chunk_ends_it_where_it_has_got_to(end):
+    rig = Rig(speed_scale=0.5).armed()
+    rig.supervisor.request_source(Source.POLICY, True)
+    rig.chunk(0.03 * np.arange(1, 31))
+    planned = rig.sent[-1][1].q[:, 0] - E.home[0]
+    rig.run(0.1)
+    end(rig)
+    rig.run(0.1)
+    assert rig.state is not HopState.FAULT
+    sent = np.array([target.q[-1, 0] for when, target in rig.sent[-1:]]) - E.home[0]
+    assert sent[0] < planned[4]  # of thirty
 
 
 def test_only_one_source_has_the_robot():
@@ -408,6 +438,13 @@ def test_a_clock_that_was_set_while_armed_is_a_fault():
     rig.run(1.5)
     assert rig.state is HopState.FAULT
     assert "clock" in rig.reason
+
+
+def test_a_clock_that_was_set_while_idle_is_forgotten_before_the_next_arming():
+    rig = Rig().idle()
+    rig.clock._ros_ns = lambda: rig.now + 20 * MS
+    rig.run(1.5)
+    assert rig.armed().run(3.0).state is HopState.ARMED
 
 
 def test_automatic_arming_happens_once_and_only_by_option():

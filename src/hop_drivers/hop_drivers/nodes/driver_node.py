@@ -24,7 +24,6 @@ from hop_drivers.driver_state import DriverView
 from hop_drivers.nodes.messages import JointStateBuilder, target_of
 from hop_drivers.target import TargetReader
 
-_AHEAD_NS = 2_000_000_000
 _CHECK_S = 0.2
 
 
@@ -39,8 +38,7 @@ class DriverNode(HopNode):
         self._states = self.create_publisher(JointState, states_topic, STREAM)
         self._builder = JointStateBuilder(joints)
         self._state = StatePublisher(self, name)
-        max_age_ns = round(1e9 * self.safety.watchdog.target_stale_s)
-        self._reader = TargetReader(joints, max_age_ns, _AHEAD_NS, subset=True)
+        self._reader = TargetReader(joints, self.safety.watchdog, subset=True)
 
     def connect(self, driver: Driver, arm_service: str, recover_service: str) -> None:
         """Wire the driver to the graph and start it."""

@@ -43,7 +43,6 @@ _TICK_NS = 25_000_000
 _SAMPLE_EVERY = 2
 _DISCOVERY_S = 0.6
 _LOOP_CHECK_S = 0.5
-_AHEAD_NS = 2_000_000_000
 _INCIDENTS = "~/.hop/incidents"
 _READ_ONLY = ParameterDescriptor(read_only=True)
 _NUMBER = ParameterDescriptor(read_only=True, dynamic_typing=True)  # 1 is as good as 1.0
@@ -90,9 +89,8 @@ class SupervisorNode(HopNode):
             execute=execute, auto_arm=auto_arm, auto_source=_source(auto_source),
             speed_scale=speed_scale,
         )  # fmt: skip
-        max_age_ns = round(1e9 * safety.watchdog.target_stale_s)
         self._readers = {
-            source: TargetReader(JOINT_NAMES, max_age_ns, _AHEAD_NS)
+            source: TargetReader(JOINT_NAMES, safety.watchdog)
             for source in (Source.POLICY, Source.TELEOP)
         }
         self._subscribe()
