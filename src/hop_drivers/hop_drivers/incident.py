@@ -9,7 +9,7 @@ import threading
 import time
 import zipfile
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -38,7 +38,8 @@ class IncidentRecorder:
         self._command = np.zeros((rows, len(JOINT_NAMES)))
         self._count = 0
         self._reports: deque[tuple[int, StateReport]] = deque(maxlen=1000)
-        self._writer: threading.Thread | None = None
+        self._versions = _versions()
+        self._writers: list[threading.Thread] = []
 
     def sample(self, stamp_ns: int, measured: np.ndarray, command: np.ndarray) -> None:
         """Note measured and commanded joint angles (23,) [rad] at a ROS time [ns]."""
@@ -52,33 +53,26 @@ class IncidentRecorder:
         """Note a state report of any component."""
         self._reports.append((stamp_ns, report))
 
-    def write(self, reason: str, counters: Mapping[str, int]) -> Path:
-        """Write the incident in the background; returns the folder that will hold it."""
+    def write(self, reason: str, counters: Mapping[str, int], told: Callable[[str], None]) -> None:
+        """Write the incident in the background; `told` is then given where it is, or why not."""
         name = time.strftime("%Y%m%d-%H%M%S") + f"-{time.time_ns() // 1_000_000 % 1000:03d}"
-        target = self._folder / name
-        arrays = self._arrays()
-        oldest = arrays["stamp_ns"][0] if len(arrays["stamp_ns"]) else 0
         facts = {
             "reason": reason,
             "counters": dict(counters),
             "joints": list(JOINT_NAMES),
-            "versions": _versions(),
-            "reports": [
-                {"stamp_ns": stamp, **asdict(report)}
-                for stamp, report in self._reports
-                if stamp >= oldest
-            ],
+            "versions": self._versions,
         }
-        self._writer = threading.Thread(
-            target=_write, args=(target, facts, arrays), name="incident-writer", daemon=True
+        arguments = (self._folder / name, facts, self._arrays(), tuple(self._reports), told)
+        writer = threading.Thread(
+            target=_write, args=arguments, name="incident-writer", daemon=True
         )
-        self._writer.start()
-        return target
+        self._writers = [*(thread for thread in self._writers if thread.is_alive()), writer]
+        writer.start()
 
     def finish(self, timeout_s: float = 2.0) -> None:
-        """Wait for a write under way."""
-        if self._writer is not None:
-            self._writer.join(timeout_s)
+        """Wait for what is being written."""
+        for writer in self._writers:
+            writer.join(timeout_s)
 
     def _arrays(self) -> dict[str, np.ndarray]:
         rows = len(self._stamp_ns)
@@ -91,16 +85,30 @@ class IncidentRecorder:
         }
 
 
-def _write(target: Path, facts: dict[str, object], arrays: dict[str, np.ndarray]) -> None:
+def _write(
+    target: Path,
+    facts: dict[str, object],
+    arrays: dict[str, np.ndarray],
+    reports: Sequence[tuple[int, StateReport]],
+    told: Callable[[str], None],
+) -> None:
     """Write beside the target and rename, so that a folder is complete or absent."""
+    oldest = arrays["stamp_ns"][0] if len(arrays["stamp_ns"]) else 0
+    heard = [{"stamp_ns": at, **asdict(report)} for at, report in reports if at >= oldest]
     partial = target.with_name(f".{target.name}.partial")
-    partial.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(partial / "joints.npz", "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w") as member:
-                np.lib.format.write_array(member, array)
-    (partial / "incident.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
-    os.replace(partial, target)
+    try:
+        partial.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(partial / "joints.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, array in arrays.items():
+                with archive.open(f"{name}.npy", "w") as member:
+                    np.lib.format.write_array(member, array)
+        text = json.dumps({**facts, "reports": heard}, indent=1)
+        (partial / "incident.json").write_text(text, encoding="utf-8")
+        os.replace(partial, target)
+    except OSError as error:
+        told(f"the last seconds before the fault could not be kept in {target}: {error.strerror}")
+        return
+    told(f"the last seconds before the fault are in {target}")
 
 
 def _versions() -> dict[str, str]:

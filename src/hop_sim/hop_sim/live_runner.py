@@ -140,6 +140,7 @@ class LiveRunner:
         self._start_recording(seed, name)
         if self._motion is not None:
             self._motion.begin()
+        self._graph.forget_interruption()
         performer.begin()
         reason, record = self._watch()
         performer.end()
@@ -224,17 +225,16 @@ class LiveRunner:
         )
 
     def _watch(self) -> tuple[str, dict[str, Any]]:
-        """Return why the episode ended and the task's record."""
+        """Return why the episode ended and the task's record; an interruption is a failure."""
         while True:
             self._launch.check()
             record = self.twin.success()
+            if (stopped := self._graph.interruption) is not None:
+                return f"{stopped.state}: {stopped.reason}", record
             if record["success"]:
                 return SUCCESS, record
             if record["timed_out"]:
                 return TIME_LIMIT, record
-            report = self._graph.state("supervisor")
-            if report is not None and report.state not in (HopState.ARMED, HopState.ACTIVE):
-                return f"{report.state}: {report.reason}", record
             time.sleep(_POLL_S)
 
     def _start_recording(self, seed: int, name: str) -> None:

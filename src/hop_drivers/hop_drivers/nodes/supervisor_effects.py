@@ -60,19 +60,21 @@ class RosEffects(Effects):
 
     def arm_drivers(self, arm: bool) -> None:
         """Call the drivers' arm services; what came of it is on /hop/state."""
-        _call(self._arm, SetBool.Request(data=arm))
+        self._call(self._arm, SetBool.Request(data=arm))
 
     def recover_drivers(self) -> None:
         """Call the drivers' recover services; what came of it is on /hop/state."""
-        _call(self._recover, Trigger.Request())
+        self._call(self._recover, Trigger.Request())
 
     def write_incident(self, reason: str) -> None:
         """Write down the last seconds, in the background."""
-        folder = self.incidents.write(reason, self.counters)
-        self._node.get_logger().error(f"FAULT: {reason}; the last seconds are in {folder}")
+        log = self._node.get_logger()
+        log.error(f"FAULT: {reason}")
+        self.incidents.write(reason, self.counters, log.error)
 
-
-def _call(clients: list[Client], request: object) -> None:
-    for client in clients:
-        if client.service_is_ready():
-            client.call_async(request)
+    def _call(self, clients: list[Client], request: object) -> None:
+        for client in clients:
+            if client.service_is_ready():
+                client.call_async(request)
+            else:
+                self._node.get_logger().warning(f"{client.srv_name} is not there and not called")

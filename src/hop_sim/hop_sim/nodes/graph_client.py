@@ -16,6 +16,7 @@ from hop_core.nodes.client import NodeClient
 from hop_core.nodes.qos import reliable
 from hop_core.nodes.runtime import to_ns
 from hop_core.nodes.state_io import StateListener
+from hop_core.state import HopState
 from hop_core.state_report import StateReport
 from hop_sim.live_figures import STAMP_KEY
 
@@ -24,7 +25,13 @@ _DISCOVERY_S = 20.0
 
 
 class GraphClient(NodeClient):
-    """Use as a context manager; its executor runs in a thread of its own."""
+    """Use as a context manager; its executor runs in a thread of its own.
+
+    Attributes:
+        figures: newest figures of each component on /diagnostics.
+        interruption: the first report, since the last `forget_interruption`, that the robot was
+            neither armed nor active; however short.
+    """
 
     failure = TwinError
 
@@ -32,6 +39,7 @@ class GraphClient(NodeClient):
         """Join the graph."""
         super().__init__(name)
         self._report_counts: Counter[str] = Counter()
+        self.interruption: StateReport | None = None
         self._states = StateListener(self.node, self._on_report)
         self.figures: dict[str, dict[str, str]] = {}
         self._diagnostics = self.node.create_subscription(
@@ -41,6 +49,9 @@ class GraphClient(NodeClient):
 
     def _on_report(self, report: StateReport) -> None:
         self._report_counts[report.component] += 1
+        moving = report.state in (HopState.ARMED, HopState.ACTIVE)
+        if report.component == "supervisor" and not moving and self.interruption is None:
+            self.interruption = report
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         stamp = {STAMP_KEY: str(to_ns(message.header.stamp) * 1e-9)}
@@ -65,6 +76,10 @@ class GraphClient(NodeClient):
         for result in self.answer(future, node_name).results:
             if not result.successful:
                 raise TwinError(f"{node_name} refused a parameter: {result.reason}")
+
+    def forget_interruption(self) -> None:
+        """Look for the next interruption from now on."""
+        self.interruption = None
 
     def forget_figures(self) -> None:
         """Drop the figures held, so that those seen next are new."""

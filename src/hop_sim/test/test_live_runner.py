@@ -1,0 +1,36 @@
+"""An episode on the running graph: what interrupted it decides, also where the task was done."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from hop_core.robot_config import load_robot
+from hop_core.state import HopState
+from hop_core.state_report import StateReport
+from hop_sim.live_runner import LiveRunner
+from hop_sim.realism import Realism
+from hop_sim.rollout import SUCCESS, TIME_LIMIT
+
+HOLD = StateReport("supervisor", HopState.HOLD, "no target from policy for 0.16 s")
+
+
+@pytest.mark.parametrize(
+    ("interruption", "success", "timed_out", "reason"),
+    [
+        (None, True, False, SUCCESS),
+        (None, False, True, TIME_LIMIT),
+        (HOLD, True, False, f"{HopState.HOLD}: {HOLD.reason}"),
+        (HOLD, False, True, f"{HopState.HOLD}: {HOLD.reason}"),
+    ],
+)
+def test_an_interrupted_episode_is_no_success(
+    interruption: StateReport | None, success: bool, timed_out: bool, reason: str
+) -> None:
+    cell = load_robot("twin").twin
+    assert cell is not None
+    graph = SimpleNamespace(interruption=interruption)
+    launch = SimpleNamespace(check=lambda: None)
+    runner = LiveRunner(Realism(), cell, graph, launch)
+    record = {"success": success, "timed_out": timed_out}
+    runner._twin = SimpleNamespace(success=lambda: record)
+    assert runner._watch() == (reason, record)
