@@ -97,15 +97,6 @@ def decode_bags(
 def to_episodes(bag: EpisodeBag, decoded: DecodedEpisode) -> list[Episode]:
     """Return the runs of ticks without a gap of one decoded bag."""
     runs = histories(decoded.ticks_ns)
-    meta: dict[str, object] = {
-        "task": bag.info.task,
-        "source": bag.info.source,
-        "seed": bag.info.seed,
-        "label": bag.label,
-        "rates_ok": bag.rates_ok,
-        "refused_ticks": sum(decoded.refused.values()),
-        **bag.info.extra,
-    }
     return [
         Episode(
             name=bag.name if len(runs) == 1 else f"{bag.name}#{index}",
@@ -113,7 +104,8 @@ def to_episodes(bag: EpisodeBag, decoded: DecodedEpisode) -> list[Episode]:
             vision=decoded.vision[run],
             action=decoded.action[run],
             group=bag.name,
-            meta=meta,
+            refused_ticks=sum(decoded.refused.values()) if index == 0 else 0,
+            rates_ok=bag.rates_ok,
             cell=decoded.cell,
         )
         for index, run in enumerate(runs)

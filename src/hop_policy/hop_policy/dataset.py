@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -27,7 +27,8 @@ class Episode:
             it.
         group: episodes of one group (a source track, say) never fall on both sides of a split;
             empty is its own.
-        meta: anything worth keeping (task, object, success, seed).
+        refused_ticks: ticks of its recording that had no fresh sample and were left out.
+        rates_ok: whether all streams of its recording kept their rates.
         cell: where camera and table stood; None is not known.
     """
 
@@ -36,7 +37,8 @@ class Episode:
     vision: np.ndarray
     action: np.ndarray
     group: str = ""
-    meta: Mapping[str, object] = field(default_factory=dict)
+    refused_ticks: int = 0
+    rates_ok: bool = True
     cell: CellFrames | None = None
 
     def __len__(self) -> int:

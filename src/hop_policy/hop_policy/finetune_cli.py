@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import tyro
 
@@ -60,11 +62,22 @@ def _run(args: Arguments, argv: list[str], ranks: Ranks) -> int:
         args.demos, contract, args.labels, task=args.task, most=args.most, progress=loaded
     )
     data = data_of_episodes(episodes, contract, config)
+    if told := _lacks(data.provenance):
+        progress.line(told)
     data = replace(data, provenance={**data.provenance, "demonstrations": str(args.demos)})
     told = learn(args, contract, config, data, ["hop", "finetune", *argv], ranks, progress)
     if ranks.first:
         print(told)
     return 0
+
+
+def _lacks(provenance: Mapping[str, Any]) -> str:
+    """Return what the recordings lack, in a line; empty if nothing."""
+    refused, broken = provenance["refused_ticks"], provenance["broken_rates"]
+    said = [f"{refused} ticks without a fresh sample are left out"] if refused else []
+    if broken:
+        said.append(f"streams broke their rates in {', '.join(broken)}: hop demos show says which")
+    return "; ".join(said)
 
 
 if __name__ == "__main__":

@@ -68,9 +68,13 @@ def require_free(out: Path) -> None:
     """Passes if a new run may be written into `out`.
 
     Raises:
-        CheckpointError: there is a run already.
+        CheckpointError: there is a run already, or a checkpoint that came from elsewhere.
     """
     if (out / ck.TRAINING_STATE).exists():
         raise CheckpointError(
             f"{out} holds a run already; add --resume, or choose another output directory"
+        )
+    if (out / ck.METRICS).exists():
+        raise CheckpointError(
+            f"{out} holds a checkpoint that no run can go on with; choose another output directory"
         )

@@ -205,8 +205,9 @@ class Trainer:
             if entry[units] < best:
                 ck.save_weights(self.out, judged.state_dict())
             ck.save_weights(self.out, judged.state_dict(), ck.LAST_WEIGHTS)
-            ck.save_json(self.out, ck.METRICS, self.report.metrics(figures))
+            # The state before the metrics: with these, a checkpoint without a state is another's.
             ck.save_training_state(self.out, self._state())
+            ck.save_json(self.out, ck.METRICS, self.report.metrics(figures))
         progress.line(self.report.line())
         self._log(self.report.curves(figures))
 

@@ -131,11 +131,12 @@ def test_rate_audit_judges_rate_gap_and_absence(tmp_path: Path) -> None:
         "lift",
         "e1",
         INFO,
-        config=config(tmp_path, good=100.0, slow=120.0, twice=50.0, gone=30.0),
+        config=config(tmp_path, good=100.0, slow=120.0, twice=50.0, gone=30.0, died=30.0),
     )
     write_arm(writer, "/good", 100.0, 1.0)
     write_arm(writer, "/slow", 100.0, 1.0)
     write_arm(writer, "/twice", 100.0, 1.0)
+    write_arm(writer, "/died", 100.0, 0.01)
     custom = read_custom(writer.finish("success"))
     audit = {entry["topic"]: entry for entry in json.loads(custom["hop.rate_audit"])}
     assert {topic: entry["ok"] for topic, entry in audit.items()} == {
@@ -143,6 +144,7 @@ def test_rate_audit_judges_rate_gap_and_absence(tmp_path: Path) -> None:
         "/slow": False,
         "/twice": False,
         "/gone": False,
+        "/died": False,
     }
     assert audit["/good"]["achieved_hz"] == pytest.approx(100.0)
     assert audit["/slow"]["max_gap_s"] == pytest.approx(0.01)

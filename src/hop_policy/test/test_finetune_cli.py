@@ -81,7 +81,9 @@ def test_bags_become_a_policy_and_the_run_resumes(
     out = tmp_path / "policy"
     command = [str(demos), "-o", str(out)]
     assert main([*command, "--max-steps", "4", *SMALL]) == 0
-    assert "best validation L1" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert "best validation L1" in told.out
+    assert "18 ticks without a fresh sample are left out" in told.err
     first = json.loads((out / ck.METRICS).read_text())
     assert (first["step"], first["finished"]) == (4, True)
     assert main([*command, "--resume", "--max-steps", "6"]) == 0
@@ -90,6 +92,7 @@ def test_bags_become_a_policy_and_the_run_resumes(
     assert metrics["history"][:3] == first["history"]
     about = json.loads((out / ck.PROVENANCE).read_text())
     assert about["episodes"] == 3
+    assert (about["refused_ticks"], about["broken_rates"]) == (18, [])
     assert len(about["validation_episodes"]) == 1
     assert about["command"] == ["hop", "finetune", *command, "--max-steps", "4", *SMALL]
     (going_on,) = about["resumed"]
@@ -97,6 +100,13 @@ def test_bags_become_a_policy_and_the_run_resumes(
     policy = Policy.load(out, load_contract())
     policy.warm_up(2)
     assert policy.model.config.layers == 1
+
+
+def test_what_recordings_lack_is_told() -> None:
+    assert finetune_cli._lacks({"refused_ticks": 0, "broken_rates": []}) == ""
+    told = finetune_cli._lacks({"refused_ticks": 3, "broken_rates": ["e1", "e7"]})
+    assert told.startswith("3 ticks without")
+    assert "rates in e1, e7" in told
 
 
 def test_only_the_first_of_several_processes_has_something_to_tell(

@@ -109,6 +109,15 @@ def test_a_killed_run_resumes_bit_for_bit(whole: Run, tmp_path: Path) -> None:
         assert all(torch.equal(one[k], two[k]) for k in one)
 
 
+def test_a_checkpoint_from_elsewhere_is_not_written_over(whole: Run, tmp_path: Path) -> None:
+    shutil.copytree(whole.out, tmp_path, dirs_exist_ok=True)
+    (tmp_path / ck.TRAINING_STATE).unlink()
+    before = {file.name: file.read_bytes() for file in tmp_path.iterdir()}
+    with pytest.raises(CheckpointError, match="that no run can go on with"):
+        train(TOY, CONTRACT, toy_data(), tmp_path, progress=quiet())
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
 def test_resuming_needs_the_same_configuration_and_data(whole: Run, tmp_path: Path) -> None:
     shutil.copytree(whole.out, tmp_path, dirs_exist_ok=True)
     with pytest.raises(CheckpointError, match="holds a run already"):
