@@ -22,7 +22,7 @@ from hop_policy.dataset import store_episodes
 from hop_policy.objective import Validation
 from hop_policy.open_loop import HORIZONS, OpenLoopErrors, answers_of, open_loop_errors
 from hop_policy.path_names import unique_ends
-from hop_policy.shipped import shipped_policy
+from hop_policy.shipped import checkpoint_path, shipped_policy
 from hop_policy.streams import stream_rules
 
 OPTION = "--open-loop"
@@ -175,7 +175,7 @@ def _checkpoints(
     tasks = sorted({bag.info.task for bag in bags})
     if not paths and len(tasks) > 1:
         raise ConfigError(f"bags of {', '.join(tasks)} together have no shipped policy; pass one")
-    wanted = [path.expanduser().resolve() for path in paths] or [shipped_policy(tasks[0])]
+    wanted = [checkpoint_path(path).resolve() for path in paths] or [shipped_policy(tasks[0])]
     if len(set(wanted)) < len(wanted):
         raise ConfigError("a policy is named twice; name each once")
     names = unique_ends(wanted)

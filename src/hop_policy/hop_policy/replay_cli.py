@@ -20,7 +20,7 @@ from hop_policy.inference import Policy
 from hop_policy.policy_process import own_domain
 from hop_policy.replay import Replay
 from hop_policy.replay_verdict import Allowed, Verdict
-from hop_policy.shipped import shipped_policy
+from hop_policy.shipped import checkpoint_path, shipped_policy
 
 _NS_PER_MS = 1_000_000
 _LAST_DOMAIN = 232
@@ -62,7 +62,7 @@ def main(argv: list[str]) -> int:
     if args.domain is not None and not 0 <= args.domain <= _LAST_DOMAIN:
         raise ConfigError(f"--domain must lie in 0..{_LAST_DOMAIN}, got {args.domain}")
     bag = _bag(args.bag.expanduser())
-    checkpoint = args.policy.expanduser() if args.policy else shipped_policy(bag.info.task)
+    checkpoint = checkpoint_path(args.policy) if args.policy else shipped_policy(bag.info.task)
     torch.set_num_threads(1)  # as in the node, so that sums have the same order
     policy = Policy.load(checkpoint, load_contract(args.config_dir))
     domain = own_domain() if args.domain is None else args.domain

@@ -32,12 +32,13 @@ def has_shipped_policy(task: str) -> bool:
 
 
 def checkpoint_path(path: Path) -> Path:
-    """Return `path`, or, where there is none, the shipped checkpoint of that name.
+    """Return `path`, a home's `~` spelt out, or else the shipped checkpoint of that name.
 
     Raises:
         CheckpointError: there is neither; the shipped ones are named.
     """
-    found = path if path.exists() else _find(str(path))
+    at = path.expanduser()
+    found = at if at.exists() else _find(str(path))
     if found is None:
         names = {each.name for folder in _folders() if folder.is_dir() for each in folder.iterdir()}
         raise CheckpointError(

@@ -101,7 +101,7 @@ class ObservationBuilder:
         """
         if pixels.shape != (self._view.height, self._view.width):
             raise AlignmentError(
-                f"depth image is {pixels.shape[1]}x{pixels.shape[0]} but camera_info says "
+                f"depth: the image is {pixels.shape[1]}x{pixels.shape[0]} but camera_info says "
                 f"{self._view.width}x{self._view.height}: restart the camera driver"
             )
         return self.transform.vision(pixels[None])

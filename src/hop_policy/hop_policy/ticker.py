@@ -65,7 +65,9 @@ class PolicyTicker:
         self.meter = CadenceMeter()
 
     def start(self) -> None:
-        """Begin a run: no history, fresh figures."""
+        """Begin a run: no history, fresh figures; clocks that were set before are no fault."""
+        if not self._clock.check():
+            self._observer.clear()
         self.meter = CadenceMeter()
         self._refused_for = ""
         self.forget()

@@ -11,6 +11,7 @@ from pathlib import Path
 from hop_core.errors import CheckpointError, ConfigError
 from hop_policy.checkpoint import WEIGHTS, load_checkpoint_config
 from hop_policy.path_names import unique_ends
+from hop_policy.shipped import checkpoint_path
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,15 @@ def parse_contenders(arguments: Sequence[str]) -> list[Contender]:
     """Return the contenders that a command line names.
 
     Args:
-        arguments: directories, or ARM=DIRECTORY for those that are the seeds of one arm; an arm of
-            its own else.
+        arguments: directories, or names of shipped checkpoints, each an arm of its own, or
+            ARM=DIRECTORY for those that are the seeds of one arm.
 
     Raises:
         ConfigError: a directory is named twice, or two arms have one name.
+        CheckpointError: there is neither a directory nor a shipped checkpoint of a name.
     """
     named = [_split(argument) for argument in arguments]
-    paths = [path.expanduser().resolve() for _, path in named]
+    paths = [checkpoint_path(path).resolve() for _, path in named]
     for path, count in Counter(paths).items():
         if count > 1:
             raise ConfigError(f"the policy {path} is named {count} times; name each once")

@@ -9,8 +9,10 @@ from hop_sim.contenders import checkpoint_identity, parse_contenders
 
 
 def test_an_arm_is_named_before_its_checkpoint(tmp_path: Path) -> None:
-    (tmp_path / "x=y").mkdir()
-    found = parse_contenders(["ours=/runs/0", "ours=/runs/1", "/runs/2", str(tmp_path / "x=y")])
+    runs = [tmp_path / name for name in ("0", "1", "2", "x=y")]
+    for run in runs:
+        run.mkdir()
+    found = parse_contenders([f"ours={runs[0]}", f"ours={runs[1]}", str(runs[2]), str(runs[3])])
     assert [(c.arm, c.name) for c in found] == [
         ("ours", "0"),
         ("ours", "1"),
@@ -21,7 +23,14 @@ def test_an_arm_is_named_before_its_checkpoint(tmp_path: Path) -> None:
 
 def test_one_checkpoint_is_not_two(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="named 2 times"):
-        parse_contenders(["/runs/0", "ours=/runs/../runs/0"])
+        parse_contenders([str(tmp_path), f"ours={tmp_path}/../{tmp_path.name}"])
+
+
+def test_a_shipped_checkpoint_is_known_by_its_name() -> None:
+    (found,) = parse_contenders(["base_depth"])
+    assert found.name == "base_depth"
+    with pytest.raises(CheckpointError, match=r"neither a folder nor .* \(.*base_depth"):
+        parse_contenders(["base_dept"])
 
 
 def test_a_checkpoint_without_weights_says_so(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from hop_policy.live_observer import LiveObserver, TickObservation
 from hop_policy.model import PolicyConfig, PolicyModel
 from hop_policy.nodes.policy_messages import target_template, tick_template, to_target, to_tick
 from hop_policy.policy_forms import FORMS
+from hop_policy.shipped import checkpoint_path
 from hop_policy.streams import ARM, DEPTH, HAND
 from hop_policy.ticker import PolicyTicker
 
@@ -69,6 +70,7 @@ class PolicyNode(HopNode):
         self._arming_id = ""
         self._bad: Counter[str] = Counter()
         self._observer = LiveObserver(self._contract)
+        self._late_before = dict(self._observer.late)
         self._ticker = PolicyTicker(self._observer, self._policy, self._send, self._on_refusal)
         self._loop: DeadlineLoop | None = None
         self._end_timer: Timer | None = None
@@ -83,20 +85,22 @@ class PolicyNode(HopNode):
         self.create_service(Trigger, topics.POLICY_STOP, self._on_stop)
         self._diagnostics = DiagnosticsTimer(self, {"policy": self._diagnose})
         self._watch = self.create_timer(_WATCH_S, self._check_loop)
-        self._state.publish(HopState.IDLE, progress="ready")
+        self._say(HopState.IDLE, progress="ready")
         if parameter("auto_start", False):
             self.start()
 
     def start(self) -> None:
         """Begin a run with an empty history; a run in progress is ended first."""
         self._end_loop()
+        self._bad.clear()
+        self._late_before = dict(self._observer.late)
         self._ticker.start()
         # Each thread's first pass of the network costs 60 ms: it is warmed up where it will run.
         self._loop = DeadlineLoop(
             self._contract.tick_ns, self._ticker.step, "policy", self._policy.warm_up
         )
         self._loop.start()
-        self._state.publish(HopState.ACTIVE, arming_id=self._arming_id, progress="running")
+        self._say(HopState.ACTIVE, progress="running")
         if self._duration_s > 0.0 and self._end_timer is None:
             self._end_timer = self.create_timer(self._duration_s, self.stop)
 
@@ -109,7 +113,8 @@ class PolicyNode(HopNode):
         """Return the pace of the present or the last run, None before the first."""
         if self._loop is None:
             return None
-        return self._ticker.meter.report(self._loop.stats(), self._observer.late, self._bad)
+        late = {key: n - self._late_before[key] for key, n in self._observer.late.items()}
+        return self._ticker.meter.report(self._loop.stats(), late, self._bad)
 
     def _parameter(self, name: str, default: Any) -> Any:
         return self.declare_parameter(name, default).value
@@ -139,8 +144,9 @@ class PolicyNode(HopNode):
             except (AlignmentError, ModelError) as error:  # one bad message does not end a run
                 self._bad[stream] += 1
                 if self._bad[stream] == 1:
-                    state = HopState.ACTIVE if self._running() else HopState.IDLE
-                    self._state.publish(state, f"{stream}: {error}", arming_id=self._arming_id)
+                    state, reason, progress = self._said
+                    told = f"{reason}; {stream}: {error}" if reason else f"{stream}: {error}"
+                    self._publish(state, told, progress)
 
         return on_message
 
@@ -152,7 +158,24 @@ class PolicyNode(HopNode):
 
     def _on_refusal(self, reason: str) -> None:
         state = HopState.HOLD if reason else HopState.ACTIVE
-        self._state.publish(state, reason, arming_id=self._arming_id, progress="running")
+        self._say(state, reason, progress="running")
+
+    def _say(
+        self,
+        state: HopState,
+        reason: str = "",
+        progress: str = "",
+        extra: Mapping[str, str] | None = None,
+    ) -> None:
+        self._said = (state, reason, progress)
+        self._publish(state, reason, progress, extra)
+
+    def _publish(
+        self, state: HopState, reason: str, progress: str, extra: Mapping[str, str] | None = None
+    ) -> None:
+        self._state.publish(
+            state, reason, arming_id=self._arming_id, progress=progress, extra=extra
+        )
 
     def _on_report(self, report: StateReport) -> None:
         if report.component == "supervisor" and report.arming_id != self._arming_id:
@@ -183,7 +206,7 @@ class PolicyNode(HopNode):
         report = self.report()
         if report is None:
             return
-        self._state.publish(state, reason, progress=progress, extra=report.as_text())
+        self._say(state, reason, progress, report.as_text())
         self.get_logger().info(f"cadence of the policy\n{report.table()}")
         if self._report_file:
             text = json.dumps(report.as_dict())
@@ -218,7 +241,7 @@ def _load_policy(path: str, form: str, contract: PolicyContract) -> Policy:
         if form == "exported":
             raise ConfigError(f"'{UNTRAINED}' has no exported form; leave the parameter form out")
         return Policy(PolicyModel(PolicyConfig(), contract))
-    return Policy.load(Path(path).expanduser(), contract, form=form)
+    return Policy.load(checkpoint_path(Path(path)), contract, form=form)
 
 
 main = main_of(PolicyNode, Priority.POLICY)
