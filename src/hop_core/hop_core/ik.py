@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import mujoco
 import numpy as np
 
 from hop_core.embodiment import ARM, load_embodiment
@@ -85,14 +86,7 @@ def solve_palm(
 def _twist(pose: np.ndarray, goal: np.ndarray) -> np.ndarray:
     """Translation [m] and rotation vector [rad] in base_link that take `pose` to `goal`, (6,)."""
     rotation = goal[:3, :3] @ pose[:3, :3].T
-    skew = np.array(
-        [
-            rotation[2, 1] - rotation[1, 2],
-            rotation[0, 2] - rotation[2, 0],
-            rotation[1, 0] - rotation[0, 1],
-        ]
-    )
-    sine, cosine = 0.5 * np.linalg.norm(skew), 0.5 * (np.trace(rotation) - 1.0)
-    angle = np.arctan2(sine, cosine)
-    vector = 0.5 * skew if sine < 1e-9 else 0.5 * skew * angle / sine
+    quaternion, vector = np.empty(4), np.empty(3)
+    mujoco.mju_mat2Quat(quaternion, rotation.ravel())
+    mujoco.mju_quat2Vel(vector, quaternion, 1.0)
     return np.concatenate([goal[:3, 3] - pose[:3, 3], vector])

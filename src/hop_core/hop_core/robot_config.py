@@ -75,6 +75,8 @@ class HandConfig(Config):
     def _reachable(self) -> HandConfig:
         if self.interface == "socketcand" and (self.host is None or self.port is None):
             raise ValueError("socketcand needs host and port")
+        if self.warn_c >= self.stop_c:
+            raise ValueError(f"warn_c {self.warn_c:g} must be below stop_c {self.stop_c:g}")
         return self
 
 
@@ -117,6 +119,12 @@ class CameraConfig(Config):
         if abs(np.linalg.norm(value) - 1.0) > 1e-3:
             raise ValueError("must have length 1")
         return value
+
+    @model_validator(mode="after")
+    def _range(self) -> CameraConfig:
+        if self.near_m >= self.far_m:
+            raise ValueError(f"near_m {self.near_m:g} must be below far_m {self.far_m:g}")
+        return self
 
     @property
     def width(self) -> int:

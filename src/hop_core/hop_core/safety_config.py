@@ -74,6 +74,15 @@ class WatchdogConfig(Config):
     tracking_error_rad: float = Field(gt=0.0)
     clock_step_s: float = Field(gt=0.0)
 
+    @model_validator(mode="after")
+    def _holds_before_it_faults(self) -> WatchdogConfig:
+        if self.feedback_hold_s >= self.feedback_fault_s:
+            raise ValueError(
+                f"feedback_hold_s {self.feedback_hold_s:g} must be below feedback_fault_s "
+                f"{self.feedback_fault_s:g}"
+            )
+        return self
+
 
 class SafetyConfig(Config):
     """All safety figures.

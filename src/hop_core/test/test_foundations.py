@@ -20,7 +20,7 @@ from hop_core.ik import solve_palm
 from hop_core.interpolate import TargetInterpolator
 from hop_core.kinematics import Kinematics
 from hop_core.rate import DeadlineLoop
-from hop_core.robot_config import load_robot
+from hop_core.robot_config import RobotConfig, load_robot
 from hop_core.safety_config import SafetyConfig, load_safety
 
 
@@ -119,6 +119,38 @@ def test_inverse_kinematics_reaches_poses_of_the_arm(seed: int) -> None:
     q = embodiment.clip(q)
     result = solve_palm(kinematics.site_pose(q, "palm"), embodiment.home, kinematics)
     assert result.within(1e-4, 1e-3)
+
+
+@pytest.mark.parametrize("axis", [(1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (0.6, 0.8, 0.0)])
+def test_a_palm_that_is_turned_round_is_far_from_its_goal(axis: tuple[float, ...]) -> None:
+    kinematics, home = Kinematics(), load_embodiment().home
+    goal = kinematics.site_pose(home, "palm")
+    turn = 2.0 * np.outer(axis, axis) - np.eye(3)
+    goal[:3, :3] = turn @ goal[:3, :3]
+    result = solve_palm(goal, home, kinematics, iterations=0)
+    assert result.rotation_error_rad == pytest.approx(np.pi)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hand": {"interface": "socketcan", "warn_c": 80.0}}, "warn_c 80 must be below stop_c"),
+        ({"camera": {"near_m": 3.0, "far_m": 0.2}}, "near_m 3 must be below far_m 0.2"),
+    ],
+)
+def test_limits_in_the_wrong_order_are_named(change: dict, message: str) -> None:
+    values = load_robot("twin").model_dump()
+    for section, keys in change.items():
+        values[section].update(keys)
+    with pytest.raises(ConfigError, match=message):
+        validate(values, RobotConfig, "cell.yaml")
+
+
+def test_a_fault_comes_after_the_hold() -> None:
+    values = load_safety().model_dump()
+    values["watchdog"]["feedback_hold_s"] = 5.0
+    with pytest.raises(ConfigError, match="feedback_hold_s 5 must be below feedback_fault_s"):
+        validate(values, SafetyConfig, "safety.yaml")
 
 
 def test_a_loop_answers_or_counts_every_deadline_and_makes_none_up() -> None:

@@ -87,12 +87,13 @@ class Aiming:
             return rows
         R_level_base = _level_rotation(cell.T_base_cam)
         q = self._scaling.unscale(proprio[: grasp + 1]).astype(np.float64)
-        palms = self._kinematics.site_poses(q, "palm")
+        sites = [self._kinematics.fk(row) for row in q]
+        palms = np.stack([poses["palm"] for poses in sites])
         way_m = (palms[grasp, :3, 3] - palms[:grasp, :3, 3]) @ R_level_base.T
         rows[:grasp, :3] = way_m / _UNIT_M
         rows[:grasp, 3:5] = R_level_base[:2] @ palms[grasp, :3, 0]
-        tips = [self._kinematics.site_poses(q[:grasp], tip)[:, 2, 3] for tip in TIP_SITES]
-        lowest_m = np.min(tips, axis=0) - cell.T_base_table[2, 3]
+        lowest_m = np.array([min(poses[tip][2, 3] for tip in TIP_SITES) for poses in sites[:grasp]])
+        lowest_m -= cell.T_base_table[2, 3]
         rows[:grasp, AIM] = np.logical_and.accumulate(lowest_m > STANDING_M)
         return rows
 

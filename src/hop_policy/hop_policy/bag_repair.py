@@ -18,6 +18,7 @@ from mcap.reader import NonSeekingReader
 
 from hop_core.errors import BagError
 from hop_policy.bag_files import INFO_FILE, METADATA_FILE, PART_DIR, complete, require_not_recording
+from hop_policy.bag_reader import open_episode
 from hop_policy.bag_writer import EpisodeWriter
 from hop_policy.episode_info import EpisodeInfo
 from hop_policy.recorder_config import RecorderConfig
@@ -51,6 +52,11 @@ class Repaired:
     seconds: float
 
 
+def _whole(path: Path) -> Repaired:
+    bag = open_episode(path)
+    return Repaired(path, sum(bag.counts.values()), bag.duration_ns * 1e-9)
+
+
 def find_parts(root: Path, task: str | None = None) -> list[Path]:
     """Return the folders of all unfinished episodes under `root`, sorted."""
     pattern = f"{task or '*'}/{PART_DIR}/*"
@@ -73,7 +79,7 @@ def repair(part: Path, config: RecorderConfig | None = None) -> Repaired:
     try:
         if (part / METADATA_FILE).is_file():  # cut off between its last byte and its move
             complete(part, task_dir / name)
-            return Repaired(task_dir / name, 0, 0.0)
+            return _whole(task_dir / name)
         return _rewrite(part, task_dir, name, config)
     except OSError as error:
         raise BagError(f"cannot restore {part}: {error}; make room and try again") from error

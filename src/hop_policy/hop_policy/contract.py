@@ -156,8 +156,9 @@ class PolicyContract(Config):
 
     @model_validator(mode="after")
     def _consistent(self) -> PolicyContract:
-        sizes = {len(self.joint_names), len(self.policy_lower), len(self.policy_upper)}
-        if len(sizes) != 1:
+        if self.joint_names != JOINT_NAMES:
+            raise ValueError(f"joint_names must be {', '.join(JOINT_NAMES)}, in this order")
+        if not len(self.joint_names) == len(self.policy_lower) == len(self.policy_upper):
             raise ValueError("joint_names, policy_lower and policy_upper must have equal length")
         for name, low, high in zip(
             self.joint_names, self.policy_lower, self.policy_upper, strict=True

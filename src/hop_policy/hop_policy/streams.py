@@ -22,16 +22,14 @@ DEPTH = "depth"
 ARM = "arm"
 HAND = "hand"
 
+_IMAGES = 16  # kept: half a second of them, of which a full one takes megabytes
+
 Chosen = Mapping[str, tuple[int, np.ndarray]]
 """What a tick uses: {stream: (stamp [ns], decoded sample)}."""
 
 
-def stream_rules(contract: PolicyContract, capacity: int = 200) -> dict[str, StreamRule]:
+def stream_rules(contract: PolicyContract) -> dict[str, StreamRule]:
     """Return which message of each stream a tick uses, by stream name.
-
-    Args:
-        contract: lags and age limits.
-        capacity: messages kept per stream.
 
     Raises:
         ConfigError: the policy sees point clouds, which no topic carries.
@@ -43,9 +41,9 @@ def stream_rules(contract: PolicyContract, capacity: int = 200) -> dict[str, Str
         )
     depth, joint = contract.depth_stream, contract.joint_stream
     return {
-        DEPTH: StreamRule(depth.lag_ns, depth.max_age_ns, capacity),
-        ARM: StreamRule(joint.lag_ns, joint.max_age_ns, capacity),
-        HAND: StreamRule(joint.lag_ns, joint.max_age_ns, capacity),
+        DEPTH: StreamRule(depth.lag_ns, depth.max_age_ns, _IMAGES),
+        ARM: StreamRule(joint.lag_ns, joint.max_age_ns),
+        HAND: StreamRule(joint.lag_ns, joint.max_age_ns),
     }
 
 

@@ -223,4 +223,7 @@ def _set(values: dict[str, Any], text: str) -> None:
             raise ConfigError(f"--set {text}: '{section}' is no section of the configuration")
     if not equals:
         raise ConfigError(f"--set {text}: write key=value, such as augment.proprio_noise=0.02")
-    values[last] = yaml.safe_load(value)
+    try:
+        values[last] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {text}: '{value}' is no YAML value") from error

@@ -12,7 +12,7 @@ from hop_core.errors import BagError
 from hop_policy import messages
 from hop_policy.bag_files import INFO_FILE, PART_DIR
 from hop_policy.bag_reader import open_episode
-from hop_policy.bag_repair import DAMAGED_DIR, find_parts, repair
+from hop_policy.bag_repair import DAMAGED_DIR, Repaired, find_parts, repair
 from hop_policy.bag_writer import EpisodeWriter
 from hop_policy.episode_info import EpisodeInfo
 
@@ -91,11 +91,12 @@ def test_zeros_of_a_power_loss_end_the_good_part(tmp_path: Path) -> None:
 
 def test_whole_bag_that_was_not_moved_yet_is_only_moved(tmp_path, monkeypatch) -> None:
     writer = EpisodeWriter(tmp_path, "lift", "e1", INFO)
-    writer.write("/text", T0, messages.string("x"))
+    for k in range(3):
+        writer.write("/text", T0 + k * 10**9, messages.string("x"))
     monkeypatch.setattr("hop_policy.bag_writer.complete", lambda part, path: None)
     writer.finish("success")
     (part,) = find_parts(tmp_path)
-    assert repair(part).path == tmp_path / "lift" / "e1"
+    assert repair(part) == Repaired(tmp_path / "lift" / "e1", 3, 2.0)
     assert open_episode(tmp_path / "lift" / "e1").label == "success"
 
 

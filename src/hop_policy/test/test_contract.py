@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from hop_core.embodiment import JOINT_NAMES
 from hop_core.errors import CheckpointError, ConfigError
@@ -67,9 +68,7 @@ def changed(path: str, value: object) -> PolicyContract:
 
 
 LOWER, UPPER = PolicyContract().policy_lower, PolicyContract().policy_upper
-SWAPPED = (*JOINT_NAMES[:11], *JOINT_NAMES[15:19], *JOINT_NAMES[11:15], *JOINT_NAMES[19:])
 OTHER_VALUES = {
-    "joint_names": (SWAPPED, r"joint_names\[11\] is allegro_ring_0 there and allegro_middle_0"),
     "policy_lower": ((-3.0, *LOWER[1:]), r"policy_lower\[0\] is -3.0 there and -6.28\d+ here"),
     "policy_upper": ((*UPPER[:-1], 2.0), r"policy_upper\[22\] is 2.0 there and 1.719 here"),
     "policy_hz": (10.0, r"policy_hz is 10.0 there and 20.0 here"),
@@ -85,7 +84,7 @@ OTHER_VALUES = {
     "joint_stream.max_age_ms": (80, r"joint_stream\.max_age_ms is 80 there and 50 here"),
     "label_offset_ms": (0, r"label_offset_ms is 0 there and 50 here"),
 }
-ONE_VALUE_ONLY = {"point_cloud.frame"}
+ONE_VALUE_ONLY = {"point_cloud.frame", "joint_names"}
 
 
 @pytest.mark.parametrize("field", OTHER_VALUES)
@@ -105,6 +104,16 @@ def test_clouds_in_another_frame_are_refused(tmp_path: Path) -> None:
     file = tmp_path / ck.CONFIG
     file.write_text(file.read_text().replace("frame: base_link", "frame: env"))
     with pytest.raises(CheckpointError, match=r"point_cloud\.frame: .*'base_link'.*'env'"):
+        ck.load_checkpoint(tmp_path, PolicyContract())
+
+
+def test_joints_in_another_order_are_refused(tmp_path: Path) -> None:
+    ck.save_config(tmp_path, ck.CheckpointConfig(contract=PolicyContract(), model=PolicyConfig()))
+    values = yaml.safe_load((tmp_path / ck.CONFIG).read_text())
+    names = values["contract"]["joint_names"]
+    names[11:19] = names[15:19] + names[11:15]  # ring before middle: the release's order
+    (tmp_path / ck.CONFIG).write_text(yaml.safe_dump(values))
+    with pytest.raises(CheckpointError, match=r"joint_names must be joint1, .*, in this order"):
         ck.load_checkpoint(tmp_path, PolicyContract())
 
 

@@ -186,6 +186,7 @@ def test_shipped_configurations_are_valid(name: str) -> None:
         ("seed.x=1", "'seed' is no section"),
         ("whiten", "write key=value"),
         ("clip=-1", "clip"),
+        ("clip=[1", r"'\[1' is no YAML value"),
     ],
 )
 def test_bad_values_are_named(tmp_path: Path, text: str, message: str) -> None:

@@ -92,6 +92,7 @@ class RecorderNode(HopNode):
             raise BagError(f"{self._recorder.path} is being recorded: stop or discard it first")
         self._forget_latched()
         writer = self._new_writer()
+        self._let_go()
         self._recorder = EpisodeRecorder(writer, self._config, self._on_end)
         # Latched topics are subscribed anew, so that each bag begins with everybody's state.
         self._latched = [self._subscribe(t) for t in self._config.topics if t.qos == "latched"]
@@ -103,23 +104,30 @@ class RecorderNode(HopNode):
         Raises:
             BagError: nothing is being recorded.
         """
-        recorder, self._recorder = self._recorder, None
+        recorder = self._let_go()
         self._forget_latched()
         if recorder is None or not recorder.running:
             raise BagError("nothing is being recorded: call /recorder/start first")
-        self._ending = [other for other in self._ending if not other.join(0.0)] + [recorder]
         recorder.finish(label, reason)
 
     def close(self) -> None:
         """Complete what is being recorded: an interrupt loses nothing."""
         if self._recorder is not None and self._recorder.running:
             self.finish("unlabelled", "the recorder was ended")
+        self._let_go()
         for recorder in self._ending:
             if not recorder.join(_END_TIMEOUT_S):
                 self.get_logger().error(
                     f"{recorder.path} is not complete after {_END_TIMEOUT_S:.0f} s: "
                     f"'hop demos repair' restores it"
                 )
+
+    def _let_go(self) -> EpisodeRecorder | None:
+        """Return the last recorder; one that the disk's limit ended may still be writing."""
+        recorder, self._recorder = self._recorder, None
+        if recorder is not None:
+            self._ending = [other for other in self._ending if not other.join(0.0)] + [recorder]
+        return recorder
 
     def _new_writer(self) -> EpisodeWriter:
         value = {name: self.get_parameter(name).value for name in self._parameter_names}
