@@ -48,13 +48,6 @@ class AsOfBuffer(Generic[T]):
             at = bisect_right(self._stamps, t_ns)
             return (self._stamps[at - 1], self._items[at - 1]) if at else None
 
-    def exact(self, stamp_ns: int) -> T | None:
-        """Return the sample stamped `stamp_ns`, or None."""
-        with self._lock:
-            at = bisect_left(self._stamps, stamp_ns)
-            found = at < len(self._stamps) and self._stamps[at] == stamp_ns
-            return self._items[at] if found else None
-
     def clear(self) -> None:
         """Forget every sample."""
         with self._lock:
@@ -123,20 +116,6 @@ class TickAligner(Generic[T]):
             chosen[name] = found
         for name, rule in self.rules.items():
             self._used_until[name] = t_ns - rule.lag_ns
-        return chosen
-
-    def exact(self, stamps: dict[str, int]) -> dict[str, tuple[int, T]]:
-        """Return the samples with just these stamps, as a recorded tick names them.
-
-        Raises:
-            AlignmentError: one is not there.
-        """
-        chosen = {}
-        for name, stamp_ns in stamps.items():
-            item = self._buffers[name].exact(stamp_ns)
-            if item is None:
-                raise AlignmentError(f"{name}: the sample stamped {stamp_ns} is missing")
-            chosen[name] = (stamp_ns, item)
         return chosen
 
     def clear(self) -> None:

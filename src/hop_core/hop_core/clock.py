@@ -23,7 +23,6 @@ class ClockOffset:
         self._monotonic_ns = monotonic_ns
         self._step_limit_ns = step_limit_ns
         self._offset_ns = self._measure()
-        self.steps = 0
 
     def _measure(self) -> int:
         """Returns ROS minus monotonic time: the narrowest of three brackets, against preemption."""
@@ -37,16 +36,11 @@ class ClockOffset:
         return best
 
     def check(self) -> bool:
-        """Measures the offset again; returns False, and counts, when it moved beyond the limit."""
+        """Measures the offset again; returns False when it moved beyond the limit."""
         offset = self._measure()
         stepped = abs(offset - self._offset_ns) > self._step_limit_ns
         self._offset_ns = offset
-        self.steps += stepped
         return not stepped
-
-    def to_monotonic(self, ros_ns: int) -> int:
-        """Returns the monotonic time [ns] of a ROS stamp [ns]."""
-        return ros_ns - self._offset_ns
 
     def to_ros(self, monotonic_ns: int) -> int:
         """Returns the ROS stamp [ns] of a monotonic time [ns]."""

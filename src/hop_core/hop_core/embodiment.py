@@ -184,15 +184,9 @@ class Embodiment:
             2.0 * (q - self.policy_lower) / (self.policy_upper - self.policy_lower) - 1.0
         )
 
-    def unscale(self, value: np.ndarray) -> np.ndarray:
-        """Return policy values (…, 23) as joint angles [rad]; the inverse of `scale`."""
-        return np.asarray(
-            self.policy_lower + 0.5 * (value + 1.0) * (self.policy_upper - self.policy_lower)
-        )
-
-    def clip(self, q: np.ndarray, margin_rad: float = 0.0) -> np.ndarray:
-        """Return (…, 23) joint angles [rad] moved into the device limits less `margin_rad`."""
-        return np.asarray(np.clip(q, self.lower + margin_rad, self.upper - margin_rad))
+    def clip(self, q: np.ndarray) -> np.ndarray:
+        """Return (…, 23) joint angles [rad] moved into the device limits."""
+        return np.asarray(np.clip(q, self.lower, self.upper))
 
 
 def _frozen(values: Sequence[float]) -> np.ndarray:

@@ -26,8 +26,8 @@ def test_capacity_drops_the_oldest() -> None:
     for stamp, item in ((3, "c"), (1, "a"), (2, "b")):
         buffer.insert(stamp, item)
     assert len(buffer) == 2
-    assert buffer.exact(1) is None
-    assert buffer.exact(3) == "c"
+    assert buffer.as_of(1) is None
+    assert buffer.as_of(3) == (3, "c")
 
 
 def aligner() -> TickAligner[str]:
@@ -62,11 +62,3 @@ def test_a_sample_that_a_past_tick_should_have_used_is_counted() -> None:
     streams.select(64 * MS)
     streams.insert("depth", 33 * MS, "d33")
     assert streams.late == {"depth": 1, "arm": 0}
-
-
-def test_exact_replays_a_recorded_choice_or_says_what_is_missing() -> None:
-    streams = aligner()
-    streams.insert("depth", 5, "d")
-    assert streams.exact({"depth": 5}) == {"depth": (5, "d")}
-    with pytest.raises(AlignmentError, match="stamped 6 is missing"):
-        streams.exact({"depth": 6})

@@ -43,10 +43,6 @@ class PositionAssembler:
         self._q_rad *= RAD_PER_COUNT
         return self._q_rad
 
-    def reset(self) -> None:
-        """Forgets a half set (after a reconnect)."""
-        self._seen = 0
-
 
 class SetClock:
     """Counts the sets of a periodic stream.

@@ -23,7 +23,6 @@ from hop_policy.objective import Validation
 HORIZONS = (-1, 0, 1, 2, 5, 10, 15)
 """Ticks from the answer to the label that it is compared with."""
 _HISTORY_EDGES = (1, 2, 3, 5, 9, 17, 33)
-COPIES = ("copy_proprio", "previous_label")
 
 Answers = Mapping[str, Sequence[np.ndarray]]
 """{agent: what it answers (T, 23) [rad] at the ticks of each episode}."""

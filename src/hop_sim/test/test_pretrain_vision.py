@@ -20,6 +20,7 @@ from hop_policy.frame_store import FrameStore, SegmentSampler
 from hop_policy.inference import Policy
 from hop_policy.model import AIM, PolicyConfig
 from hop_policy.objective import Validation
+from hop_policy.observation import JointScaling
 from hop_policy.train_config import TrainConfig
 from hop_policy.train_data import TrainData
 from hop_policy.trainer import Trainer
@@ -174,7 +175,7 @@ def test_frames_before_the_first_contact_teach_where_it_will_be(store: Trajector
     assert len(learnt.aims) == 4 * len(frames.lengths)  # each is touched at tick 4
     parts, _ = split_parts(kept_parts([store], "any"), TINY.val_fraction, TINY.seed)
     rows = aim_rows(parts, frames, DEPTH)
-    q = load_embodiment().unscale(frames.proprio(frames.episode(1)[[1, 4]]).double().numpy())
+    q = JointScaling(DEPTH).unscale(frames.proprio(frames.episode(1)[[1, 4]]).double().numpy())
     palms = [Kinematics().site_pose(row, "palm")[:3, 3] for row in q]
     way_m = rows[frames.starts[1] + 1, :3] * 0.1
     np.testing.assert_allclose(way_m, palms[1] - palms[0], atol=1e-5)

@@ -69,7 +69,8 @@ class StateListener:
     def __init__(self, node: Node, on_report: Callable[[StateReport], None] | None = None) -> None:
         self._reports: dict[str, StateReport] = {}
         self._on_report = on_report
-        self.unreadable = 0
+        self._node = node
+        self._unreadable: set[str] = set()
         self._subscription = node.create_subscription(
             DiagnosticStatus, topics.STATE, self._receive, STATE_SUBSCRIBER
         )
@@ -82,8 +83,10 @@ class StateListener:
         values = {item.key: item.value for item in message.values}
         try:
             report = StateReport.from_values(message.name, values)
-        except ValueError:
-            self.unreadable += 1
+        except ValueError as error:
+            if message.name not in self._unreadable:
+                self._unreadable.add(message.name)
+                self._node.get_logger().warning(f"state of '{message.name}' is ignored: {error}")
             return
         self._reports[message.name] = report
         if self._on_report is not None:
