@@ -9,6 +9,7 @@ Source: Stereolabs Python API 5.x.
 from __future__ import annotations
 
 import importlib
+import logging
 import time
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -20,6 +21,7 @@ from hop_core.robot_config import CameraConfig
 from hop_drivers.depth import depth_to_mm
 
 _REBOOT_WAIT_S = 0.2
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class Zed:
         self._config = config
         self._sl: Any = None
         self._camera: Any = None
+        self._warned: set[Any] = set()
 
     def open(self) -> Intrinsics:
         """Open the camera at the configured size and rate (see CameraAdapter)."""
@@ -75,7 +78,7 @@ class Zed:
         init = self._init_parameters(sl)
         self._camera = sl.Camera()
         status = self._camera.open(init)
-        if status != sl.ERROR_CODE.SUCCESS:
+        if self._is_error(status):
             self._camera.close()
             self._camera = None
             raise DeviceError(f"the ZED camera did not open: {status}; {_advice(status)}")
@@ -116,11 +119,19 @@ class Zed:
         if status == sl.ERROR_CODE.CAMERA_REBOOTING:
             time.sleep(_REBOOT_WAIT_S)
             return None
-        if status != sl.ERROR_CODE.SUCCESS:
+        if self._is_error(status):
             raise DeviceError(f"the ZED camera stopped: {status}; {_advice(status)}")
         camera.retrieve_measure(self._mat, sl.MEASURE.DEPTH, sl.MEM.CPU, self._size)
         stamp_ns = camera.get_timestamp(sl.TIME_REFERENCE.IMAGE).get_nanoseconds()
         return DepthFrame(depth_to_mm(self._mat.get_data()), int(stamp_ns))
+
+    def _is_error(self, status: Any) -> bool:
+        """Whether a call failed; a warning, below success, is told once and lives on."""
+        success = self._sl.ERROR_CODE.SUCCESS
+        if status.value < success.value and status not in self._warned:
+            self._warned.add(status)
+            _log.warning("the ZED camera warns: %s", status)
+        return bool(status.value > success.value)
 
     def close(self) -> None:
         """Let go of the camera (see CameraAdapter)."""

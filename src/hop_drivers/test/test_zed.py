@@ -3,6 +3,8 @@
 import sys
 import time
 import types
+from enum import IntEnum
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from hop_core.errors import DeviceError
 from hop_core.robot_config import load_robot
 from hop_core.state import HopState
 from hop_drivers.camera_loop import CameraDriver
-from hop_drivers.zed import DepthFrame, Intrinsics, load_sl
+from hop_drivers.zed import DepthFrame, Intrinsics, Zed, load_sl
 
 LENS = Intrinsics(132.0, 132.0, 159.5, 89.5)
 
@@ -26,6 +28,42 @@ def test_a_missing_sdk_says_what_to_install(monkeypatch):
     monkeypatch.delitem(sys.modules, "pyzed", raising=False)
     with pytest.raises(DeviceError, match=r"get_python_api\.py"):
         load_sl("pyzed.sl")
+
+
+class Status(IntEnum):
+    """Codes of the SDK."""
+
+    SENSOR_CONFIGURATION_CHANGED = -4
+    CORRUPTED_FRAME = -3
+    CAMERA_REBOOTING = -1
+    SUCCESS = 0
+    CAMERA_NOT_DETECTED = 3
+
+
+def test_a_warning_of_the_sdk_is_no_error(caplog):
+    zed, said = Zed(load_robot("twin").camera), []
+    zed._sl = SimpleNamespace(
+        ERROR_CODE=Status,
+        MEASURE=SimpleNamespace(DEPTH=0),
+        MEM=SimpleNamespace(CPU=0),
+        TIME_REFERENCE=SimpleNamespace(IMAGE=0),
+    )
+    stamp = SimpleNamespace(get_nanoseconds=lambda: 7)
+    zed._camera = SimpleNamespace(
+        grab=lambda _runtime: said.pop(0),
+        retrieve_measure=lambda *_: None,
+        get_timestamp=lambda _which: stamp,
+    )
+    zed._mat = SimpleNamespace(get_data=lambda: np.ones((2, 3), np.float32))
+    zed._runtime = zed._size = None
+    said += [Status.SENSOR_CONFIGURATION_CHANGED] * 2
+    assert [zed.grab().stamp_ns for _ in range(2)] == [7, 7]
+    assert len(caplog.records) == 1
+    said.append(Status.CORRUPTED_FRAME)
+    assert zed.grab() is None
+    said.append(Status.CAMERA_NOT_DETECTED)
+    with pytest.raises(DeviceError, match="check its USB cable"):
+        zed.grab()
 
 
 def test_a_wrong_injected_module_is_named():

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -57,9 +56,29 @@ def collect(what: Collection, count: int, first: int, workers: int) -> Iterator[
     Raises:
         BagError: one of them was recorded in another way than this run would, or is damaged.
     """
-    seeds = missing_seeds(what, count, first)
-    _require_alike(what, set(demonstration_seeds(count, first)) - set(seeds))
+    seeds = seeds_to_record(what, count, first, _facts(_provenance(what)))
     yield from over_processes(partial(_recorder, what), seeds, workers)
+
+
+def seeds_to_record(
+    what: Collection, count: int, first: int, facts: Mapping[str, str]
+) -> list[int]:
+    """Return the seeds of `missing_seeds`, where the other episodes say the same `facts`.
+
+    Raises:
+        BagError: one of them was recorded in another way than this run would, or is damaged.
+    """
+    seeds = missing_seeds(what, count, first)
+    for seed in sorted(set(demonstration_seeds(count, first)) - set(seeds)):
+        path = what.root / what.cell.task / episode_name(seed)
+        found = _facts(open_episode(path).info)
+        for key, value in facts.items():
+            if found.get(key, "") != value:
+                raise BagError(
+                    f"{path} was recorded with {key} '{found.get(key, '')}', this run has "
+                    f"'{value}': choose another folder (-o), lest both are learnt from as one"
+                )
+    return seeds
 
 
 def missing_seeds(what: Collection, count: int, first: int) -> list[int]:
@@ -90,20 +109,6 @@ def _provenance(what: Collection) -> EpisodeInfo:
             "task_hash": config_hash(task),
         },
     )
-
-
-def _require_alike(what: Collection, seeds: AbstractSet[int]) -> None:
-    """Pass if the episodes of `seeds` were recorded as this run would record them."""
-    wanted = _facts(_provenance(what))
-    for seed in sorted(seeds):
-        path = what.root / what.cell.task / episode_name(seed)
-        found = _facts(open_episode(path).info)
-        for key, value in wanted.items():
-            if found.get(key, "") != value:
-                raise BagError(
-                    f"{path} was recorded with {key} '{found.get(key, '')}', this run has "
-                    f"'{value}': choose another folder (-o), lest both are learnt from as one"
-                )
 
 
 def _facts(info: EpisodeInfo) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from hop_core.errors import TwinError
 from hop_core.realtime import Priority, schedule
-from hop_sim.collect import Collection, episode_name, missing_seeds
+from hop_sim.collect import Collection, episode_name, seeds_to_record
 from hop_sim.live_launch import LiveLaunch
 from hop_sim.live_runner import LiveRunner, Recording
 from hop_sim.rollout import Outcome
@@ -21,11 +21,14 @@ def collect_live(what: Collection, count: int, first: int) -> Iterator[Outcome]:
 
     Raises:
         TwinError: the graph does not come up, or stops answering.
+        BagError: one that is there already was recorded in lock-step or for another contract.
     """
     from hop_sim.nodes.graph_client import GraphClient  # ROS is needed from here on only
     from hop_sim.nodes.live_expert import LiveExpert
 
     cell = what.cell
+    facts = {"mode": "", "contract_hash": cell.load_contract().hash}
+    seeds = seeds_to_record(what, count, first, facts)
     twin = cell.load_robot().twin
     if twin is None:
         raise TwinError(f"the cell '{cell.robot}' has no twin; live collection is for the twin")
@@ -45,6 +48,6 @@ def collect_live(what: Collection, count: int, first: int) -> Iterator[Outcome]:
         # A connection of its own: the runner asks on the other one meanwhile.
         with TwinClient(twin.address, twin.control_port) as eyes:
             expert = LiveExpert(graph, eyes, 1.0 / cell.load_contract().policy_hz)
-            for seed in missing_seeds(what, count, first):
+            for seed in seeds:
                 yield runner.episode(seed, expert, episode_name(seed))
         runner.close()

@@ -9,7 +9,7 @@ from enum import Enum, auto
 
 
 class ERROR_CODE(Enum):
-    """Outcome of a call; the first three are warnings that still carry an image."""
+    """Outcome of a call; below success are warnings, above it errors."""
 
     SENSOR_CONFIGURATION_CHANGED = -4
     CORRUPTED_FRAME = -3

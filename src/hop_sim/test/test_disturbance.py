@@ -12,6 +12,7 @@ from hop_policy.bag_dataset import load_episodes
 from hop_policy.bag_reader import find_episodes, open_episode
 from hop_sim.agents import ExpertAgent
 from hop_sim.collect import Collection, collect
+from hop_sim.collect_live import collect_live
 from hop_sim.disturbance import Disturbance, DisturbanceConfig
 from hop_sim.lockstep import LockStep
 from hop_sim.rollout import CellSpec, roll_out
@@ -122,4 +123,6 @@ def test_one_folder_does_not_hold_steady_and_disturbed_demonstrations(tmp_path: 
     assert list(collect(disturbed, 1, 0, workers=1)) == []
     with pytest.raises(BagError, match="disturbed 'true', this run has 'false'"):
         list(collect(replace(disturbed, steady=True), 2, 0, workers=1))
+    with pytest.raises(BagError, match="mode 'lock-step', this run has ''"):
+        next(collect_live(disturbed, 2, 0))
     assert len(find_episodes(tmp_path)) == 1
