@@ -14,7 +14,8 @@ from itertools import pairwise
 import numpy as np
 
 from hop_core.align import StreamRule, TickAligner
-from hop_core.errors import AlignmentError
+from hop_core.errors import AlignmentError, ConfigError
+from hop_core.safety_config import SafetyConfig
 from hop_policy.decode import TICK_LABEL
 
 TARGET_HOLD_NS = 150_000_000
@@ -23,6 +24,22 @@ HISTORY_GAP_NS = TARGET_HOLD_NS + 25_000_000
 """Longest pause between two ticks of one history, half a tick above the hold so that three periods
 with jitter pass. After a longer one the robot has stopped, and the policy starts from an empty
 history, in the node and in the data alike."""
+
+
+def require_hold(safety: SafetyConfig) -> None:
+    """Pass if the robot holds after the time that labels and histories are made for.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    stale_s = safety.watchdog.target_stale_s
+    if round(1e9 * stale_s) != TARGET_HOLD_NS:
+        raise ConfigError(
+            f"safety.yaml: watchdog.target_stale_s is {stale_s:g}, but demonstrations and policies "
+            f"are made for a robot that holds after {TARGET_HOLD_NS * 1e-9:g} s"
+        )
+
+
 Arrival = tuple[int, str, int]
 """(receive time [ns], stream, stamp [ns]) of one message."""
 

@@ -5,7 +5,7 @@ import pytest
 
 from hop_core import topics
 from hop_core.embodiment import load_embodiment
-from hop_core.errors import AlignmentError, BagError
+from hop_core.errors import AlignmentError, BagError, ConfigError
 from hop_core.robot_config import load_robot
 from hop_core.safety_config import load_safety
 from hop_policy import messages
@@ -16,7 +16,7 @@ from hop_policy.cell_statics import cell_statics
 from hop_policy.contract import PolicyContract
 from hop_policy.live_observer import LiveObserver, TickObservation
 from hop_policy.statics import Statics
-from hop_policy.tick_replay import HISTORY_GAP_NS, TARGET_HOLD_NS
+from hop_policy.tick_replay import HISTORY_GAP_NS, TARGET_HOLD_NS, require_hold
 
 T0 = 1_700_000_000_000_000_000
 MS = 1_000_000
@@ -66,7 +66,11 @@ def test_recorder_that_received_in_another_order_gives_the_same(
 
 
 def test_labels_and_histories_end_where_the_supervisor_holds() -> None:
-    assert load_safety().watchdog.target_stale_s * 1e9 == TARGET_HOLD_NS
+    safety = load_safety()
+    require_hold(safety)
+    other = safety.watchdog.model_copy(update={"target_stale_s": 0.2})
+    with pytest.raises(ConfigError, match=r"target_stale_s is 0.2, .* holds after 0.15 s"):
+        require_hold(safety.model_copy(update={"watchdog": other}))
     assert HISTORY_GAP_NS == TARGET_HOLD_NS + TICK // 2
 
 

@@ -24,6 +24,7 @@ from hop_core.nodes.runtime import HopNode, main_of
 from hop_core.nodes.state_io import DiagnosticsTimer, StateListener, StatePublisher
 from hop_core.rate import DeadlineLoop
 from hop_core.realtime import Priority
+from hop_core.safety_config import load_safety
 from hop_core.state import HopState
 from hop_core.state_report import StateReport
 from hop_policy.cadence import CadenceReport
@@ -35,6 +36,7 @@ from hop_policy.nodes.policy_messages import target_template, tick_template, to_
 from hop_policy.policy_forms import FORMS
 from hop_policy.shipped import checkpoint_path
 from hop_policy.streams import ARM, DEPTH, HAND
+from hop_policy.tick_replay import require_hold
 from hop_policy.ticker import PolicyTicker
 
 UNTRAINED = "untrained"
@@ -60,6 +62,7 @@ class PolicyNode(HopNode):
         super().__init__("policy_node")
         parameter = self._parameter
         self._contract = load_contract(self.config_dir)
+        require_hold(load_safety(self.config_dir))
         form = parameter("form", "auto")
         self._policy = _load_policy(parameter("policy", ""), form, self._contract)
         self.get_logger().info(f"the policy runs in its {self._policy.form} form")

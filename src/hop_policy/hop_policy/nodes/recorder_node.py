@@ -29,6 +29,7 @@ from hop_policy.episode_info import SOURCES, EpisodeInfo, Label, run_hash
 from hop_policy.episode_recorder import EpisodeEnd, EpisodeRecorder
 from hop_policy.recorder_config import RecorderConfig, TopicConfig
 from hop_policy.shipped import SHIPPED_TASK
+from hop_policy.tick_replay import require_hold
 
 _END_TIMEOUT_S = 10.0
 
@@ -67,7 +68,9 @@ class RecorderNode(HopNode):
         robot = load_robot(self.robot, self.config_dir)
         contract = load_contract(self.config_dir)
         self._contract_hash = contract.hash
-        self._config_hash = run_hash(robot, contract, load_safety(self.config_dir), self._config)
+        safety = load_safety(self.config_dir)
+        require_hold(safety)
+        self._config_hash = run_hash(robot, contract, safety, self._config)
         self._statics = cell_statics(robot)
         self._state = StatePublisher(self, "recorder")
         self._recorder: EpisodeRecorder | None = None
