@@ -1,6 +1,7 @@
 """What may import what: one direction between packages, ROS in nodes only, vendor SDKs late."""
 
 import ast
+import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +91,19 @@ def test_imports_go_one_way(package):
         for fault in faults(package, "nodes" in path.relative_to(folder).parts, path.read_text())
     ]
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("package", MAY_IMPORT)
+def test_a_manifest_names_the_ros_packages_that_are_imported_and_no_others(package):
+    manifest = ElementTree.parse(SOURCE / package / "package.xml")
+    named = {each.text for each in manifest.iter("depend")}
+    found = {
+        each.top
+        for path in (SOURCE / package / package).rglob("*.py")
+        for each in imports(path.read_text())
+        if is_ros(each.top) or each.top in MAY_IMPORT
+    }
+    assert found - {package} == named
 
 
 def test_every_package_is_looked_at():
