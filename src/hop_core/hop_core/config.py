@@ -106,7 +106,10 @@ def config_path(name: str, config_dir: Path | str | None = None) -> Path:
     folders = (
         [Path(explicit)]
         if explicit
-        else [*_installed_config(), Path(__file__).parents[3] / "config"]
+        else [
+            *(share / "config" for share in share_folders("hop_policy")),
+            Path(__file__).parents[3] / "config",
+        ]
     )
     for folder in folders:
         if (folder / name).is_file():
@@ -117,6 +120,7 @@ def config_path(name: str, config_dir: Path | str | None = None) -> Path:
     )
 
 
-def _installed_config() -> list[Path]:
-    prefixes = os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
-    return [Path(prefix) / "share" / "hop_policy" / "config" for prefix in prefixes if prefix]
+def share_folders(package: str, environment: Mapping[str, str] = os.environ) -> list[Path]:
+    """Return where the sourced workspaces keep, or would keep, the shared files of `package`."""
+    prefixes = environment.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
+    return [Path(prefix) / "share" / package for prefix in prefixes if prefix]

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from hop_core.config import share_folders
 from hop_core.health import DoctorContext, Finding, Health
 
 APT_ROS = Path("/opt/ros/jazzy/setup.bash")
@@ -37,8 +38,7 @@ def check(context: DoctorContext) -> Iterable[Finding]:
 
 def requirements_folder() -> Path:
     """Return the folder of the pinned requirements: installed, or in the source tree."""
-    prefixes = os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
-    folders = [Path(prefix) / "share" / "hop_core" / "requirements" for prefix in prefixes]
+    folders = [share / "requirements" for share in share_folders("hop_core")]
     return next(
         (folder for folder in folders if folder.is_dir()),
         Path(__file__).resolve().parents[3] / "requirements",
@@ -168,9 +168,8 @@ def ros2_command() -> Finding:
 
 def workspace(environment: Mapping[str, str]) -> Finding:
     """Return whether the built workspace is sourced, so that ros2 finds its packages."""
-    for prefix in environment.get("AMENT_PREFIX_PATH", "").split(os.pathsep):
-        share = Path(prefix) / "share" / "hop_policy"
-        if prefix and (share / "launch").is_dir():
+    for share in share_folders("hop_policy", environment):
+        if (share / "launch").is_dir():
             return Finding("workspace", Health.OK, str(share))
     return Finding("workspace", Health.MISS, "not sourced", f"make build, then {_SOURCE_ENV}")
 

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
-from rich.console import Console
 from rich.table import Table
 
 from hop_core.cli import run_verb
 from hop_core.config import config_path, load_config
 from hop_core.errors import BagError
+from hop_core.terminal import table_console
 from hop_policy.bag_files import METADATA_FILE
 from hop_policy.bag_label import relabel
 from hop_policy.bag_reader import EpisodeBag, find_episodes, open_episode
@@ -198,5 +198,5 @@ def _list_table(bags: list[EpisodeBag]) -> Table:
 
 def _print_table(table: Table) -> None:
     """Print a table; into a file or a pipe with nothing cut short."""
-    console = Console() if sys.stdout.isatty() else Console(width=200)
+    console = table_console()
     console.print(table)

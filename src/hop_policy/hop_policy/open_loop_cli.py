@@ -14,6 +14,7 @@ from rich.table import Table
 
 from hop_core.embodiment import ARM, HAND
 from hop_core.errors import BagError, ConfigError
+from hop_core.terminal import table_console
 from hop_policy.bag_dataset import decode_bags, labelled
 from hop_policy.bag_reader import EpisodeBag, find_bags
 from hop_policy.checkpoint import PROVENANCE, Checkpoint, load_checkpoint, read_json
@@ -114,7 +115,7 @@ def main(argv: list[str]) -> int:
     """Judge policies by recorded episodes; return the exit code."""
     args = tyro.cli(Arguments, prog="hop eval", args=argv)
     report = judge(args)
-    console = Console() if sys.stdout.isatty() else Console(width=200)
+    console = table_console()
     print(json.dumps(report.as_dict())) if args.json else report.show(console)
     return 0
 

@@ -10,10 +10,10 @@ from typing import Annotated
 
 import torch
 import tyro
-from rich.console import Console
 from rich.table import Table
 
 from hop_core.errors import BagError, ConfigError
+from hop_core.terminal import table_console
 from hop_policy.bag_reader import EpisodeBag, find_bags, open_episode
 from hop_policy.contract import load_contract
 from hop_policy.inference import Policy
@@ -112,7 +112,7 @@ def _figures(verdict: Verdict, joint_names: tuple[str, ...]) -> dict[str, object
 
 
 def _show(verdict: Verdict, joint_names: tuple[str, ...]) -> None:
-    console = Console() if sys.stdout.isatty() else Console(width=200)
+    console = table_console()
     others = ", ".join(f"{stream} {count}" for stream, count in verdict.other_samples.items())
     rows = {
         "ticks of the recording": verdict.ticks,

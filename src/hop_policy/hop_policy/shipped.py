@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
+from hop_core.config import share_folders
 from hop_core.errors import CheckpointError
 
 FOLDER = "checkpoints"
@@ -52,6 +52,5 @@ def _find(name: str) -> Path | None:
 
 
 def _folders() -> list[Path]:
-    prefixes = os.environ.get("AMENT_PREFIX_PATH", "").split(os.pathsep)
-    installed = [Path(prefix) / "share" / "hop_policy" / FOLDER for prefix in prefixes if prefix]
+    installed = [share / FOLDER for share in share_folders("hop_policy")]
     return [*installed, Path(__file__).parents[1] / FOLDER]

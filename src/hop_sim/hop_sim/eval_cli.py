@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
-from rich.console import Console
 
 from hop_core.errors import ConfigError
+from hop_core.terminal import table_console
 from hop_policy import open_loop_cli
 from hop_policy.checkpoint_files import LAST_WEIGHTS, WEIGHTS
 from hop_policy.shipped import SHIPPED_TASK, has_shipped_policy, shipped_policy
@@ -118,7 +118,7 @@ def main(argv: list[str]) -> int:
         report = run.live(args.record, args.paired)
     else:
         report = run.lock_step(("blind",) if args.controls is None else args.controls)
-    print(json.dumps(report.as_dict())) if args.json else report.show(_console())
+    print(json.dumps(report.as_dict())) if args.json else report.show(table_console())
     shortfalls = report.shortfalls(args.require)
     for sentence in shortfalls:
         print(f"hop eval: {sentence}", file=sys.stderr)
@@ -139,8 +139,3 @@ def _contenders(args: Arguments) -> list[Contender]:
     if needs_none and not has_shipped_policy(args.task):
         return []
     return parse_contenders([str(shipped_policy(args.task))])
-
-
-def _console() -> Console:
-    """Return where the tables go; into a file or a pipe with nothing cut short."""
-    return Console() if sys.stdout.isatty() else Console(width=200)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hop_core.errors import ConfigError, TrackError
+from hop_core.terminal import table_console
 from hop_sim.episode_progress import watched
 from hop_sim.tracks.batch import Job, Outcome, run
 from hop_sim.tracks.check import check_track
@@ -252,5 +252,5 @@ def _tell(sentences: Sequence[str], console: Console | None = None) -> None:
 
 def _show(table: Table) -> None:
     """Print a table; into a file or a pipe with nothing cut short."""
-    console = Console() if sys.stdout.isatty() else Console(width=200)
+    console = table_console()
     console.print(table)

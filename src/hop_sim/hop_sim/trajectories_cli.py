@@ -16,6 +16,7 @@ from rich.table import Table
 from hop_core.cli import run_verb
 from hop_core.errors import TrajectoryError
 from hop_core.safety_config import load_safety
+from hop_core.terminal import table_console
 from hop_sim.episode_progress import watched
 from hop_sim.trajectories.check import check_store
 from hop_sim.trajectories.depth.reading import has_depth
@@ -218,6 +219,6 @@ def _told(
 
 def _show(*tables: Table) -> None:
     """Print tables; into a file or a pipe with nothing cut short."""
-    console = Console() if sys.stdout.isatty() else Console(width=200)
+    console = table_console()
     for table in tables:
         console.print(table)

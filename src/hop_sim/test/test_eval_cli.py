@@ -113,6 +113,9 @@ def test_a_log_file_gets_a_line_of_progress_with_the_time_to_go() -> None:
     assert text.getvalue().startswith("blind: 3 of 3, 0.0 s each, 0 s to go")
 
 
+DEPTH, CLOUD = "base_depth", "base_point_cloud"  # shipped
+
+
 @pytest.mark.parametrize(
     ("argv", "error", "sentence"),
     [
@@ -128,8 +131,8 @@ def test_a_log_file_gets_a_line_of_progress_with_the_time_to_go() -> None:
         (["--realism.jitter", "nan"], ConfigError, "jitter must be a number from 0 on, got nan"),
         (["--realism.shift-m", "inf", "0", "0"], ConfigError, "must be three finite numbers"),
         (["--policy", "/nowhere", "-n", "1"], CheckpointError, "/nowhere"),
-        (["--policy", "/a", "/b", "/a", "-n", "1"], ConfigError, "/a is named 2 times"),
-        (["--policy", "x=/a", "/x", "-n", "1"], ConfigError, "both an arm and a checkpoint"),
+        (["--policy", DEPTH, CLOUD, DEPTH, "-n", "1"], ConfigError, f"/{DEPTH} is named 2 times"),
+        (["--policy", f"{DEPTH}={CLOUD}", DEPTH, "-n", "1"], ConfigError, "both an arm and a"),
     ],
 )
 def test_wrong_options_get_one_sentence(
