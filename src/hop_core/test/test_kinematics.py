@@ -103,6 +103,48 @@ def test_joint_order_of_the_model_is_the_embodiments() -> None:
     assert tuple(model.actuator(i).name for i in range(model.nu)) == JOINT_NAMES
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_urdf_puts_every_frame_where_the_model_has_it(seed: int) -> None:
+    root, embodiment = ElementTree.fromstring(urdf()), load_embodiment()
+    q = np.random.default_rng(seed).uniform(embodiment.lower, embodiment.upper)
+    angle = dict(zip(JOINT_NAMES, q, strict=True))
+    poses, joints = {"base_link": np.eye(4)}, root.findall("joint")
+    while joints:
+        joint = joints.pop(0)
+        parent, child = (joint.find(end).get("link") for end in ("parent", "child"))
+        if parent not in poses:
+            joints.append(joint)
+            continue
+        origin = joint.find("origin")
+        xyz, rpy = (np.array(origin.get(key).split(), dtype=float) for key in ("xyz", "rpy"))
+        pose = np.eye(4)
+        pose[:3, :3] = turned(rpy[2], 2) @ turned(rpy[1], 1) @ turned(rpy[0], 0)
+        pose[:3, 3] = xyz
+        if joint.get("type") == "revolute":
+            axis = np.array(joint.find("axis").get("xyz").split(), dtype=float)
+            k = int(np.abs(axis).argmax())
+            assert abs(axis[k]) == pytest.approx(1.0)
+            pose[:3, :3] = pose[:3, :3] @ turned(axis[k] * angle[joint.get("name")], k)
+            limit = joint.find("limit")
+            i = JOINT_NAMES.index(joint.get("name"))
+            assert float(limit.get("lower")) == pytest.approx(embodiment.lower[i], abs=1e-5)
+            assert float(limit.get("upper")) == pytest.approx(embodiment.upper[i], abs=1e-5)
+        poses[child] = poses[parent] @ pose
+    sites = Kinematics().fk(q)
+    assert set(sites) <= set(poses)
+    for name, pose in sites.items():
+        np.testing.assert_allclose(poses[name], pose, atol=1e-6, err_msg=name)
+
+
+def turned(angle_rad: float, axis: int) -> np.ndarray:
+    """A rotation about x, y or z."""
+    c, s = np.cos(angle_rad), np.sin(angle_rad)
+    i, j = (axis + 1) % 3, (axis + 2) % 3
+    rotation = np.eye(3)
+    rotation[[i, j, i, j], [i, j, j, i]] = c, c, -s, s
+    return rotation
+
+
 def test_urdf_describes_the_same_chain() -> None:
     root = ElementTree.fromstring(urdf())
     joints = [
