@@ -48,11 +48,16 @@ class Plan:
         """
         yield from ([self._collect(task)] for task in self.config.tasks)
         yield from ([job] for job in self._preparation())
-        bases = [self._pretrain(name) for name in self.config.bases]
-        yield [*bases, *(self._trial(rate) for rate in self._rates_tried())]
-        for seed in sorted({cell.seed for cell in self.cells}):
+        yield [self._pretrain(name) for name in self.config.bases]
+        seeds = sorted({cell.seed for cell in self.cells})
+        # Whoever starts from a base waits for no trial.
+        pretrained = [c for c in self.cells if c.seed == seeds[0] and c.arm != SCRATCH]
+        trials = [self._trial(rate) for rate in self._rates_tried()]
+        yield [*trials, *(self._finetune(cell) for cell in pretrained)]
+        for seed in seeds:
             mine = [cell for cell in self.cells if cell.seed == seed]
-            yield [self._finetune(cell) for cell in mine if not self._is_trial(cell)]
+            others = [c for c in mine if c not in pretrained and not self._is_trial(c)]
+            yield [self._finetune(cell) for cell in others]
             yield [
                 *(self._roll_out(cell) for cell in mine),
                 *(self._roll_out(cell, last=True) for cell in mine if self.has_last(cell)),
