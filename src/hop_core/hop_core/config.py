@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -64,7 +64,7 @@ def validate(values: dict[str, Any], model: type[ModelT], where: str) -> ModelT:
         return model.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "(the whole)"
+        key = _key(first["loc"])
         if first["type"] == "extra_forbidden":
             allowed = (
                 ", ".join(sorted(model.model_fields))
@@ -75,6 +75,16 @@ def validate(values: dict[str, Any], model: type[ModelT], where: str) -> ModelT:
         value = "" if first["type"] == "missing" else f" (got {_short(first['input'])})"
         more = f"; {error.error_count() - 1} more" if error.error_count() > 1 else ""
         raise ConfigError(f"{where}: {key}: {first['msg']}{value}{more}") from error
+
+
+def first_problem(error: ValidationError) -> str:
+    """Return the first thing that is wrong, as "key: what"."""
+    first = error.errors()[0]
+    return f"{_key(first['loc'])}: {first['msg']}"
+
+
+def _key(location: Sequence[int | str]) -> str:
+    return ".".join(str(part) for part in location) or "(the whole)"
 
 
 def _short(value: Any) -> str:

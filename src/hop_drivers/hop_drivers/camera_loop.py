@@ -43,7 +43,7 @@ class CameraDriver:
         self._last = 0.0
         self._first = 0.0
         self._last_stamp_ns = 0
-        self._frames = self._reopened = self._repeated = self._skipped = 0
+        self._frames = self._opened = self._repeated = self._skipped = 0
         self._age_ms = QuantileRing()
         self._work_ms = QuantileRing()
         self._thread = threading.Thread(target=self._run, name="zed-grab", daemon=True)
@@ -83,13 +83,14 @@ class CameraDriver:
         while not self._stopping.is_set():
             adapter = self._make_adapter(self._config)
             try:
-                self._stream(adapter, adapter.open())
+                intrinsics = adapter.open()
+                self._opened += 1
+                self._stream(adapter, intrinsics)
             except DeviceError as error:
                 seen = self._frames > 0
                 self._set(HopState.FAULT if seen else HopState.DISCONNECTED, str(error))
             finally:
                 adapter.close()
-            self._reopened += 1
             self._stopping.wait(_REOPEN_S)
 
     def _stream(self, adapter: CameraAdapter, intrinsics: Intrinsics) -> None:
@@ -121,5 +122,5 @@ class CameraDriver:
             "work_p50_ms": self._work_ms.quantile(0.5),
             "repeated": self._repeated,
             "skipped": self._skipped,
-            "reopened": self._reopened,
+            "reopened": max(0, self._opened - 1),
         }

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from hop_core.config import first_problem
 from hop_core.errors import TwinError
 
 MAX_LINE = 65536
@@ -169,7 +170,7 @@ def parse_request(line: bytes | str) -> Any:
     try:
         return _REQUEST.validate_json(line)
     except ValidationError as error:
-        raise TwinError(f"twin control channel: {_first(error)}") from error
+        raise TwinError(f"twin control channel: {first_problem(error)}") from error
 
 
 def parse_fault(values: dict[str, Any]) -> Any:
@@ -181,10 +182,4 @@ def parse_fault(values: dict[str, Any]) -> Any:
     try:
         return _FAULT.validate_python(values)
     except ValidationError as error:
-        raise TwinError(f"twin fault: {_first(error)}") from error
-
-
-def _first(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"{where + ': ' if where else ''}{first['msg']}"
+        raise TwinError(f"twin fault: {first_problem(error)}") from error

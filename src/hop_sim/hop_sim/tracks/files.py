@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 from pydantic import ValidationError
 
-from hop_core.config import Config
+from hop_core.config import Config, first_problem
 from hop_core.durable_files import replace_file
 from hop_core.errors import TrackError, TrackWriteError
 from hop_sim.tracks.npz import arrays_of, read_bytes
@@ -116,9 +116,7 @@ def read_about(path: Path) -> TrackFile:
     try:
         about = TrackFile.model_validate_json(read_bytes(json_path))
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "(the whole)"
-        raise TrackError(f"{json_path}: {field}: {first['msg']}") from error
+        raise TrackError(f"{json_path}: {first_problem(error)}") from error
     if about.name != json_path.name.removesuffix(".json"):
         raise TrackError(
             f"{json_path}: name: says '{about.name}'; a track's files carry its name, rename them"

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from hop_core.config import first_problem
 from hop_core.errors import TrackError
 from hop_sim.tracks.npz import read_bytes
 
@@ -43,6 +44,4 @@ def read_foreign_yaml(path: Path, model: type[ForeignT]) -> ForeignT:
     except yaml.YAMLError as error:
         raise TrackError(f"{path}: is no YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "(the whole)"
-        raise TrackError(f"{path}: {field}: {first['msg']}") from error
+        raise TrackError(f"{path}: {first_problem(error)}") from error

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from hop_core.config import Config
+from hop_core.config import Config, first_problem
 from hop_core.durable_files import replace_file
 from hop_core.errors import TrajectoryError
 from hop_sim.trajectories.columns import Column
@@ -68,14 +68,13 @@ def parse_commit(content: bytes, where: str) -> Commit:
         return Commit.model_validate_json(content)
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "(the whole)"
-        if field == "version":
+        if first["loc"] == ("version",):
             raise TrajectoryError(
                 f"{where}: version: is {first['input']!r}, this software reads version {VERSION}; "
                 "make the store again, or use the software that wrote it"
             ) from error
         raise TrajectoryError(
-            f"{where}: {field}: {first['msg']}; the file is damaged: copy the store again"
+            f"{where}: {first_problem(error)}; the file is damaged: copy the store again"
         ) from error
 
 

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from pydantic import Field, ValidationError
 
-from hop_core.config import Config
+from hop_core.config import Config, first_problem
 from hop_core.errors import TrajectoryError
 from hop_sim.trajectories.track_result import TrackInfo
 
@@ -81,10 +81,8 @@ def parse_rows(content: bytes, model: type[RowT], where: str) -> list[RowT]:
         try:
             rows.append(model.model_validate_json(line))
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(map(str, first["loc"])) or "(the whole)"
             raise TrajectoryError(
-                f"{where}: line {number}: {field}: {first['msg']}; the file is damaged: copy the "
+                f"{where}: line {number}: {first_problem(error)}; the file is damaged: copy the "
                 "store again"
             ) from error
     return rows

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from hop_core.config import Config
+from hop_core.config import Config, first_problem
 from hop_core.durable_files import replace_file
 from hop_core.errors import TrajectoryError
 from hop_sim.trajectories.depth.codes import STEP_M
@@ -67,10 +67,8 @@ def parse_record(content: bytes, address: str) -> DepthRecord:
     try:
         record = DepthRecord.model_validate_json(content)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "(the whole)"
         raise TrajectoryError(
-            f"{address}/{RECORD_FILE}: {field}: {first['msg']}; it is damaged or of another "
+            f"{address}/{RECORD_FILE}: {first_problem(error)}; it is damaged or of another "
             f"version: {anew(address)}"
         ) from error
     if record.step_m != STEP_M:
