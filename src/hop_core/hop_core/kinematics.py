@@ -11,8 +11,9 @@ from hop_core.embodiment import JOINT_NAMES
 from hop_core.errors import ModelError
 from hop_core.robot_model import ARM_BODIES, SITES, robot_model
 
-# Pairs that can meet within the joint limits, other than neighbours, which always touch, and link5
-# with link7, between which the arm's own joint limits keep what room there is.
+# Pairs that can meet within the joint limits. Left out are neighbours, and next neighbours at the
+# shoulder and the elbow, which always touch, and link5 with link7, which the limits of the arm keep
+# as far apart as they can be.
 _SELF_PAIRS = [
     *((a, b) for a in ("base", "link1", "link2") for b in ("link5", "link6", "link7", "palm")),
     ("base", "link4"),

@@ -72,7 +72,7 @@ def test_clearance_sees_the_table_and_a_folded_arm() -> None:
 
 
 def test_every_pair_of_links_that_can_meet_is_watched() -> None:
-    """All pairs at random angles: none but neighbours, and link5 with link7, is met unwatched."""
+    """All pairs at random angles: none but those that always touch, and link5 with link7."""
     embodiment, kinematics = load_embodiment(), Kinematics()
     model, data = kinematics.model, mujoco.MjData(kinematics.model)
     chain = [*(f"link{i}" for i in range(1, 8)), "palm"]

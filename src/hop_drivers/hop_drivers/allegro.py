@@ -19,7 +19,7 @@ from hop_core.errors import DeviceError
 from hop_core.robot_config import HandConfig
 from hop_drivers import allegro_can as protocol
 from hop_drivers.allegro_can import Frame, HandInfo, MsgId, Side
-from hop_drivers.can_bus import ZERO_COUNTS, brief, open_bus, relax, send_frame
+from hop_drivers.can_bus import ZERO_COUNTS, brief, open_bus, relax, send_frame, switch_off
 from hop_drivers.position_sets import PositionAssembler
 
 _REPLY_S = 1.0
@@ -35,7 +35,7 @@ class AllegroHand:
         self._can: Any = None
         self._bus: Any = None
         self._assembler = PositionAssembler()
-        self._last_frame = 0.0
+        self._last_frame = self._listened = 0.0
         self._info: HandInfo | None = None
         self.serial = ""
         self._bus_errors = 0
@@ -91,6 +91,7 @@ class AllegroHand:
         self._send(protocol.period_frame(self._period_ms, device_id=device))
         first: list[np.ndarray] = []
         self._wait(lambda: bool(first), "send its joint positions", first)
+        self._listened = time.monotonic()
 
     def _wait(self, done: Any, what: str, sets: list[np.ndarray] | None = None) -> None:
         deadline = time.monotonic() + _REPLY_S
@@ -107,10 +108,12 @@ class AllegroHand:
     def receive(self) -> np.ndarray | None:
         """Return the next complete set (see HandAdapter).
 
-        Silence counts only while nothing is queued: a stall of this process is no fault of the
-        hand.
+        A stall of this process is no fault of the hand: time in which nobody listened is no
+        silence.
         """
+        self._last_frame += max(0.0, time.monotonic() - self._listened - _RECEIVE_S)
         q = self._next(_RECEIVE_S)
+        self._listened = time.monotonic()
         if q is None and (silent_s := time.monotonic() - self._last_frame) > self._config.silence_s:
             raise DeviceError(
                 f"the hand on {self.where} fell silent for {1000 * silent_s:.0f} ms; check power "
@@ -161,12 +164,15 @@ class AllegroHand:
             self._send(frame)
 
     def servo(self, on: bool) -> None:
-        """Switch the torque stage (see HandAdapter).
-
-        The hand may still hold a torque of its last enabling.
-        """
-        self.send_torque(ZERO_COUNTS)
-        self._send(protocol.servo_frame(on, self._config.device_id))
+        """Switch the torque stage (see HandAdapter)."""
+        if not on:
+            if not switch_off(self._bus, self._config, self.where):
+                raise DeviceError(
+                    f"the hand on {self.where} may still be on: the bus did not take all frames"
+                )
+            return
+        self.send_torque(ZERO_COUNTS)  # it may still hold a torque of its last enabling
+        self._send(protocol.servo_frame(True, self._config.device_id))
 
     def poll_info(self) -> None:
         """Ask for temperature and status (see HandAdapter)."""
@@ -175,9 +181,11 @@ class AllegroHand:
     def _send(self, frame: Frame) -> None:
         send_frame(self._bus, frame, self.where)
 
-    def close(self) -> None:
+    def close(self) -> bool:
         """Torque off, stream off, disconnect (see HandAdapter)."""
         bus, self._bus = self._bus, None
-        if bus is not None:
-            relax(bus, self._config, self.where)
-            bus.shutdown()
+        if bus is None:
+            return True
+        relaxed = relax(bus, self._config, self.where)
+        bus.shutdown()
+        return relaxed

@@ -9,6 +9,7 @@ import contextlib
 import importlib
 import logging
 import socket
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -83,13 +84,19 @@ def brief(error: Exception) -> str:
     return str(error).partition("Traceback")[0].strip()
 
 
+def switch_off(bus: Any, config: HandConfig, where: str) -> bool:
+    """Send servo off, then zero torque; returns False unless all went out."""
+    zero = protocol.torque_frames(ZERO_COUNTS, config.device_id)
+    return _send_all(bus, [protocol.servo_frame(False, config.device_id), *zero], where)
+
+
 def relax(bus: Any, config: HandConfig, where: str) -> bool:
-    """Send servo off, zero torque and stream off; returns False unless all went out."""
-    frames = [
-        protocol.servo_frame(False, config.device_id),
-        *protocol.torque_frames(ZERO_COUNTS, config.device_id),
-        protocol.period_frame(0, device_id=config.device_id),
-    ]
+    """Switch the hand and its stream off; returns False unless all frames went out."""
+    off = switch_off(bus, config, where)
+    return _send_all(bus, [protocol.period_frame(0, device_id=config.device_id)], where) and off
+
+
+def _send_all(bus: Any, frames: Sequence[Frame], where: str) -> bool:
     sent = 0
     for frame in frames:  # a full queue may refuse one and take the next
         with contextlib.suppress(DeviceError):

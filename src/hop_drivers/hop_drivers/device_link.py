@@ -15,8 +15,8 @@ class Adapter(Protocol):
     def open(self) -> None:
         """Connect; raises DeviceError."""
 
-    def close(self) -> None:
-        """Let go of the device, connected or not."""
+    def close(self) -> bool | None:
+        """Let go of the device, connected or not; False: it may not have come to rest."""
 
 
 AdapterT = TypeVar("AdapterT", bound=Adapter)
@@ -52,12 +52,9 @@ class DeviceLink(Generic[AdapterT]):
         ready()
         self.adapter = adapter
 
-    def lose(self, adapter: AdapterT) -> bool:
-        """Take `adapter` out of use; False if another took its place or it was closed."""
-        if adapter is not self.adapter:
-            return False
+    def lose(self, adapter: AdapterT) -> None:
+        """Take `adapter`, the present one, out of use."""
         self._lost, self.adapter = adapter, None
-        return True
 
     def present(self) -> AdapterT:
         """Return the connected adapter.
@@ -85,10 +82,12 @@ class DeviceLink(Generic[AdapterT]):
                 )
             stop(adapter)
 
-    def close(self) -> None:
-        """Let go of the device."""
+    def close(self) -> bool:
+        """Let go of the device; returns False if it may not have come to rest."""
         with self._in_use:
+            rests = True
             for adapter in (self._lost, self.adapter):
                 if adapter is not None:
-                    adapter.close()
+                    rests = adapter.close() is not False and rests
             self._lost = self.adapter = None
+        return rests

@@ -24,6 +24,7 @@ from hop_drivers.target import Refusals, RefusedTarget, Target
 
 _RECONNECT_S = 1.0
 _WORKER_PERIOD_S = 0.1
+_STOP_AGAIN_S = 0.1
 _ID_WAIT_S = 1.0
 _log = logging.getLogger(__name__)
 CLEAR_KEY = "clear_id"
@@ -53,6 +54,8 @@ class Driver(Device[AdapterT]):
         self._jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._stopping = threading.Event()
         self._stop_wanted = threading.Event()
+        self._stop_owed = False  # asked for, and not confirmed since
+        self._rests = True  # whether the device came to rest when it was let go
         self._offered_id = ""
         self._used_ids: set[str] = set()
         self._arm_wanted_until = 0.0
@@ -75,7 +78,7 @@ class Driver(Device[AdapterT]):
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(5.0)
-        self.link.close()
+        self._rests = self.link.close()
 
     @property
     def workers_alive(self) -> bool:
@@ -104,7 +107,7 @@ class Driver(Device[AdapterT]):
     def request_estop(self, reason: str) -> None:
         """Latch an emergency stop and stop the device on its own connection."""
         self.state.estop(reason)
-        self._stop_wanted.set()
+        self._want_stop()
 
     def on_supervisor(self, report: StateReport) -> None:
         """Follow the supervisor's state.
@@ -164,8 +167,8 @@ class Driver(Device[AdapterT]):
             self.state.disconnected(str(error))
             return
         self.state.connected()
-        if self.state.latched:  # what stopped it may not have reached it
-            self._stop_wanted.set()
+        if self.state.latched or self._stop_owed:  # it may not have reached the device
+            self._want_stop()
 
     def _check_clock(self) -> None:
         if not self._clock.check() and self.state.may_move:
@@ -182,11 +185,23 @@ class Driver(Device[AdapterT]):
                 continue
             try:
                 self.link.stop(self._stop)
+                self._stop_owed = False
             except DeviceError as error:
                 self.state.note(str(error))
+                self._repeat_stop()
             except Exception as error:  # whatever it was, the next stop must find this thread alive
                 _log.exception("%s: stopping failed", self.name)
                 self.state.note(f"the stop of {self.name} is not confirmed: {error!r}")
+                self._repeat_stop()
+
+    def _want_stop(self) -> None:
+        self._stop_owed = True
+        self._stop_wanted.set()
+
+    def _repeat_stop(self) -> None:
+        """Stop again while there is a device; without one, when it is connected again."""
+        if self.link.adapter is not None and not self._stopping.wait(_STOP_AGAIN_S):
+            self._stop_wanted.set()
 
     # Transitions.
 
@@ -204,6 +219,7 @@ class Driver(Device[AdapterT]):
         self._jobs.put(lambda: self._arm(arming_id))
 
     def _arm(self, arming_id: str) -> None:
+        self._clock.check()  # what was set before is no fault of this arming
         try:
             self._enable()
         except DeviceError as error:
@@ -228,7 +244,10 @@ class Driver(Device[AdapterT]):
             self._jobs.put(self._halt)
 
     def _halt(self) -> None:
-        if self.link.adapter is None or self.state.may_move:
+        if self.state.may_move:
+            return
+        if self.link.adapter is None:
+            self._stop_owed = True
             return
         try:
             self._disable()
@@ -245,10 +264,11 @@ class Driver(Device[AdapterT]):
 
     def _lose(self, adapter: AdapterT, reason: str) -> None:
         """Take `adapter`, which fell silent, out of use; from the control loop."""
-        if self.link.lose(adapter):
-            self.state.disconnected(reason)
+        if adapter is self.link.adapter:
+            self.state.disconnected(reason)  # before the worker may connect anew
+            self.link.lose(adapter)
             if self.state.latched:
-                self._stop_wanted.set()
+                self._want_stop()
 
     def _following(self) -> Mapping[str, object]:
         """Return figures of the targets for /diagnostics."""
@@ -262,4 +282,4 @@ class Driver(Device[AdapterT]):
     def fault(self, reason: str) -> None:
         """Latch a fault and stop the device; callable from the control loop."""
         self.state.fault(reason)
-        self._stop_wanted.set()
+        self._want_stop()

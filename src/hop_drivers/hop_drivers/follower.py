@@ -102,7 +102,7 @@ class Follower:
             self._start(now_ns, q_measured)
         elif (now_ns - self._last_ns) * _S_PER_NS > self._watchdog.gap_restart_s:
             self.restarts += 1
-            self._restart(now_ns, q_measured)
+            self._restart(self._last_ns, now_ns, q_measured)
         self._last_ns = now_ns
         self._take(now_ns)
         self._watch(now_ns)
@@ -117,11 +117,11 @@ class Follower:
         self._limiter.reset(q_measured)
         self._interpolator = TargetInterpolator(q_measured, now_ns)
 
-    def _restart(self, now_ns: int, q_measured: np.ndarray) -> None:
+    def _restart(self, last_ns: int, now_ns: int, q_measured: np.ndarray) -> None:
         self._limiter.reset(q_measured)
         self._interpolator = TargetInterpolator(q_measured, now_ns)
         if self._taken is not None and self.phase is Phase.FOLLOWING:
-            self._resume(self._taken, now_ns)
+            self._resume(self._taken, last_ns, now_ns)
 
     def _take(self, now_ns: int) -> None:
         try:
@@ -146,11 +146,16 @@ class Follower:
         self._planned = list(zip(due, target.q, strict=True))
         self._interpolator.set_target(self._planned, now_ns)
 
-    def _resume(self, target: Target, now_ns: int) -> None:
-        """Play what is left after a gap; of a target that is over, its last point, in good time."""
-        left = [(due_ns, q) for due_ns, q in self._planned if due_ns > now_ns]
+    def _resume(self, target: Target, last_ns: int, now_ns: int) -> None:
+        """Go on after a gap that began at `last_ns`, as late as it was long: at the same speed.
+
+        Of a target that was over by then, the last point is played in good time.
+        """
+        late_ns = now_ns - last_ns
+        left = [(due_ns + late_ns, q) for due_ns, q in self._planned if due_ns > last_ns]
         last = (now_ns + target.due_ns[0] - target.stamp_ns, target.q[-1])
-        self._interpolator.set_target(left or [last], now_ns)
+        self._planned = left or [last]
+        self._interpolator.set_target(self._planned, now_ns)
 
     def _watch(self, now_ns: int) -> None:
         if self._fresh_ns is None:

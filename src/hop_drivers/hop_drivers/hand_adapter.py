@@ -29,7 +29,10 @@ class HandAdapter(Protocol):
         """Send one set of PWM counts (16,) int16; raises DeviceError."""
 
     def servo(self, on: bool) -> None:
-        """Switch the torque stage, zero torque first; raises DeviceError."""
+        """Switch the torque stage: on from zero torque, off at once.
+
+        Raises DeviceError when not all of it went out.
+        """
 
     def poll_info(self) -> None:
         """Ask for temperature and status; the answer shows up in `info`."""
@@ -46,5 +49,5 @@ class HandAdapter(Protocol):
     def bus_errors(self) -> int:
         """Error frames that the bus reported."""
 
-    def close(self) -> None:
-        """Torque off, stream off, disconnect."""
+    def close(self) -> bool:
+        """Torque off, stream off, disconnect; returns False if the hand may still be on."""

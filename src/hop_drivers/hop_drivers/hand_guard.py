@@ -22,7 +22,7 @@ _TRIES_S, _RETRY_S = 5.0, 0.2
 
 
 class HandGuard:
-    """Starts the guard process; `release` tells it that all is well and ends it."""
+    """Starts the guard process, which is ended by `release`."""
 
     def __init__(self, config: HandConfig) -> None:
         self._process = subprocess.Popen(
@@ -38,17 +38,17 @@ class HandGuard:
         """Whether the process is at its post."""
         return self._process.poll() is None
 
-    def release(self) -> None:
-        """End the guard without touching the hand."""
+    def release(self, all_is_well: bool) -> None:
+        """End the guard: without touching the hand, or after it has switched that off."""
         pipe = self._process.stdin
         if pipe is not None and not pipe.closed:
             try:
-                pipe.write(_DONE)
+                pipe.write(_DONE if all_is_well else b"")
                 pipe.close()
             except BrokenPipeError:  # the guard is gone already
                 pass
         try:
-            self._process.wait(2.0)
+            self._process.wait(2.0 if all_is_well else 2.0 + _TRIES_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -67,10 +67,10 @@ def main(argv: list[str]) -> int:
         return 0
     failure = switch_off(config, _TRIES_S)
     sys.stderr.write(
-        f"hand guard: the driver died and the hand could not be switched off: {failure}; switch "
+        f"hand guard: the driver ended and the hand could not be switched off: {failure}; switch "
         "off its supply\n"
         if failure
-        else "hand guard: the driver died; the hand was switched off\n"
+        else "hand guard: the driver ended; the hand was switched off\n"
     )
     return 1 if failure else 0
 

@@ -102,7 +102,7 @@ class HandDriver(Driver[HandAdapter]):
             self._loop.join(2.0)  # before the bus is closed under it
         super().close()
         if self._guard is not None:
-            self._guard.release()
+            self._guard.release(all_is_well=self._rests)
 
     @property
     def running(self) -> bool:
@@ -183,7 +183,7 @@ class HandDriver(Driver[HandAdapter]):
 
     def _enable(self) -> None:
         if self._guard is not None and not self._guard.alive:
-            self._guard.release()
+            self._guard.release(all_is_well=True)
             self._guard = None
         if self._guard_wanted and self._guard is None:
             self._guard = HandGuard(self._config)

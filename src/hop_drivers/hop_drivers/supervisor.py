@@ -40,6 +40,7 @@ class Supervisor(SupervisorState):
         if blocker := self._blocker():
             return Answer(False, f"cannot arm: {blocker}")
         self._auto_arm = False
+        self._clock.check()  # what was set before is no fault of this arming
         self.arming_id = self._new_id()
         self._enter(HopState.ARMING)
         if self._execute:

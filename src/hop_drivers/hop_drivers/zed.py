@@ -78,7 +78,7 @@ class Zed:
         init = self._init_parameters(sl)
         self._camera = sl.Camera()
         status = self._camera.open(init)
-        if self._is_error(status):
+        if self._is_error(status) or status == sl.ERROR_CODE.CAMERA_REBOOTING:
             self._camera.close()
             self._camera = None
             raise DeviceError(f"the ZED camera did not open: {status}; {_advice(status)}")

@@ -112,8 +112,8 @@ def test_a_stop_that_fails_in_an_unknown_way_says_so_and_the_next_one_works(driv
     driver.request_estop("pressed")
     wait_for(lambda: "not confirmed" in driver.state.view.reason, 2.0, "the reason")
     assert "from the vendor's SDK" in driver.state.view.reason
-    driver.request_estop("pressed again")
-    wait_for(lambda: len(driver.stops) == 2, 2.0, "a second stop")
+    wait_for(lambda: driver.state.view.reason == "pressed (confirmed)", 2.0, "a second stop")
+    assert len(driver.stops) == 2
     assert driver.workers_alive
 
 
@@ -153,6 +153,31 @@ def test_a_device_that_does_not_halt_is_stopped(driver, wait_for):
     wait_for(lambda: driver.state.view.state is HopState.FAULT, 2.0, "FAULT")
     wait_for(lambda: driver.stops, 2.0, "the stop")
     wait_for(lambda: "it does not halt (confirmed)" in driver.state.view.reason, 2.0, "the reason")
+
+
+def test_a_stop_that_is_owed_outlives_the_latch(driver, wait_for):
+    """The e-stop is cleared before the device, which never heard of it, is back."""
+    driver.lose()
+    wait_for(lambda: driver.link._lost is None, 3.0, "the first try to connect")
+    driver.request_estop("pressed")
+    wait_for(lambda: "not connected" in driver.state.view.reason, 3.0, "the reason")
+    driver.say(HopState.IDLE, clear_id="first")
+    driver.say(HopState.IDLE, clear_id="second")
+    assert driver.state.view.state is HopState.DISCONNECTED
+    driver.stops.clear()
+    driver.answers = True
+    wait_for(lambda: driver.stops, 3.0, "the stop")
+    assert driver.stops == [driver.link.adapter]
+    assert driver.state.view.state is HopState.IDLE
+
+
+def test_a_clock_that_was_set_before_arming_is_no_fault(driver, wait_for):
+    driver._clock._offset_ns -= 10**9
+    driver.request_arm()
+    driver.say(HopState.ARMING, arming_id="a")
+    wait_for(lambda: driver.state.may_move, 2.0, "ARMED")
+    driver._check_clock()
+    assert driver.state.may_move
 
 
 def test_news_of_a_latched_state_take_each_others_place(driver, wait_for):

@@ -129,6 +129,7 @@ def test_a_chunk_goes_on_after_a_gap_where_time_has_got_to():
     assert follower.restarts == 1
     assert np.diff(rest[:, 0], prepend=q[-1, 0]).min() >= 0.0
     assert rest[-1, 0] > q[-1, 0]
+    assert np.diff(rest[:, 0]).max() <= 1.2 * 0.2 * DT  # a pause, not made up for
 
 
 def test_limits_are_the_devices_and_never_exceeded_by_a_measured_pose_outside():

@@ -39,10 +39,12 @@ def over_processes(
     context = multiprocessing.get_context("spawn")
     others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(workers, context, _start_worker, (make,)) as pool:
+        results = cast("Iterator[ResultT]", pool.map(_run_worker, items))
+        mine = set(multiprocessing.active_children()) - others  # all are started by now
         try:
-            yield from cast("Iterator[ResultT]", pool.map(_run_worker, items))
+            yield from results
         except (KeyboardInterrupt, GeneratorExit):
-            for process in set(multiprocessing.active_children()) - others:
+            for process in mine:
                 process.terminate()
             raise
 

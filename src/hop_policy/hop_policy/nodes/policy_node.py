@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -70,6 +71,7 @@ class PolicyNode(HopNode):
         self._duration_s = float(parameter("duration", 0.0))
         self._state = StatePublisher(self, "policy")
         self._supervisor = StateListener(self, self._on_report)
+        self._saying = threading.Lock()  # the loop and the callbacks both speak
         self._arming_id = ""
         self._bad: Counter[str] = Counter()
         self._observer = LiveObserver(self._contract)
@@ -147,9 +149,7 @@ class PolicyNode(HopNode):
             except (AlignmentError, ModelError) as error:  # one bad message does not end a run
                 self._bad[stream] += 1
                 if self._bad[stream] == 1:
-                    state, reason, progress = self._said
-                    told = f"{reason}; {stream}: {error}" if reason else f"{stream}: {error}"
-                    self._publish(state, told, progress)
+                    self._add(f"{stream}: {error}")
 
         return on_message
 
@@ -170,8 +170,15 @@ class PolicyNode(HopNode):
         progress: str = "",
         extra: Mapping[str, str] | None = None,
     ) -> None:
-        self._said = (state, reason, progress)
-        self._publish(state, reason, progress, extra)
+        with self._saying:
+            self._said = (state, reason, progress)
+            self._publish(state, reason, progress, extra)
+
+    def _add(self, news: str) -> None:
+        """Tell `news` beside what was said last."""
+        with self._saying:
+            state, reason, progress = self._said
+            self._publish(state, f"{reason}; {news}" if reason else news, progress)
 
     def _publish(
         self, state: HopState, reason: str, progress: str, extra: Mapping[str, str] | None = None
