@@ -37,7 +37,7 @@ BUILD_INPUTS := $(wildcard src/*/setup.py src/*/setup.cfg src/*/package.xml src/
 .PHONY: deploy test lint bench table1 build torch clean distclean system
 
 deploy: $(BUILD_STAMP)
-	$(RUN) exec hop eval --live --task grasp_lift_can --rollouts 10 --require 4 --record
+	$(RUN) exec hop eval --live --task grasp_lift --rollouts 10 --require 4 --record
 
 test: $(BUILD_STAMP)
 	$(RUN) exec python -m pytest -q

@@ -67,7 +67,7 @@ ARGUMENTS = [
         description="Loopback address of the twin; empty: as in its yaml. 127.0.0.2, with another "
         "ROS_DOMAIN_ID, makes a second twin beside the first.",
     ),
-    DeclareLaunchArgument("task", default_value="grasp_lift_can", description="Task."),
+    DeclareLaunchArgument("task", default_value="grasp_lift", description="Task."),
     DeclareLaunchArgument(
         "policy",
         default_value=SHIPPED_POLICY,

@@ -38,7 +38,7 @@ def generate_launch_description() -> LaunchDescription:
                 "lab", default_value="twin", description="Name of the twin's config/robots/*.yaml."
             ),
             DeclareLaunchArgument(
-                "task", default_value="grasp_lift_can", description="Task whose scene is simulated."
+                "task", default_value="grasp_lift", description="Task whose scene is simulated."
             ),
             DeclareLaunchArgument(
                 "seed", default_value="0", description="Seed of the twin's first episode."

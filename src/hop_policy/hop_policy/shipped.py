@@ -8,7 +8,7 @@ from hop_core.config import share_folders
 from hop_core.errors import CheckpointError
 
 FOLDER = "checkpoints"
-SHIPPED_TASK = "grasp_lift_can"
+SHIPPED_TASK = "grasp_lift"
 """The task that is meant where none is named: a policy is shipped for it."""
 
 
