@@ -24,6 +24,7 @@ from hop_policy.contract import PolicyContract
 from hop_policy.dataset import Episode, store_episodes
 from hop_policy.encoders import EncoderConfig
 from hop_policy.model import AIM, PolicyConfig
+from hop_policy.observation import JointScaling
 from hop_policy.segments import Share
 from hop_policy.table_view import STANDING_M
 from hop_policy.train import train
@@ -86,7 +87,7 @@ def test_an_aim_is_the_palms_way_in_the_level_axes_of_the_camera() -> None:
     rows = Aiming(CONTRACT).rows(episode.proprio, GRASP, CELL)
     assert rows.shape == (12, AIM + 1)
     assert np.isnan(rows[GRASP:]).all()
-    q = load_embodiment().unscale(episode.proprio.astype(np.float64))
+    q = JointScaling(CONTRACT).unscale(episode.proprio.astype(np.float64))
     now, then = (kinematics.site_pose(q[i], "palm") for i in (2, GRASP))
     # The twin's camera looks along y of base_link, so that its right is x.
     np.testing.assert_allclose(rows[2, :3] * 0.1, then[:3, 3] - now[:3, 3], atol=1e-5)
