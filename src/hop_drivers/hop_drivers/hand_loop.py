@@ -207,6 +207,7 @@ class HandDriver(Driver[HandAdapter]):
     def _stop(self, adapter: HandAdapter) -> None:
         self._enabled = False
         adapter.servo(False)
+        self.state.note("the hand was told to switch off")  # in place of a try that failed
 
     def diagnostics(self) -> Mapping[str, object]:
         """Return stream statistics and counters."""

@@ -56,6 +56,8 @@ def test_an_estop_takes_the_torque_off(rig, twin, wait_for):
     rig.arm()
     rig.driver.request_estop("button")
     wait_for(lambda: not servo_on(twin), 20.0, "servo off")
+    wait_for(lambda: "told to switch off" in rig.view.reason, 20.0, "the news")
+    assert rig.view.reason.startswith("button (")
     assert rig.view.state is HopState.ESTOP
 
 
