@@ -88,13 +88,21 @@ class TableView(nn.Module):
         points = axes @ self.rays.T.to(depth.dtype) * depth.flatten(1)[:, None]  # (N, 3, P)
         x, y, z = points[:, 0], points[:, 1], height_m[:, None] - points[:, 2]
         seen = (depth < self.far_m - 1e-3).flatten(1) & (z > _TABLE_M)
+        count = depth.shape[0]  # len() would fix it in an export
+        frame = torch.arange(count, device=depth.device)[:, None]
+        if self.training and depth.device.type == "cpu" and not torch.compiler.is_compiling():
+            # A fifth of the pixels: how many is known on a CPU; a GPU would be waited for.
+            frame, pixel = seen.nonzero(as_tuple=True)
+            x, y, z, seen = (each[frame, pixel] for each in (x, y, z, seen))
         if displacement is not None:
+            right_m, ahead_m = displacement[frame].unbind(-1)
             standing = z < STANDING_M
-            x, y = x + standing * displacement[:, :1], y + standing * displacement[:, 1:]
+            x, y = x + standing * right_m, y + standing * ahead_m
         if table_motion is not None:
-            x, y = _moved(x, y, table_motion)
-        from_above = _highest(_cell(x, _RIGHT), _cell(y, _AHEAD), z, seen)
-        from_front = _highest(_cell(x, _RIGHT), _cell(z, _ABOVE), _AHEAD[1] - y, seen)
+            x, y = _moved(x, y, table_motion[frame])
+        right, ahead, up = _cell(x, _RIGHT), _cell(y, _AHEAD), _cell(z, _ABOVE)
+        from_above = _highest(count, frame, right, ahead, z, seen)
+        from_front = _highest(count, frame, right, up, _AHEAD[1] - y, seen)
         return (torch.stack([from_above, from_front], dim=1) / _UNIT_M).to(wanted)
 
     def table(self, depth: Tensor) -> tuple[Tensor, Tensor]:
@@ -145,7 +153,7 @@ def turned(right: Tensor, ahead: Tensor, turn: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _moved(x: Tensor, y: Tensor, table_motion: Tensor) -> tuple[Tensor, Tensor]:
-    turn, right_m, ahead_m = table_motion[:, :, None].unbind(1)
+    turn, right_m, ahead_m = table_motion.unbind(-1)
     x, y = turned(x, y - _TURNED_ABOUT_M, turn)
     return x + right_m, y + ahead_m + _TURNED_ABOUT_M
 
@@ -155,10 +163,15 @@ def _cell(values: Tensor, limits: tuple[float, float]) -> Tensor:
     return ((values - low) / (high - low) * SIZE).floor()
 
 
-def _highest(column: Tensor, row: Tensor, values: Tensor, seen: Tensor) -> Tensor:
-    """Returns (N, SIZE, SIZE): the largest of the values (N, P) that fall into each cell, or 0."""
+def _highest(
+    count: int, frame: Tensor, column: Tensor, row: Tensor, values: Tensor, seen: Tensor
+) -> Tensor:
+    """Returns (count, SIZE, SIZE): the largest of the values that fall into each cell, or 0.
+
+    All others are of the points, one entry each: of which frame, in which cell, whether it is seen.
+    """
     inside = seen & (column >= 0) & (column < SIZE) & (row >= 0) & (row < SIZE)
-    cell = torch.where(inside, row * SIZE + column, float(SIZE * SIZE)).long()
-    maps = values.new_zeros(values.shape[0], SIZE * SIZE + 1)  # len() would fix it in an export
-    maps = maps.scatter_reduce(1, cell, values, "amax")
-    return maps[:, :-1].view(-1, SIZE, SIZE)
+    nowhere, in_frame = count * SIZE * SIZE, (row * SIZE + column).long()
+    cell = torch.where(inside, frame * (SIZE * SIZE) + in_frame, nowhere)
+    maps = values.new_zeros(nowhere + 1).scatter_reduce(0, cell.flatten(), values.flatten(), "amax")
+    return maps[:-1].view(count, SIZE, SIZE)

@@ -111,6 +111,20 @@ def test_a_displaced_scene_and_its_aim_move_alike_and_turn_alike() -> None:
     assert turned[0, 2] == aim[0, 2]
 
 
+def test_frames_of_a_training_batch_do_not_mix() -> None:
+    views = TableView(CONTRACT)
+    nothing = torch.full((1, 60, 60), CONTRACT.far_m)
+    images = torch.cat([picture(), nothing, picture(roll=0.1)])
+    motion = torch.tensor([[0.2, 0.05, 0.0], [0.0, 0.0, 0.0], [-0.1, 0.0, 0.05]])
+    displacement = torch.tensor([[0.0, 0.02], [0.03, 0.0], [0.04, -0.02]])
+    together = views(images, motion, displacement)
+    alone = [views(images[i, None], motion[i, None], displacement[i, None]) for i in range(3)]
+    # Rounding differs with the size of a batch, so a point on an edge may fall into the next cell.
+    assert ((together - torch.cat(alone)).abs() > 1e-3).float().mean() < 0.002
+    assert not together[1].any()
+    assert ((together[0] - together[2]).abs() > 1e-3).float().mean() > 0.01
+
+
 def test_what_is_taller_than_what_stands_on_the_table_stays() -> None:
     image = picture()
     image[:, :6, 28:32] = 0.45  # level with the camera, and so high above the table
