@@ -49,7 +49,7 @@ bench: $(BUILD_STAMP)
 	$(RUN) for benchmark in bench/*.py; do echo "# $$benchmark" >&2; python "$$benchmark" --json; done
 
 table1: $(BUILD_STAMP)
-	$(RUN) exec hop table1 -o runs/table1 --into docs/results.md
+	$(RUN) exec hop table1 -o runs/table1 --into docs/results.md --keep docs/table1
 
 build: $(BUILD_STAMP)
 

@@ -15,6 +15,7 @@ from hop_core.config import config_path, load_config
 from hop_core.errors import ConfigError
 from hop_sim.table1.config import Table1Config
 from hop_sim.table1.jobs import JobRunner
+from hop_sim.table1.keep import keep
 from hop_sim.table1.page import page_of
 from hop_sim.table1.plan import Plan
 from hop_sim.table1.results import Results
@@ -35,6 +36,9 @@ class Arguments:
     """What to run; default: table1.yaml (small; table1_paper.yaml is the paper's, for a GPU)."""
     into: Path | None = None
     """Page whose tables, between the marks of an earlier run, are replaced."""
+    keep: Path | None = None
+    """Folder for a copy of all that the tables are made from (records, losses, the outcome of each
+    rollout; some MB): `hop table1 -o DIR --report` then prints the same tables."""
     report: bool = False
     """Run nothing: print the tables of what is there."""
     cores: int | None = None
@@ -58,8 +62,11 @@ def main(argv: list[str]) -> int:
     plan = Plan(config, args.out, args.cores or os.cpu_count() or 1)
     if not args.report:
         _run(plan)
-    page = page_of(Results(plan))
+    results = Results(plan)
+    page = page_of(results)
     print(page)
+    if args.keep is not None:
+        keep(results, args.keep)
     if args.into is not None:
         splice(args.into, page)
     return 0

@@ -25,7 +25,8 @@ from hop_sim.outcome_file import OutcomeFile
 from hop_sim.rollout import SUCCESS, TIME_LIMIT, Outcome
 from hop_sim.table1.cells import cells
 from hop_sim.table1.config import Table1Config
-from hop_sim.table1.jobs import Job, JobRunner, _locked, _write_record, read_records
+from hop_sim.table1.jobs import Job, JobRunner, Record, _locked, _write_record, read_records
+from hop_sim.table1.keep import keep
 from hop_sim.table1.page import BEGIN, END, page_of
 from hop_sim.table1.plan import Plan
 from hop_sim.table1.results import Results
@@ -453,6 +454,28 @@ def test_tables_go_between_their_marks_and_nowhere_else(tmp_path: Path) -> None:
     file.write_text("# Results\n")
     with pytest.raises(ConfigError, match="must hold the lines"):
         splice(file, tables)
+
+
+def test_what_is_kept_gives_the_same_tables(tmp_path: Path) -> None:
+    tiny = config(scratch_learning_rates=[1.0e-3])
+    run, kept = Plan(tiny, tmp_path / "run", cores=2), Plan(tiny, tmp_path / "kept", cores=2)
+    for cell in run.cells:
+        trained(run.policy(cell), 0.1, 0.2)
+        make(run.policy(cell)).joinpath("model.safetensors").touch()
+        rolled_out(run.outcomes(cell), {"policy": [True, False, True, cell.arm == "hop"]})
+    trained(run.base("hop"), 0.3, 0.4)
+    make(run.store("hands").parent)
+    figures = {"tracks": 4, "objects": 2, "trajectories": 6, "frames": 1200}
+    run.corpus_figures("hands").write_text(json.dumps(figures))
+    _write_record(run.out, Record("pretrain/hop", ("pretrain",), "a", 60.0))
+    keep(Results(run), kept.out)
+    page = page_of(Results(run))
+    assert page_of(Results(kept)) == page
+    assert "| hands | 4 | 2 | 6 | 1,200 |" in page
+    assert "pretrain 1 in 1 min" in page
+    assert not list(kept.out.rglob("*.safetensors"))
+    with pytest.raises(HopError, match="cannot be written to"):
+        keep(Results(run), Path("/proc/none"))
 
 
 @pytest.mark.slow

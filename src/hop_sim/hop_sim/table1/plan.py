@@ -72,6 +72,10 @@ class Plan:
         """Return where the trajectories to learn from are."""
         return self.out / "stores" / corpus
 
+    def corpus_figures(self, corpus: str) -> Path:
+        """Return where the figures of these trajectories are kept without them."""
+        return self.out / "stores" / f"{corpus}.json"
+
     def base(self, name: str) -> Path:
         """Return where a base policy is."""
         return self.out / "bases" / name

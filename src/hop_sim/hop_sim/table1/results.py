@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hop_policy.checkpoint import read_json
 from hop_policy.checkpoint_files import METRICS
 from hop_sim.outcome_file import Setting, read_outcomes, require_setting
 from hop_sim.paired_bootstrap import ArmOutcomes, Interval, mean_success, paired_difference
@@ -124,8 +125,10 @@ class Results:
 
     def corpus(self, name: str) -> dict[str, Any] | None:
         """Return the figures of the trajectories that bases learn from; None: not made yet."""
-        store = self.plan.store(name)
-        return summary(TrajectoryStore.open(str(store))) if store.exists() else None
+        store, kept = self.plan.store(name), self.plan.corpus_figures(name)
+        if store.exists():
+            return summary(TrajectoryStore.open(str(store)))
+        return read_json(kept) if kept.exists() else None
 
     def _last(self, cell: Cell, best: Sequence[Outcome]) -> Sequence[Outcome]:
         if not self.plan.wants_last(cell):
