@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 
 import mujoco
@@ -43,6 +44,11 @@ def robot_spec(embodiment: Embodiment | None = None) -> mujoco.MjSpec:
     for name in (*ARM_BODIES, "palm"):
         spec.body(name).gravcomp = 1.0
     return spec
+
+
+def robot_hash() -> str:
+    """Return what identifies the robot's model, with its limits and dynamics."""
+    return sha256(robot_spec().to_xml().encode()).hexdigest()[:16]
 
 
 def add_actuators(spec: mujoco.MjSpec, embodiment: Embodiment | None = None) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hop_core.config import config_hash
 from hop_core.errors import ConfigError
+from hop_core.robot_model import robot_hash
 from hop_core.safety_config import load_safety
 from hop_policy.bag_dataset import labelled
 from hop_policy.bag_reader import find_episodes
@@ -22,6 +23,7 @@ from hop_sim.episode_progress import watched
 from hop_sim.eval_report import Cadence, Report
 from hop_sim.evaluate import AgentName, AgentSpec, ControlName, evaluate
 from hop_sim.live_eval import LiveOptions, evaluate_live
+from hop_sim.lockstep import MOVES
 from hop_sim.outcome_file import Identity, OutcomeFile, Setting
 from hop_sim.rollout import CellSpec, Outcome
 from hop_sim.tasks.registry import load_task
@@ -103,6 +105,8 @@ class EvalRun:
             "cell_hash": run_hash(robot, safety),
             "contract_hash": cell.load_contract().hash,
             "realism": asdict(cell.realism),
+            "robot": robot_hash(),
+            "moves": MOVES,
             "software": software_version(),
         }
 

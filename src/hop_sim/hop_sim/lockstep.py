@@ -40,6 +40,9 @@ from hop_sim.world import World
 
 MS = 1_000_000
 ARMING_ID = "lockstep"
+# Counted up when the code moves the robot, or shows it, in another way with the same settings: 2,
+# targets keep their stamp on the way to the followers.
+MOVES = 2
 EPOCH_NS = 1_000_000_000_000  # stamps of an episode start here, so that none is near zero
 
 

@@ -147,6 +147,7 @@ def test_a_curve_may_have_fewer_seeds_than_its_end() -> None:
         ({"tasks": {"juggle": LIFT}}, "unknown task 'juggle'"),
         ({"bases": {}}, r"arms \['hop'\] are not among the bases"),
         ({"rollouts": 0}, "rollouts"),
+        ({"tasks": {"grasp_lift": {**LIFT, "fewer_arms": ["hop", "hop"]}}}, "fewer_arms: names"),
         ({"tasks": {"grasp_lift": {**LIFT, "attempts": 2}}}, "attempts"),
         ({"tasks": {"grasp_lift": {**LIFT, "fewer": [3]}}}, "fewer"),
         (

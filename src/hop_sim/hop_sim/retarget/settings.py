@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 from hop_core.config import config_hash
 from hop_core.retargeting.config import RetargetConfig, load_retarget
 from hop_core.retargeting.solvers import SolverName
-from hop_core.robot_model import robot_spec
+from hop_core.robot_model import robot_hash
 from hop_core.safety_config import SafetyConfig, load_safety
 from hop_sim.retarget.config import EngineConfig, load_engine
 from hop_sim.tracks.config import TracksConfig, load_tracks_config
@@ -45,7 +44,7 @@ class RetargetSettings:
             "retarget": config_hash(self.eq1),
             "safety": config_hash(self.safety),
             "track_filters": config_hash(self.tracks.filters),
-            "robot": sha256(robot_spec().to_xml().encode()).hexdigest()[:16],
+            "robot": robot_hash(),
             "draws": json.dumps(draws, sort_keys=True),
         }
 

@@ -22,6 +22,12 @@ REACHES: Final = "reaches"
 """Tracks of hands that handle objects, and of hands that reach about beside them."""
 
 
+_ONCE: Final = (
+    *("arms", "seeds", "fewer", "fewer_arms", "fewer_seeds"),
+    *("at_last", "in_conditions", "controls"),
+)  # keys of a task that name nothing twice
+
+
 class CorpusConfig(Config):
     """Trajectories to pretrain on, made by the data engine.
 
@@ -115,6 +121,7 @@ class Table1Config(Config):
     Attributes:
         name: of this configuration, told with every figure.
         rollouts: start states of each evaluation, the same for all agents.
+        first_state: seed of the first of them; those that choices were made on are no evidence.
         at_once: jobs of one core each that run side by side.
         corpus: what bases learn from.
         pretrain: their budget.
@@ -129,6 +136,7 @@ class Table1Config(Config):
 
     name: str
     rollouts: int = Field(ge=1)
+    first_state: int = Field(default=0, ge=0)
     at_once: int = Field(ge=1)
     corpus: CorpusConfig
     pretrain: BudgetConfig
@@ -158,7 +166,7 @@ class Table1Config(Config):
                     raise ValueError(f"tasks.{name}.{key}: {sorted(not_rolled)} are not its arms")
             if task.in_conditions and not self.conditions:
                 raise ValueError(f"tasks.{name}.in_conditions: there are no conditions")
-            for key in ("seeds", "fewer_seeds", "arms", "fewer"):
+            for key in _ONCE:
                 if len(set(getattr(task, key))) < len(getattr(task, key)):
                     raise ValueError(f"tasks.{name}.{key}: names something twice")
             if unknown:

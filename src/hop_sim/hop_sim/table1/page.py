@@ -84,9 +84,10 @@ def _task(results: Results, task: str) -> Iterator[str]:
     arms = {name: results.arm(task, name, plan.demos) for name in plan.arms}
     scratch = arms.get(SCRATCH)
     changed = "".join(f", {key} = {value}" for key, value in plan.overrides.items())
+    first = results.config.first_state
     yield (
         f"**{task}**, {plan.demos} demonstrations{changed}, {results.config.rollouts} paired "
-        "rollouts a policy"
+        f"rollouts a policy (seeds {first:,} to {first + results.config.rollouts - 1:,})"
     )
     rate = float("nan") if scratch is None else results.plan.scratch_rate()
     rows = [_arm(name, arm, scratch, rate) for name, arm in arms.items()]

@@ -13,6 +13,7 @@ from hop_sim.table1.jobs import Job, command, settings_of
 from hop_sim.table1.learnt import read_learnt
 
 _CELL = ("robots/twin.yaml", "safety.yaml")
+_TRACKS = "tracks.yaml"
 
 
 class Plan:
@@ -137,16 +138,18 @@ class Plan:
         """Hands that handle objects; beside them, where asked for, as many that reach about."""
         hands, count = self._tracks(HANDS), self.config.corpus.tracks
         generated = command("tracks", "generate", "-n", count, "-o", hands)
-        yield Job(f"tracks/{HANDS}", generated, settings=settings_of("synthetic_tracks.yaml"))
+        how = settings_of("synthetic_tracks.yaml", _TRACKS)
+        yield Job(f"tracks/{HANDS}", generated, settings=how)
         if REACHES in self.config.corpora:
             about = command("tracks", "reaches", hands, "-o", self._tracks(REACHES))
-            yield Job(f"tracks/{REACHES}", about, settings=settings_of("reach_tracks.yaml"))
+            how = settings_of("reach_tracks.yaml", _TRACKS)
+            yield Job(f"tracks/{REACHES}", about, settings=how)
 
     def _corpus(self, name: str) -> Iterator[Job]:
         corpus, store, whole = self.config.corpus, self.store(name), self.out / "whole" / name
         tracks = self._tracks(name)
         tried = command("retarget", tracks, "-o", whole, "--attempts", corpus.attempts)
-        how = settings_of("retarget.yaml", "retarget_engine.yaml", *_CELL)
+        how = settings_of("retarget.yaml", "retarget_engine.yaml", _TRACKS, *_CELL)
         yield Job(f"retarget/{name}", tried, settings=how, aside=("--threads", self._cores))
         most = ("--most", corpus.trajectories)
         yield Job(f"thin/{name}", command("trajectories", "thin", whole, "-o", store, *most))
@@ -211,7 +214,8 @@ class Plan:
         weights = ("--weights", "last") if last else ()
         which = ("--task", cell.task, "--policy", self.policy(cell), *weights)
         out = self.outcomes(cell, last, condition)
-        how = ("-n", self.config.rollouts, "--workers", 1, "--out", out)
+        states = ("-n", self.config.rollouts, "--first", self.config.first_state)
+        how = (*states, "--workers", 1, "--out", out)
         camera = _camera(self.config.conditions[condition]) if condition else ()
         argv = command("eval", *which, *how, *camera, *demos, "--controls", *controls)
         return Job(f"eval/{_named(cell, last, condition)}", argv)
