@@ -7,9 +7,10 @@ Verbs are plug-ins that packages register under the entry-point group `hop.verbs
 from __future__ import annotations
 
 import ast
+import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +21,8 @@ from hop_core.errors import HopError
 VERB_GROUP = "hop.verbs"
 INTERRUPTED = 130
 """Exit code of a verb that the user, or the system, ended; the shell's for Ctrl-C."""
+PIPE_CLOSED = 141
+"""Exit code of a verb whose output nobody takes any more; the shell's for SIGPIPE."""
 
 
 def verbs(group: str = VERB_GROUP) -> dict[str, EntryPoint]:
@@ -48,14 +51,29 @@ def run_verb(group: str, program: str, argv: list[str]) -> int:
     if argv[0] not in known:
         print(f"{program}: unknown verb '{argv[0]}'; verbs: {', '.join(known)}", file=sys.stderr)
         return 2
+    return run_command(known[argv[0]].load(), f"{program} {argv[0]}", argv[1:])
+
+
+def run_command(command: Callable[[list[str]], int], name: str, argv: list[str]) -> int:
+    """Run `command` with `argv`; return its exit code.
+
+    An expected failure is printed as one sentence, which begins with `name`, on stderr and gives
+    its own exit code. Whoever closes the pipe that is printed to is told nothing more.
+    """
     try:
-        return int(known[argv[0]].load()(argv[1:]))
+        code = int(command(argv))
+        sys.stdout.flush()
     except HopError as error:
-        print(f"{program} {argv[0]}: {error}", file=sys.stderr)
+        print(f"{name}: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print(f"{program} {argv[0]}: interrupted", file=sys.stderr)
+        print(f"{name}: interrupted", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:
+        # What is held back would fail once more at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_CLOSED
+    return code
 
 
 def usage(known: Mapping[str, EntryPoint], program: str) -> str:

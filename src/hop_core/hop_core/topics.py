@@ -15,6 +15,7 @@ TF_STATIC = "/tf_static"
 ROBOT_DESCRIPTION = "/robot_description"
 
 STREAMS = {"depth": DEPTH, "arm": ARM_STATES, "hand": HAND_STATES}
+STREAM_OF = {topic: stream for stream, topic in STREAMS.items()}
 
 BASE_FRAME = "base_link"
 CAMERA_FRAME = "zed_left_camera_frame_optical"

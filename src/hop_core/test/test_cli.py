@@ -1,5 +1,7 @@
 """The `hop` command: what `--help` says of each verb, exit codes, one sentence for a failure."""
 
+import subprocess
+import sys
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -41,6 +43,23 @@ def test_no_verb_and_a_wrong_one_exit_with_2(known, capsys) -> None:
     assert cli.run_verb("x", "hop", []) == 2
     assert cli.run_verb("x", "hop", ["jump"]) == 2
     assert "unknown verb 'jump'; verbs: count, fail, gone" in capsys.readouterr().err
+
+
+def test_whoever_closes_the_pipe_is_told_nothing_more() -> None:
+    code = (
+        "import sys\nfrom hop_core.cli import run_command\n"
+        "def much(_):\n    for _ in range(100_000):\n        print('much')\n    return 0\n"
+        "sys.exit(run_command(much, 'hop much', []))\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(30) == cli.PIPE_CLOSED
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
 
 
 def test_an_expected_failure_is_one_sentence_and_exit_code_1(known, capsys) -> None:

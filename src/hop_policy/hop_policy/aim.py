@@ -39,7 +39,8 @@ class AimBatch:
         vision: (N, 60, 60) depth [m].
         aim: (N, 5) in the level axes of the camera.
         above: (N,) bool, whether the hand is above all that stands on the table.
-        table_motion: (N, 3) by which all that is seen is moved; None is not at all.
+        table_motion: (N, 3) turn [rad] and shift right and ahead [m] of all that is seen; None is
+            not at all.
         displacement: (N, 2) right and ahead [m] by which what stands on the table is moved before;
             None is not at all. `aim` is as all this shows it.
     """

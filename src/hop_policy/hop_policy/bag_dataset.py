@@ -17,6 +17,7 @@ from hop_policy.bag_reader import EpisodeBag, find_episodes, open_episode
 from hop_policy.cell_statics import CellFrames
 from hop_policy.contract import PolicyContract
 from hop_policy.dataset import Episode
+from hop_policy.episode_info import DEMONSTRATORS, SOURCES
 from hop_policy.tick_replay import histories
 
 CACHE_DIR = ".decoded"
@@ -35,6 +36,7 @@ def load_episodes(
     contract: PolicyContract,
     labels: Collection[str] = ("success",),
     *,
+    sources: Collection[str] = DEMONSTRATORS,
     task: str | None = None,
     most: int | None = None,
     progress: Progress | None = None,
@@ -47,39 +49,50 @@ def load_episodes(
         root: folder of all episodes, ``<root>/<task>/<episode>/``.
         contract: what the policy will see.
         labels: labels to learn from.
+        sources: who moved the robot.
         task: only this task; None for all.
         most: only so many recordings, the first by name; None for all.
         progress: called after each episode.
 
     Raises:
-        BagError: there is no episode of these labels, there are fewer than `most`, or one lacks a
-            topic or is damaged.
+        BagError: there is no episode of these labels and sources, there are fewer than `most`, or
+            one lacks a topic or is damaged.
         ConfigError: a camera cannot give the contract's view.
     """
-    wanted = labelled(find_episodes(root, task), root, labels)
+    wanted = labelled(find_episodes(root, task), root, labels, sources)
     if most is not None and len(wanted) < most:
         raise BagError(
-            f"{most} episodes labelled {' or '.join(sorted(labels))} are asked for, {root} has "
-            f"{len(wanted)}: record more, or ask for fewer"
+            f"{most} episodes labelled {_any_of(labels)}, of {_any_of(sources)}, are asked for, "
+            f"{root} has {len(wanted)}: record more, or ask for fewer"
         )
     return decode_bags(wanted[:most], contract, progress)
 
 
-def labelled(paths: Sequence[Path], root: Path, labels: Collection[str]) -> list[EpisodeBag]:
-    """Return the episodes among `paths`, found in `root`, whose label is among `labels`.
+def labelled(
+    paths: Sequence[Path],
+    root: Path,
+    labels: Collection[str],
+    sources: Collection[str] = SOURCES,
+) -> list[EpisodeBag]:
+    """Return the episodes among `paths`, found in `root`, of these labels and sources.
 
     Raises:
         BagError: there is none, or one is damaged.
     """
     bags = [open_episode(path) for path in paths]
-    wanted = [bag for bag in bags if bag.label in labels]
+    wanted = [bag for bag in bags if bag.label in labels and bag.info.source in sources]
     if not wanted:
-        found = ", ".join(sorted({bag.label for bag in bags})) or "none at all"
+        found = {f"{bag.label} of {bag.info.source}" for bag in bags}
         raise BagError(
-            f"no episode labelled {' or '.join(sorted(labels))} in {root} (labels found: {found}): "
-            f"record some or label them (hop demos label)"
+            f"no episode labelled {_any_of(labels)}, of {_any_of(sources)}, in {root} (found: "
+            f"{', '.join(sorted(found)) or 'none at all'}): record some or label them (hop demos "
+            "label)"
         )
     return wanted
+
+
+def _any_of(names: Collection[str]) -> str:
+    return " or ".join(sorted(names))
 
 
 def decode_bags(
@@ -167,6 +180,11 @@ def _write_cache(file: Path, identity: str, decoded: DecodedEpisode) -> None:
     part = file.with_name(f".{file.name}.{os.getpid()}")
     cell = decoded.cell and [decoded.cell.T_base_cam.tolist(), decoded.cell.T_base_table.tolist()]
     told = {"identity": identity, "refused": decoded.refused, "cell": cell}
-    with part.open("wb") as stream:
-        np.savez(stream, about=json.dumps(told), **{key: getattr(decoded, key) for key in _ARRAYS})
-    part.replace(file)
+    arrays = {key: getattr(decoded, key) for key in _ARRAYS}
+    try:
+        with part.open("wb") as stream:
+            np.savez(stream, about=json.dumps(told), **arrays)
+        part.replace(file)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

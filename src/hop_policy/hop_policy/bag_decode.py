@@ -21,7 +21,6 @@ from hop_policy.statics import StaticFrame, fixed_frames
 from hop_policy.streams import ARM, DEPTH, HAND, ObservationBuilder, StreamDecoder, stream_rules
 from hop_policy.tick_replay import Arrival, TickChoices, replay_exact, replay_rule, tick_grid
 
-_STREAM_OF = {topic: stream for stream, topic in topics.STREAMS.items()}
 NO_TARGET = "no accepted target in force one tick later"
 
 
@@ -111,8 +110,8 @@ def read_content(bag: EpisodeBag, contract: PolicyContract) -> BagContent:
     for topic, received_ns, message in bag.messages(wanted):
         if topic == topics.DEPTH:
             content.arrivals.append((received_ns, DEPTH, stamp_ns(message.header)))
-        elif topic in _STREAM_OF:
-            stream = _STREAM_OF[topic]
+        elif topic in topics.STREAM_OF:
+            stream = topics.STREAM_OF[topic]
             stamp, values = decoder.decode(stream, message)
             content.arrivals.append((received_ns, stream, stamp))
             content.joints[stream][stamp] = values
@@ -217,9 +216,11 @@ def _read_vision(bag: EpisodeBag, builder: ObservationBuilder, stamps_ns: list[i
         rows.setdefault(stamp, []).append(row)
     vision = np.empty((len(stamps_ns), *builder.transform.contract.vision_shape), np.float32)
     for _, _, message in bag.messages([topics.DEPTH]):
-        wanted = rows.get(stamp_ns(message.header))
+        wanted = rows.pop(stamp_ns(message.header), None)
         if wanted:
             vision[wanted] = builder.depth(decoder.decode(DEPTH, message)[1])
+    if rows:
+        raise AlignmentError(f"the depth image stamped {min(rows)} is not in the bag")
     return vision
 
 

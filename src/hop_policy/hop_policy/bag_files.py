@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import os
 import re
 import shutil
 from contextlib import suppress
@@ -11,6 +13,8 @@ from pathlib import Path
 from hop_core.durable_files import sync_path
 from hop_core.errors import BagError
 
+MB = 1_000_000
+"""Bytes, of `min_free_mb`."""
 PART_DIR = ".part"
 """Folder beside the episodes of a task that holds the unfinished ones."""
 INFO_FILE = "episode.json"
@@ -68,7 +72,9 @@ def require_room(root: Path, min_free_mb: int) -> None:
     """
     try:
         root.mkdir(parents=True, exist_ok=True)
-        free_mb = shutil.disk_usage(root).free / 1e6
+        if not os.access(root, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        free_mb = shutil.disk_usage(root).free / MB
     except OSError as error:
         raise BagError(
             f"cannot record into {root}: {error.strerror}; check recorder.yaml's root"

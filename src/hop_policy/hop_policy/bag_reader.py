@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from rosbags.rosbag2 import Reader, ReaderError
+from rosbags.rosbag2 import Reader
 from rosbags.serde import SerdeError
 
 from hop_core.errors import BagError
@@ -73,10 +73,8 @@ class EpisodeBag:
         try:
             for topic, log_ns, cdr, kind in self._raw(topics):
                 yield topic, log_ns, messages.deserialize(cdr, kind)
-        except SerdeError as error:
-            raise BagError(
-                f"{self.path} cannot be read: {error}; try 'hop demos repair' on it"
-            ) from error
+        except (SerdeError, ValueError) as error:
+            raise self._damaged(error) from error
 
     def serialized(self, topics: Sequence[str]) -> Iterator[tuple[str, int, bytes]]:
         """Yield (topic, receive time [ns], CDR bytes) of the topics in receive order.
@@ -93,10 +91,14 @@ class EpisodeBag:
                 wanted = [c for c in reader.connections if c.topic in topics]
                 for connection, log_ns, cdr in reader.messages(wanted) if wanted else ():
                     yield connection.topic, log_ns, bytes(cdr), connection.msgtype
-        except (ReaderError, OSError) as error:
-            raise BagError(
-                f"{self.path} cannot be read: {error}; try 'hop demos repair' on it"
-            ) from error
+        except Exception as error:  # noise in a chunk fails in decompression, or anywhere after it
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> BagError:
+        return BagError(
+            f"{self.path} cannot be read ({error}): restore it from a copy, or leave the episode "
+            f"out (hop demos label {self.name} discarded)"
+        )
 
 
 def open_episode(path: Path) -> EpisodeBag:
@@ -138,10 +140,10 @@ def read_metadata(path: Path) -> dict[str, Any]:
         document = yaml.safe_load(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise BagError(
-            f"{path} is no complete bag ({METADATA_FILE}: {error.strerror}); try 'hop demos repair'"
+            f"{path} is no complete bag ({METADATA_FILE}: {error.strerror}); restore it from a copy"
         ) from error
-    except yaml.YAMLError as error:
-        raise BagError(f"{file} is not valid YAML; restore it or use 'hop demos repair'") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BagError(f"{file} is not valid YAML; restore it from a copy") from error
     if not isinstance(document, dict) or not isinstance(document.get(ROOT_KEY), dict):
         raise BagError(f"{file} holds no {ROOT_KEY}: it is not a rosbag2 folder")
     metadata: dict[str, Any] = document[ROOT_KEY]
@@ -151,13 +153,21 @@ def read_metadata(path: Path) -> dict[str, Any]:
 def find_bags(place: Path, task: str | None = None) -> list[Path]:
     """Return the episodes that `place` names: one bag, a folder of them, or that of all episodes.
 
+    Args:
+        place: the bag or folder.
+        task: only this task, the folder that a bag lies in; None for all.
+
     Raises:
         BagError: it does not exist.
     """
     if (place / METADATA_FILE).is_file():
-        return [place]
-    found = sorted(file.parent for file in place.glob(f"*/{METADATA_FILE}"))
-    return [p for p in found if not p.name.startswith(".")] or find_episodes(place, task)
+        found = [place]
+    else:
+        found = sorted(file.parent for file in place.glob(f"*/{METADATA_FILE}"))
+        found = [path for path in found if not path.name.startswith(".")]
+    if not found:
+        return find_episodes(place, task)
+    return [path for path in found if task in (None, path.absolute().parent.name)]
 
 
 def find_episodes(root: Path, task: str | None = None) -> list[Path]:

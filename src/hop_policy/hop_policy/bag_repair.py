@@ -10,10 +10,11 @@ import json
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import zstandard
-from mcap.exceptions import EndOfFile, InvalidMagic, RecordLengthLimitExceeded
+from mcap.exceptions import McapError
 from mcap.reader import NonSeekingReader
 
 from hop_core.errors import BagError
@@ -26,9 +27,8 @@ from hop_policy.recorder_config import RecorderConfig
 REPAIR_DIR = ".repair"
 DAMAGED_DIR = ".damaged"
 _CUT_OFF = (
-    EndOfFile,
-    InvalidMagic,
-    RecordLengthLimitExceeded,
+    McapError,
+    OverflowError,
     UnicodeDecodeError,
     struct.error,
     zstandard.ZstdError,
@@ -77,10 +77,15 @@ def repair(part: Path, config: RecorderConfig | None = None) -> Repaired:
     task_dir, name = part.parent.parent, part.name
     require_not_recording(part)
     try:
-        if (part / METADATA_FILE).is_file():  # cut off between its last byte and its move
+        if _is_whole(part):  # cut off between its last byte and its move
             complete(part, task_dir / name)
             return _whole(task_dir / name)
-        return _rewrite(part, task_dir, name, config)
+        if _is_restored(task_dir / name):  # cut off between these two steps
+            restored = _whole(task_dir / name)
+        else:
+            restored = _rewrite(part, task_dir, name, config)
+        _set_aside(part, task_dir / DAMAGED_DIR)
+        return restored
     except OSError as error:
         raise BagError(f"cannot restore {part}: {error}; make room and try again") from error
 
@@ -105,10 +110,28 @@ def _rewrite(part: Path, task_dir: Path, name: str, config: RecorderConfig | Non
             raise BagError(f"{part} holds no complete chunk: there is nothing to restore")
         messages = writer.count
         path = writer.finish("unlabelled", REASON)
-    damaged = task_dir / DAMAGED_DIR
-    damaged.mkdir(exist_ok=True)
-    part.rename(damaged / name)
     return Repaired(path, messages, (last_ns - first_ns) / 1e9)
+
+
+def _is_whole(part: Path) -> bool:
+    """Whether the metadata of a bag were written; a power loss leaves the file, but empty."""
+    try:
+        open_episode(part)
+    except BagError:
+        (part / METADATA_FILE).unlink(missing_ok=True)
+        return False
+    return True
+
+
+def _is_restored(path: Path) -> bool:
+    return path.exists() and open_episode(path).reason == REASON
+
+
+def _set_aside(part: Path, damaged: Path) -> None:
+    """Move a part whose messages are safe to a free name among the damaged ones."""
+    damaged.mkdir(exist_ok=True)
+    names = (f"{part.name}.{n}" if n else part.name for n in count())
+    part.rename(next(damaged / name for name in names if not (damaged / name).exists()))
 
 
 def _complete_chunks(part: Path) -> Iterator[tuple[str, str, int, bytes]]:

@@ -195,6 +195,7 @@ def save_training_state(path: Path, state: Mapping[str, Any]) -> None:
 
 
 RESUME = "make room and go on with --resume"
+ELSEWHERE = "make room, or choose another output directory"
 
 
 @contextmanager

@@ -147,6 +147,8 @@ def repair_main(argv: list[str]) -> int:
     """Restore episodes whose recording was cut off; return 1 if a part cannot be restored."""
     options = tyro.cli(RepairOptions, args=argv, prog="hop demos repair")
     config, root = options.config(), options.folder()
+    if not root.is_dir():
+        raise BagError(f"there is no folder {root}: check --root")
     parts = find_parts(root, options.task)
     failed = 0
     for part in parts:

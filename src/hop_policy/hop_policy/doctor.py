@@ -15,12 +15,12 @@ import yaml
 from hop_core.config import config_path, load_config, validate
 from hop_core.errors import CheckpointError, ConfigError
 from hop_core.health import DoctorContext, Finding, Health
+from hop_policy.bag_files import MB
 from hop_policy.checkpoint_files import CONFIG, METRICS, WEIGHTS
 from hop_policy.contract import PolicyContract, load_contract
 from hop_policy.recorder_config import RecorderConfig
 from hop_policy.shipped import SHIPPED_TASK, shipped_policy
 
-_MB = 1 << 20
 _ROOMY = 10  # times min_free_mb: room for a day of recording
 _MEND = "mend that file, or pass --config-dir"
 
@@ -59,7 +59,7 @@ def recorder(context: DoctorContext) -> list[Finding]:
 def disk(folder: Path, min_free_mb: int) -> Finding:
     """Return whether recordings can be written to `folder`, which need not exist yet."""
     present = next(path for path in (folder, *folder.parents) if path.exists())
-    free_mb = shutil.disk_usage(present).free // _MB
+    free_mb = shutil.disk_usage(present).free // MB
     found = f"{free_mb} MB free for {folder}"
     if not os.access(present, os.W_OK):
         fix = "change recorder.yaml's root, or the folder's owner"

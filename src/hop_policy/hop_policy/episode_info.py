@@ -23,6 +23,8 @@ Label = Literal["success", "failure", "unlabelled", "discarded"]
 Source = Literal["expert", "policy", "teleop"]
 LABELS: tuple[Label, ...] = get_args(Label)
 SOURCES: tuple[Source, ...] = get_args(Source)
+DEMONSTRATORS: tuple[Source, ...] = ("expert", "teleop")
+"""Whom one learns from: a policy's own episodes are of the states that it is judged on."""
 
 
 def software_version() -> str:

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hop_core.errors import BagError
+from hop_policy.bag_files import MB
 from hop_policy.bag_writer import EpisodeWriter
 from hop_policy.episode_info import Label
 from hop_policy.rate_audit import TopicAudit
 from hop_policy.recorder_config import RecorderConfig
-
-_MB = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -124,6 +123,9 @@ class EpisodeRecorder:
             path = self._writer.finish(self._label or "unlabelled", self._reason)
         except BagError as error:
             self._end(None, str(error))
+        except Exception as error:  # as above
+            self._end(None, f"{self.path} was not finished: {error!r}; 'hop demos repair' does it")
+            raise
         else:
             self._end(path, self._reason)
 
@@ -143,7 +145,7 @@ class EpisodeRecorder:
 
     def _guard_disk(self) -> None:
         """End the recording while its index still fits on the disk."""
-        free_mb = shutil.disk_usage(self._writer.part).free / _MB
+        free_mb = shutil.disk_usage(self._writer.part).free / MB
         if free_mb < self._config.min_free_mb:
             self.finish(
                 "unlabelled",

@@ -80,6 +80,7 @@ def export_policy(path: Path) -> ExportSeal:
     Raises:
         CheckpointError: the checkpoint is not usable, the exported form differs from the eager one
             by more than `TOLERANCE`, or the disk refuses.
+        ModelError: the network's output is not finite.
     """
     loaded = ck.load_checkpoint(path)
     graph = export_graph(loaded.model)

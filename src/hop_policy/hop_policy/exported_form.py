@@ -93,7 +93,7 @@ def load_export(path: Path) -> ExportedForm:
         seal = validate(ck.read_json(path / ck.EXPORT_SEAL), ExportSeal, str(path / ck.EXPORT_SEAL))
     except ConfigError as error:
         raise CheckpointError(f"{error}; export the policy again: hop export {path}") from error
-    graph = (path / ck.EXPORT).read_bytes()
+    graph = _content(path / ck.EXPORT)
     found = {
         "weights_sha256": (file_hash(path / ck.WEIGHTS), f"other weights than {ck.WEIGHTS}"),
         "config_hash": (ck.load_checkpoint_config(path).hash, f"another {ck.CONFIG}"),
@@ -114,8 +114,12 @@ def file_hash(path: Path) -> str:
     Raises:
         CheckpointError: it is missing.
     """
+    return content_hash(_content(path))
+
+
+def _content(path: Path) -> bytes:
     try:
-        return content_hash(path.read_bytes())
+        return path.read_bytes()
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
 

@@ -10,8 +10,10 @@ from typing import Any
 
 import tyro
 
+from hop_core.cli import run_command
 from hop_core.errors import ConfigError
 from hop_policy.bag_dataset import load_episodes
+from hop_policy.episode_info import DEMONSTRATORS, Source
 from hop_policy.ranks import Ranks, torchrun_ranks
 from hop_policy.train_data import data_of_episodes
 from hop_policy.train_options import TrainOptions, learn, resolve
@@ -37,6 +39,9 @@ class Arguments(TrainOptions):
     """Only the demonstrations of this task."""
     labels: tuple[str, ...] = ("success",)
     """Labels of the demonstrations to learn from."""
+    sources: tuple[Source, ...] = DEMONSTRATORS
+    """Who moved the robot in them; a policy's own episodes are of the states that it is judged
+    on."""
     most: int | None = None
     """Learn from so many demonstrations, the first by name; default: all."""
 
@@ -59,13 +64,20 @@ def _run(args: Arguments, argv: list[str], ranks: Ranks) -> int:
             progress.line(f"read {done} of {total} demonstrations ({name})")
 
     episodes = load_episodes(
-        args.demos, contract, args.labels, task=args.task, most=args.most, progress=loaded
+        args.demos,
+        contract,
+        args.labels,
+        sources=args.sources,
+        task=args.task,
+        most=args.most,
+        progress=loaded,
     )
     data = data_of_episodes(episodes, contract, config)
     if told := _lacks(data.provenance):
         progress.line(told)
     data = replace(data, provenance={**data.provenance, "demonstrations": str(args.demos)})
-    told = learn(args, contract, config, data, ["hop", "finetune", *argv], ranks, progress)
+    command = ranks.command("finetune", "hop_policy.finetune_cli", argv)
+    told = learn(args, contract, config, data, command, ranks, progress)
     if ranks.first:
         print(told)
     return 0
@@ -81,4 +93,4 @@ def _lacks(provenance: Mapping[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_command(main, "hop finetune", sys.argv[1:]))  # torchrun -m

@@ -108,6 +108,7 @@ class Policy:
             np.zeros((self.batch, len(self.contract.joint_names)), np.float32),
             np.zeros((self.batch, *shape), np.float32),
         )
+        self.reset()  # a history that is not finite would stay so
         for _ in range(ticks):
             self.act(blank)
         self.reset()

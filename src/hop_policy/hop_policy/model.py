@@ -189,7 +189,8 @@ class PolicyModel(nn.Module):
         Args:
             proprio: (N, 23) policy units.
             vision: (N, 60, 60) depth [m] or (N, P, 3) points in base_link [m].
-            table_motion: (N, 3) by which a table view of depth is moved, in training.
+            table_motion: (N, 3) turn [rad] and shift right and ahead [m] of a table view of depth,
+                in training.
         """
         joints = self.embed_proprio((proprio - self.proprio_mean) / self.proprio_std)
         seen = self._see(vision, *(() if table_motion is None else (table_motion,)))

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hop_core.embodiment import ARM, HAND
 from hop_policy.aim import AimBatch
 from hop_policy.contract import PolicyContract
 from hop_policy.frame_store import FrameStore
@@ -156,6 +157,6 @@ class Validation:
         return {
             "scaled": error.mean().item(),
             "whitened": (error / self._action_std).mean().item(),
-            "arm_rad": rad[:7].mean().item(),
-            "hand_rad": rad[7:].mean().item(),
+            "arm_rad": rad[ARM].mean().item(),
+            "hand_rad": rad[HAND].mean().item(),
         }

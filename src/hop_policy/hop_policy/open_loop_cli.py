@@ -161,7 +161,8 @@ def judge(args: Arguments) -> Report:
 def _found(place: Path, task: str | None) -> list[Path]:
     found = find_bags(place, task)
     if not found:
-        raise BagError(f"there is no episode in {place}: record some or check the path")
+        of = f" of {task}" if task else ""
+        raise BagError(f"there is no episode{of} in {place}: record some or check the path")
     return found
 
 

@@ -7,7 +7,7 @@ once: the network is 8 MB, less than one bucket of torch's own wrapper, so nothi
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,7 +15,6 @@ from datetime import timedelta
 import torch
 from rich.console import Console
 from torch import Tensor, distributed
-from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from hop_core.errors import ConfigError
 from hop_policy.segments import WHOLE, Share
@@ -83,7 +82,16 @@ class Ranks:
         """Sets each gradient to its mean over all processes."""
         if self.share.of > 1:
             gradients = [p.grad for p in parameters if p.grad is not None]
-            vector_to_parameters(self.mean(parameters_to_vector(gradients)), gradients)
+            flat = self.mean(torch.cat([gradient.flatten() for gradient in gradients]))
+            parts = torch.split(flat, [gradient.numel() for gradient in gradients])
+            for gradient, part in zip(gradients, parts, strict=True):
+                gradient.copy_(part.view(gradient.shape))  # which may lie channels last
+
+    def command(self, verb: str, module: str, argv: Sequence[str]) -> list[str]:
+        """Returns the command line that began this run: `hop VERB`, or torchrun with `module`."""
+        if self.share.of == 1:
+            return ["hop", verb, *argv]
+        return ["torchrun", f"--nproc-per-node={self.share.of}", "-m", module, *argv]
 
     def wait(self) -> None:
         """Returns when all processes have come here."""

@@ -43,7 +43,6 @@ _STANDING_S = 0.02
 _QUIET_NS = HISTORY_GAP_NS + 325_000_000  # after which no standing sample is fresh enough
 _SETTLE_S = 0.3
 _AFTER_NS = 20_000  # node's ticks come this much later: a sample just in time stays in time
-_STREAM_OF = {topic: stream for stream, topic in topics.STREAMS.items()}
 
 
 @dataclass(frozen=True)
@@ -114,7 +113,7 @@ class Replay:
     def _messages(self, played: Sequence[Arrival]) -> list[Message]:
         """Return what is sent, in order: the samples, and camera_info as it was received."""
         messages, samples = [], {}
-        for topic, received_ns, cdr in self.bag.serialized([topics.CAMERA_INFO, *_STREAM_OF]):
+        for topic, received_ns, cdr in self.bag.serialized([topics.CAMERA_INFO, *topics.STREAM_OF]):
             if topic == topics.CAMERA_INFO:
                 messages.append(Message(received_ns - self.lead_ns, topic, cdr))
             else:

@@ -15,14 +15,13 @@ from rich.table import Table
 from hop_core.errors import BagError, ConfigError
 from hop_core.terminal import table_console
 from hop_policy.bag_reader import EpisodeBag, find_bags, open_episode
-from hop_policy.contract import load_contract
+from hop_policy.contract import NS_PER_MS, load_contract
 from hop_policy.inference import Policy
 from hop_policy.policy_process import own_domain
 from hop_policy.replay import Replay
 from hop_policy.replay_verdict import Allowed, Verdict
 from hop_policy.shipped import checkpoint_path, shipped_policy
 
-_NS_PER_MS = 1_000_000
 _LAST_DOMAIN = 232
 
 
@@ -66,7 +65,7 @@ def main(argv: list[str]) -> int:
     torch.set_num_threads(1)  # as in the node, so that sums have the same order
     policy = Policy.load(checkpoint, load_contract(args.config_dir))
     domain = own_domain() if args.domain is None else args.domain
-    lead_ns = round(args.lead_ms * _NS_PER_MS)
+    lead_ns = round(args.lead_ms * NS_PER_MS)
     replay = Replay(bag, checkpoint, policy, domain, lead_ns, args.config_dir)
     verdict = replay.run(Allowed(args.allow, args.tolerance_rad))
     if args.json:

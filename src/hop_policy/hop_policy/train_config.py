@@ -92,7 +92,7 @@ class TrainConfig(Config):
 
     model: PolicyConfig = PolicyConfig()
     augment: AugmentConfig = AugmentConfig()
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**31)
     val_fraction: float = Field(default=0.1, gt=0, lt=1)
     max_val_episodes: int | None = Field(default=None, ge=1)
     segments: int = Field(default=16, ge=1)

@@ -63,7 +63,8 @@ def data_of_episodes(
     Raises:
         BagError: there are fewer than two groups of episodes, or one breaks the contract.
         ConfigError: an aim is asked for, and an episode does not tell where its camera and table
-            stood.
+            stood, or no hand takes hold; all episodes are shorter than a history; or there is no
+            such device.
     """
     episodes = sorted(episodes, key=lambda e: e.name)
     train, val = split_episodes(episodes, config.val_fraction, config.seed)

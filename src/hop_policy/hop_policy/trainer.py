@@ -118,7 +118,8 @@ class Trainer:
             ModelError: training diverged.
         """
         if self.ranks.first:
-            self.logs = open_logs(self.config.logs, self.out, self.config, self.step)
+            with ck.writing(self.out):
+                self.logs = open_logs(self.config.logs, self.out, self.config, self.step)
             self._write_header()
         try:
             if not self.report.history:
@@ -178,7 +179,7 @@ class Trainer:
             model=self.config.model,
             train=self.config.model_dump(mode="json"),
         )
-        with ck.writing(self.out):
+        with ck.writing(self.out, ck.RESUME if self.step else ck.ELSEWHERE):
             ck.save_config(self.out, config)
             ck.save_json(self.out, ck.PROVENANCE, self.data.provenance)
 
@@ -212,8 +213,9 @@ class Trainer:
         self._log(self.report.curves(figures))
 
     def _log(self, values: dict[str, float]) -> None:
-        for log in self.logs:
-            log.write(self.step, values)
+        with ck.writing(self.out):
+            for log in self.logs:
+                log.write(self.step, values)
 
     def _mean_loss(self, losses: list[Tensor]) -> float:
         """The mean over steps and processes, which all come here."""

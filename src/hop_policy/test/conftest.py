@@ -103,7 +103,7 @@ class ToyStream:
         ticks = [
             (s.tick_ns + 9 * MS, topics.TICK, messages.tick(s.tick_ns, s.stamps)) for s in live
         ]
-        about = EpisodeInfo(task="toy", source=info.pop("source", "policy"), **info)
+        about = EpisodeInfo(task="toy", source=info.pop("source", "expert"), **info)
         name = f"e{len(list(root.glob('toy/*')))}"
         with EpisodeWriter(root, "toy", name, about, statics=statics) as writer:
             for received, topic, message in sorted([*self.events, *ticks], key=lambda e: e[0]):

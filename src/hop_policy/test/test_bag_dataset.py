@@ -1,5 +1,8 @@
 """A bag gives the observations that the live policy saw, bit for bit, and labels one tick later."""
 
+import errno
+import os
+
 import numpy as np
 import pytest
 
@@ -10,8 +13,9 @@ from hop_core.robot_config import load_robot
 from hop_core.safety_config import load_safety
 from hop_policy import messages
 from hop_policy.bag_dataset import CACHE_DIR, load_episodes
-from hop_policy.bag_decode import NO_TARGET, decode_episode
-from hop_policy.bag_reader import open_episode
+from hop_policy.bag_decode import NO_TARGET, decode_episode, observations_at, read_content
+from hop_policy.bag_files import METADATA_FILE
+from hop_policy.bag_reader import find_bags, open_episode
 from hop_policy.cell_statics import cell_statics
 from hop_policy.contract import PolicyContract
 from hop_policy.live_observer import LiveObserver, TickObservation
@@ -212,8 +216,73 @@ def test_damaged_cache_is_made_again(tmp_path, contract, toy_stream) -> None:
     assert first.action.tobytes() == second.action.tobytes()
 
 
+def test_a_cache_that_cannot_be_written_leaves_nothing(
+    tmp_path, contract, monkeypatch, toy_stream, caplog
+) -> None:
+    toy = toy_stream()
+    toy.record(tmp_path, toy.run_live(contract), contract_hash=contract.hash)
+
+    def full(stream, **_):
+        stream.write(b"half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("hop_policy.bag_dataset.np.savez", full)
+    load_episodes(tmp_path, contract)
+    assert "is not kept" in caplog.text
+    assert list((tmp_path / "toy" / CACHE_DIR).iterdir()) == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_noise_in_a_bag_is_told_in_a_sentence(tmp_path, contract, toy_stream, seed) -> None:
+    toy, rng = toy_stream(), np.random.default_rng(seed)
+    path = toy.record(tmp_path, toy.run_live(contract), contract_hash=contract.hash)
+    (file,) = path.glob("*.mcap")
+    content = bytearray(file.read_bytes())
+    at = 64  # in the first chunk's compressed data
+    content[at : at + len(content) // 2] = rng.bytes(len(content) // 2)
+    file.write_bytes(content)
+    with pytest.raises(BagError, match="cannot be read"):
+        load_episodes(tmp_path, contract)
+    (path / METADATA_FILE).write_bytes(b"\xff\xfe")
+    with pytest.raises(BagError, match="is not valid YAML"):
+        load_episodes(tmp_path, contract)
+
+
+def test_a_policys_own_episodes_are_learnt_from_only_where_asked(
+    tmp_path, contract, toy_stream
+) -> None:
+    toy = toy_stream()
+    toy.record(tmp_path, toy.run_live(contract), source="policy", contract_hash=contract.hash)
+    with pytest.raises(BagError, match=r"of expert or teleop, .*success of policy"):
+        load_episodes(tmp_path, contract)
+    (found,) = load_episodes(tmp_path, contract, sources={"policy"})
+    assert found.group == "toy/e0"
+
+
+def test_a_sample_that_is_not_in_the_bag_is_named(tmp_path, contract, toy_stream) -> None:
+    toy = toy_stream()
+    live = toy.run_live(contract)
+    bag = open_episode(toy.record(tmp_path, live, contract_hash=contract.hash))
+    content = read_content(bag, contract)
+    for stream in ("arm", "depth"):
+        stamps = [{**live[0].stamps, stream: 7}]
+        with pytest.raises(AlignmentError, match="stamped 7 is not in the bag"):
+            observations_at(bag, contract, content, stamps)
+
+
+@pytest.mark.parametrize(("place", "task", "count"), [
+    ("toy", "toy", 1), ("toy", "other", 0), ("toy/e0", "other", 0), ("toy/e0", None, 1),
+])  # fmt: skip
+def test_bags_of_another_task_are_not_found(
+    tmp_path, contract, toy_stream, place, task, count
+) -> None:
+    toy = toy_stream()
+    toy.record(tmp_path, toy.run_live(contract), contract_hash=contract.hash)
+    assert len(find_bags(tmp_path / place, task)) == count
+
+
 def test_only_the_wanted_labels_are_loaded(tmp_path, contract, toy_stream) -> None:
     toy = toy_stream()
     toy.record(tmp_path, toy.run_live(contract))
-    with pytest.raises(BagError, match=r"no episode labelled failure .*labels found: success"):
+    with pytest.raises(BagError, match=r"no episode labelled failure, .*found: success of expert"):
         load_episodes(tmp_path, contract, labels={"failure"})

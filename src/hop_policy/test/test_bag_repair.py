@@ -10,7 +10,7 @@ import pytest
 
 from hop_core.errors import BagError
 from hop_policy import messages
-from hop_policy.bag_files import INFO_FILE, PART_DIR
+from hop_policy.bag_files import INFO_FILE, METADATA_FILE, PART_DIR
 from hop_policy.bag_reader import open_episode
 from hop_policy.bag_repair import DAMAGED_DIR, Repaired, find_parts, repair
 from hop_policy.bag_writer import EpisodeWriter
@@ -98,6 +98,27 @@ def test_whole_bag_that_was_not_moved_yet_is_only_moved(tmp_path, monkeypatch) -
     (part,) = find_parts(tmp_path)
     assert repair(part) == Repaired(tmp_path / "lift" / "e1", 3, 2.0)
     assert open_episode(tmp_path / "lift" / "e1").label == "success"
+
+
+def test_metadata_that_a_power_loss_left_empty_are_no_whole_bag(tmp_path: Path) -> None:
+    part = unfinished(tmp_path, 300)
+    (part / METADATA_FILE).touch()
+    done = repair(part)
+    assert done.messages == 300
+    assert open_episode(done.path).info == INFO
+
+
+def test_a_repair_that_was_cut_off_after_its_bag_is_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part = unfinished(tmp_path, 300)
+    monkeypatch.setattr("hop_policy.bag_repair._set_aside", lambda *_: None)
+    repair(part)
+    monkeypatch.undo()
+    (tmp_path / "lift" / DAMAGED_DIR / "e1").mkdir(parents=True)  # of an older episode
+    assert repair(part).messages == 300
+    assert find_parts(tmp_path) == []
+    assert (tmp_path / "lift" / DAMAGED_DIR / "e1.1" / "e1.mcap").is_file()
 
 
 def test_part_without_a_chunk_is_left_alone(tmp_path: Path) -> None:

@@ -95,6 +95,16 @@ def test_a_reset_robot_is_free_of_what_broke_it() -> None:
     np.testing.assert_array_equal(broken.act(third), fresh.act(third))
 
 
+def test_warm_up_mends_a_history_that_is_not_finite() -> None:
+    contract = PolicyContract()
+    policy = Policy(PolicyModel(TOY, contract))
+    (good,) = observations(contract, 1, 1)
+    with pytest.raises(ModelError, match="not finite"):
+        policy.act(Observation(np.full_like(good.proprio, np.inf), good.vision))
+    policy.warm_up(1)
+    assert np.isfinite(policy.act(good)).all()
+
+
 def test_wrong_shapes_and_broken_weights_are_refused() -> None:
     contract = PolicyContract()
     policy = Policy(PolicyModel(TOY, contract))

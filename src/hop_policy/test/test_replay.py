@@ -67,7 +67,9 @@ def bag(tmp_path: Path, checkpoint: Path, toy_stream) -> EpisodeBag:
         q = network.act(seen.observation)[0]
         target = messages.joint_trajectory(JOINT_NAMES, q, seen.tick_ns, "abcd")
         toy.events.append((seen.tick_ns + 5 * MS, topics.POLICY_TARGET, target))
-    return open_episode(toy.record(tmp_path / "bags", live, contract_hash=contract.hash))
+    return open_episode(
+        toy.record(tmp_path / "bags", live, source="policy", contract_hash=contract.hash)
+    )
 
 
 class Node:
@@ -147,7 +149,7 @@ def test_a_recorder_that_was_late_does_not_matter(
         (received + 700 * MS * (topic == topics.DEPTH), topic, message)
         for received, topic, message in toy.events
     ]
-    path = toy.record(tmp_path / "late", live, contract_hash=contract.hash)
+    path = toy.record(tmp_path / "late", live, source="policy", contract_hash=contract.hash)
     verdict = Node(open_episode(path), checkpoint).judge()
     assert (verdict.other_ticks, verdict.as_recorded, verdict.problem) == (0, 20, "")
     assert verdict.recorded_rad is None  # its targets were not recorded

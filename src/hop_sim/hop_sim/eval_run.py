@@ -17,7 +17,7 @@ from hop_policy.bag_dataset import labelled
 from hop_policy.bag_reader import find_episodes
 from hop_policy.checkpoint import load_checkpoint
 from hop_policy.checkpoint_files import WEIGHTS
-from hop_policy.episode_info import run_hash, software_version
+from hop_policy.episode_info import DEMONSTRATORS, run_hash, software_version
 from hop_sim.contenders import Contender, checkpoint_identity, require_distinct
 from hop_sim.episode_progress import watched
 from hop_sim.eval_report import Cadence, Report
@@ -172,7 +172,7 @@ class EvalRun:
         if self.demos is None:
             raise ConfigError("replay of the nearest demonstration needs them; pass --demos")
         paths = find_episodes(self.demos, self.cell.task)
-        bags = labelled(paths, self.demos, ("success",))[: self.most]
+        bags = labelled(paths, self.demos, ("success",), DEMONSTRATORS)[: self.most]
         told = " ".join(f"{bag.name} {bag.start_ns} {bag.duration_ns}" for bag in bags)
         return {"demonstrations": hashlib.sha256(told.encode()).hexdigest()[:16]}
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import tyro
 
+from hop_core.cli import run_command
 from hop_core.errors import TrajectoryError
 from hop_policy.contract import VisionKind
 from hop_policy.ranks import Ranks, torchrun_ranks
@@ -67,11 +68,12 @@ def _run(args: Arguments, argv: list[str], ranks: Ranks) -> int:
 
     stores = [TrajectoryStore.open(store) for store in args.stores]
     data = data_of_stores(stores, args.kept, contract, config, loaded, args.objects)
-    told = learn(args, contract, config, data, ["hop", "pretrain", *argv], ranks, progress)
+    command = ranks.command("pretrain", "hop_sim.pretrain_cli", argv)
+    told = learn(args, contract, config, data, command, ranks, progress)
     if ranks.first:
         print(told)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_command(main, "hop pretrain", sys.argv[1:]))  # torchrun -m

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,6 +42,24 @@ def build_table_scene() -> mujoco.MjModel:
 @pytest.fixture(scope="session")
 def table_scene() -> mujoco.MjModel:
     return build_table_scene()
+
+
+@pytest.fixture
+def torchrun_pretrain() -> Callable[[list[str]], subprocess.CompletedProcess[str]]:
+    """Runs `hop pretrain` in two processes."""
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+
+    def run(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*torchrun, "-m", "hop_sim.pretrain_cli", *arguments],
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+            timeout=110,
+            check=False,
+        )
+
+    return run
 
 
 @contextmanager

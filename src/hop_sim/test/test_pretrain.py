@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +49,7 @@ TINY = TrainConfig(
     validate_every=2,
     device="cpu",
 )
+Torchrun = Callable[[list[str]], subprocess.CompletedProcess[str]]
 SMALL = [
     "--set", "model.layers=1", "model.width=16", "model.heads=2", "segments=4", "windows=3",
     "max_minutes=null", "max_val_episodes=2", "validate_every=2", "device=cpu",
@@ -278,18 +278,12 @@ def test_bad_input_ends_the_command_with_one_line(
 
 
 @pytest.mark.slow
-def test_two_processes_agree_with_one(store: TrajectoryStore, tmp_path: Path) -> None:
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+def test_two_processes_agree_with_one(
+    store: TrajectoryStore, tmp_path: Path, torchrun_pretrain: Torchrun
+) -> None:
     arguments = [store.address, "--kept=any", "--max-steps=6", *SMALL]
     assert main([*arguments, "-o", str(tmp_path / "one")]) == 0
-    ran = subprocess.run(
-        [*torchrun, "-m", "hop_sim.pretrain_cli", *arguments, "-o", str(tmp_path / "two")],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        timeout=110,
-        check=False,
-    )
+    ran = torchrun_pretrain([*arguments, "-o", str(tmp_path / "two")])
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr.count("step      6") == 1
     assert ran.stdout.count("copying the posture") == 1
@@ -298,3 +292,15 @@ def test_two_processes_agree_with_one(store: TrajectoryStore, tmp_path: Path) ->
     for ours, theirs in zip(one, two, strict=True):
         assert theirs == pytest.approx(ours, abs=1e-5)
     assert json.loads((tmp_path / "two" / ck.METRICS).read_text())["processes"] == 2
+    told = json.loads((tmp_path / "two" / ck.PROVENANCE).read_text())["command"]
+    assert told[:4] == ["torchrun", "--nproc-per-node=2", "-m", "hop_sim.pretrain_cli"]
+
+
+@pytest.mark.slow
+def test_what_several_processes_refuse_is_a_sentence(
+    tmp_path: Path, torchrun_pretrain: Torchrun
+) -> None:
+    ran = torchrun_pretrain([str(tmp_path / "none"), "-o", str(tmp_path / "two")])
+    assert ran.returncode != 0
+    assert "hop pretrain: " in ran.stderr
+    assert "TrajectoryError" not in ran.stderr

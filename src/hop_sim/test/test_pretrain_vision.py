@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +42,7 @@ from hop_sim.trajectories.track_result import ObjectModel, TrackInfo, TrackResul
 from hop_sim.trajectories.trajectory import Frames, Scene, Trajectory, TrajectoryMetrics
 from hop_sim.trajectories.writer import TrajectoryWriter
 
+Torchrun = Callable[[list[str]], subprocess.CompletedProcess[str]]
 CLOUD = PolicyContract(vision="point_cloud")
 TRACKS = 8
 DEPTH = PolicyContract(vision="depth")
@@ -165,6 +168,21 @@ def test_the_command_pretrains_on_depth(store: TrajectoryStore, tmp_path: Path) 
     policy = Policy.load(out, DEPTH)
     assert policy.model.vision_mean.shape == (60, 60)
     assert json.loads((out / ck.PROVENANCE).read_text())["depth"][0]["noise"] == 1.0
+
+
+@pytest.mark.slow
+def test_two_processes_agree_with_one_on_depth(
+    store: TrajectoryStore, tmp_path: Path, torchrun_pretrain: Torchrun
+) -> None:
+    arguments = [store.address, "--vision=depth", *SMALL]
+    assert main([*arguments, "-o", str(tmp_path / "one")]) == 0
+    ran = torchrun_pretrain([*arguments, "-o", str(tmp_path / "two")])
+    assert ran.returncode == 0, ran.stderr
+    one, two = (
+        json.loads((tmp_path / name / ck.METRICS).read_text())["history"][-1]["whitened"]
+        for name in ("one", "two")
+    )
+    assert two == pytest.approx(one, abs=1e-5)
 
 
 def test_frames_before_the_first_contact_teach_where_it_will_be(store: TrajectoryStore) -> None:

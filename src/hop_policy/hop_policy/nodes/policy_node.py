@@ -19,6 +19,7 @@ from std_srvs.srv import Trigger
 from trajectory_msgs.msg import JointTrajectory
 
 from hop_core import topics
+from hop_core.durable_files import replace_file
 from hop_core.errors import AlignmentError, ConfigError, ModelError
 from hop_core.nodes.qos import STREAM, reliable
 from hop_core.nodes.runtime import HopNode, main_of
@@ -67,12 +68,12 @@ class PolicyNode(HopNode):
         form = parameter("form", "auto")
         self._policy = _load_policy(parameter("policy", ""), form, self._contract)
         self.get_logger().info(f"the policy runs in its {self._policy.form} form")
-        self._report_file: str = parameter("report", "")
+        self._report_file = _report_file(parameter("report", ""))
         self._duration_s = float(parameter("duration", 0.0))
         self._state = StatePublisher(self, "policy")
         self._supervisor = StateListener(self, self._on_report)
         self._saying = threading.Lock()  # the loop and the callbacks both speak
-        self._arming_id = ""
+        self._arming_id = self._tick_arming_id = ""
         self._bad: Counter[str] = Counter()
         self._observer = LiveObserver(self._contract)
         self._late_before = dict(self._observer.late)
@@ -102,7 +103,7 @@ class PolicyNode(HopNode):
         self._ticker.start()
         # Each thread's first pass of the network costs 60 ms: it is warmed up where it will run.
         self._loop = DeadlineLoop(
-            self._contract.tick_ns, self._ticker.step, "policy", self._policy.warm_up
+            self._contract.tick_ns, self._step, "policy", self._policy.warm_up
         )
         self._loop.start()
         self._say(HopState.ACTIVE, progress="running")
@@ -153,8 +154,13 @@ class PolicyNode(HopNode):
 
         return on_message
 
+    def _step(self, deadline_ns: int) -> None:
+        # Read before the history is: what began under an arming is sent under that, or not heard.
+        self._tick_arming_id = self._arming_id
+        self._ticker.step(deadline_ns)
+
     def _send(self, seen: TickObservation, target: np.ndarray) -> None:
-        to_target(self._target, seen.tick_ns, self._arming_id, target)
+        to_target(self._target, seen.tick_ns, self._tick_arming_id, target)
         self._target_publisher.publish(self._target)
         to_tick(self._tick, seen)
         self._tick_publisher.publish(self._tick)
@@ -189,8 +195,8 @@ class PolicyNode(HopNode):
 
     def _on_report(self, report: StateReport) -> None:
         if report.component == "supervisor" and report.arming_id != self._arming_id:
+            self._ticker.forget()  # a new arming is a new episode; before its id is used
             self._arming_id = report.arming_id
-            self._ticker.forget()  # a new arming is a new episode
 
     def _on_start(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self.start()
@@ -218,9 +224,12 @@ class PolicyNode(HopNode):
             return
         self._say(state, reason, progress, report.as_text())
         self.get_logger().info(f"cadence of the policy\n{report.table()}")
-        if self._report_file:
-            text = json.dumps(report.as_dict())
-            Path(self._report_file).expanduser().write_text(text + "\n", encoding="utf-8")
+        if self._report_file is not None:
+            try:
+                text = json.dumps(report.as_dict()) + "\n"
+                replace_file(self._report_file, text.encode())
+            except OSError as error:  # the robot is told of the end all the same
+                self.get_logger().error(f"{self._report_file} cannot be written: {error.strerror}")
 
     def _check_loop(self) -> None:
         """Turn a loop that died into a fault: nobody else would notice."""
@@ -231,6 +240,20 @@ class PolicyNode(HopNode):
     def _diagnose(self) -> dict[str, str]:
         report = self.report()
         return report.as_text() if report is not None else {"state": "not started"}
+
+
+def _report_file(path: str) -> Path | None:
+    """Return where the cadence report goes, if anywhere.
+
+    Raises:
+        ConfigError: there is no such folder.
+    """
+    if not path:
+        return None
+    file = Path(path).expanduser()
+    if not file.parent.is_dir():
+        raise ConfigError(f"report: {file.parent} is no folder; make it or choose another")
+    return file
 
 
 def _load_policy(path: str, form: str, contract: PolicyContract) -> Policy:
