@@ -79,9 +79,11 @@ def main(argv: list[str]) -> int:
         print(f"nothing to do: all {args.count} demonstrations are in {root / args.task}")
         return 0
     rate = success_rate([outcome.success for outcome in outcomes])
+    there = args.count - rate.trials
+    others = f"; {there} more of the {args.count} were there" if there else ""
     print(
         f"{rate.trials} attempts, {rate.successes} successes ({rate.value:.2f}, "
-        f"95 % interval {rate.low:.2f}-{rate.high:.2f}) in {root / args.task}"
+        f"95 % interval {rate.low:.2f}-{rate.high:.2f}) in {root / args.task}{others}"
     )
     return 0
 

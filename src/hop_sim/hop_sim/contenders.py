@@ -12,6 +12,7 @@ from hop_core.errors import CheckpointError, ConfigError
 from hop_policy.checkpoint import WEIGHTS, load_checkpoint_config
 from hop_policy.path_names import unique_ends
 from hop_policy.shipped import checkpoint_path
+from hop_sim.evaluate import CONTROLS
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,9 @@ def parse_contenders(arguments: Sequence[str]) -> list[Contender]:
         if count > 1:
             raise ConfigError(f"the policy {path} is named {count} times; name each once")
     names = unique_ends(paths)
+    for name in names:
+        if name in CONTROLS:
+            raise ConfigError(f"'{name}' is the name of a control; name the policy's folder apart")
     own = {name for name, (arm, _) in zip(names, named, strict=True) if not arm}
     if taken := own & {arm for arm, _ in named}:
         raise ConfigError(

@@ -165,5 +165,5 @@ def _interval(each: Interval) -> str:
 def _difference(each: Interval) -> str:
     """Return a difference in words: it counts only where its interval excludes 0."""
     sign = "higher" if each.value > 0 else "lower"
-    verdict = f"{sign}: the interval excludes 0" if each.excludes_zero else "no difference shown"
+    verdict = f"{sign}: the interval excludes 0" if each.shown else "no difference shown"
     return f"{_interval(each)}, {each.over}, {each.states} paired: {verdict}"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ from hop_sim.seeds import demonstration_seeds
 
 ControlName = Literal["blind", "nearest", "zero", "expert"]
 AgentName = Literal["policy", ControlName]
+CONTROLS: tuple[ControlName, ...] = get_args(ControlName)
 BLIND_DONORS = 8
 """Episodes whose vision a blind policy is shown; their start states are no evaluation's."""
 _DONOR_FIRST = 900_000

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hop_core.errors import EvaluationError
+from hop_sim.statistics import rate_of, sign_test
 
 ArmOutcomes = Mapping[str, Mapping[int, bool]]
 """Of one arm: {training seed or checkpoint: {start state: success}}."""
@@ -20,6 +21,7 @@ OutcomeTable = Mapping[str, ArmOutcomes]
 """{arm: {training seed or checkpoint: {start state: success}}}."""
 RESAMPLES = 10_000
 _LOW, _HIGH = 0.025, 0.975
+_CHANCE = 0.05
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Interval:
         seeds: training seeds of the arm, or of both arms; an arm of one is not resampled over
             seeds, and the interval then tells nothing about another training run.
         states: start states.
+        chance: of two arms of one seed, the exact sign test over states: how probable as uneven a
+            split is if neither is better. Resampling a few wins without a loss never finds 0.
     """
 
     value: float
@@ -39,11 +43,13 @@ class Interval:
     high: float
     seeds: tuple[int, ...]
     states: int
+    chance: float | None = None
 
     @property
-    def excludes_zero(self) -> bool:
-        """Whether 0 lies outside the interval, so that a difference has a sign."""
-        return self.low > 0.0 or self.high < 0.0
+    def shown(self) -> bool:
+        """Whether a difference has a sign: the interval excludes 0, and chance is below 0.05."""
+        excludes_zero = self.low > 0.0 or self.high < 0.0
+        return excludes_zero and (self.chance is None or self.chance < _CHANCE)
 
     @property
     def over(self) -> str:
@@ -56,7 +62,8 @@ class Interval:
             "value": round(self.value, 4),
             "low": round(self.low, 4),
             "high": round(self.high, 4),
-            "excludes_zero": self.excludes_zero,
+            "shown": self.shown,
+            "chance": None if self.chance is None else round(self.chance, 4),
             "training_seeds": list(self.seeds),
             "states": self.states,
             "over": self.over,
@@ -76,21 +83,25 @@ def paired_difference(
     rng = np.random.default_rng(seed)
     weight = _weights(rng, len(states), resamples)
     difference = _resampled(rng, first, weight) - _resampled(rng, second, weight)
-    return _interval(
-        float(first.mean() - second.mean()),
-        difference,
-        (len(first), len(second)),
-        len(states),
-    )
+    chance = None
+    if len(first) == len(second) == 1:
+        ahead = first[0] - second[0]
+        chance = sign_test(int((ahead > 0).sum()), int((ahead < 0).sum()))
+    value, seeds = float(first.mean() - second.mean()), (len(first), len(second))
+    return _interval(value, difference, seeds, len(states), chance)
 
 
 def mean_success(arm: ArmOutcomes, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
     """Return the mean success of `arm` over its checkpoints and states; see `paired_difference`.
 
-    With one checkpoint the Wilson interval of `hop_sim.statistics` says more.
+    With one checkpoint the Wilson interval of `hop_sim.statistics` says more. Where all outcomes
+    are alike resampling finds no spread: the interval is then Wilson's over the states.
     """
     states = _common_states(arm)
     outcomes = _matrix(arm, states)
+    if outcomes.min() == outcomes.max():
+        rate = rate_of(int(outcomes[0].sum()), len(states))
+        return Interval(rate.value, rate.low, rate.high, (len(outcomes),), len(states))
     rng = np.random.default_rng(seed)
     means = _resampled(rng, outcomes, _weights(rng, len(states), resamples))
     return _interval(float(outcomes.mean()), means, (len(outcomes),), len(states))
@@ -143,6 +154,12 @@ def _resampled(rng: np.random.Generator, outcomes: np.ndarray, state: np.ndarray
     return np.asarray((per_seed * _weights(rng, len(outcomes), len(state))).sum(axis=1))
 
 
-def _interval(value: float, drawn: np.ndarray, seeds: tuple[int, ...], states: int) -> Interval:
+def _interval(
+    value: float,
+    drawn: np.ndarray,
+    seeds: tuple[int, ...],
+    states: int,
+    chance: float | None = None,
+) -> Interval:
     low, high = np.quantile(drawn, [_LOW, _HIGH])
-    return Interval(value, float(low), float(high), seeds, states)
+    return Interval(value, float(low), float(high), seeds, states, chance)

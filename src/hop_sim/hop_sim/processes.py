@@ -6,6 +6,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -25,6 +26,9 @@ def over_processes(
 
     Whoever is interrupted, or takes no more results, waits for none: the processes are ended.
 
+    Raises:
+        HopError: a process died; or what a piece of work raises.
+
     Args:
         make: picklable; called once in each process, returns its `work`.
         items: one piece of work each.
@@ -43,6 +47,11 @@ def over_processes(
         mine = set(multiprocessing.active_children()) - others  # all are started by now
         try:
             yield from results
+        except BrokenProcessPool as error:
+            raise HopError(
+                "a process that was at work died, for want of memory or in the graphics driver; "
+                "make room, or use fewer, and run the same command again"
+            ) from error
         except (KeyboardInterrupt, GeneratorExit):
             for process in mine:
                 process.terminate()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
+from math import comb, sqrt
 
 Z_95 = 1.959963984540054
 
@@ -50,3 +50,12 @@ def rate_of(successes: int, trials: int) -> Rate:
     centre = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = Z_95 / (1 + z2 / n) * sqrt(p * (1 - p) / n + z2 / (4 * n**2))
     return Rate(k, n, max(0.0, centre - half), min(1.0, centre + half))
+
+
+def sign_test(wins: int, losses: int) -> float:
+    """Return how probable a split at least as uneven as `wins` to `losses` is by chance alone.
+
+    It is the exact two-sided sign test: of pairs that differ, either side is as likely.
+    """
+    n, k = wins + losses, min(wins, losses)
+    return min(1.0, 2 * sum(comb(n, i) for i in range(k + 1)) / 2**n)

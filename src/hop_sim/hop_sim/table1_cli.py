@@ -12,10 +12,11 @@ import tyro
 from rich.console import Console
 
 from hop_core.config import config_path, load_config
+from hop_core.durable_files import replace_file
 from hop_core.errors import ConfigError
 from hop_sim.table1.config import Table1Config
-from hop_sim.table1.jobs import JobRunner
-from hop_sim.table1.keep import keep
+from hop_sim.table1.jobs import JobRunner, writable
+from hop_sim.table1.keep import CONFIG, keep
 from hop_sim.table1.page import page_of
 from hop_sim.table1.plan import Plan
 from hop_sim.table1.results import Results
@@ -33,7 +34,8 @@ class Arguments:
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Folder of the run."""
     config: Path | None = None
-    """What to run; default: table1.yaml (small; table1_paper.yaml is the paper's, for a GPU)."""
+    """What to run, a file or the name of an installed one; default: table1.yaml (small;
+    table1_paper.yaml is the paper's, for a GPU)."""
     into: Path | None = None
     """Page whose tables, between the marks of an earlier run, are replaced."""
     keep: Path | None = None
@@ -55,24 +57,42 @@ def main(argv: list[str]) -> int:
     args = tyro.cli(Arguments, prog="hop table1", args=argv)
     if args.cores is not None and args.cores < 1:
         raise ConfigError(f"--cores must be at least 1, got {args.cores}")
-    path = args.config or config_path("table1.yaml")
+    path = _configuration(args)
     config = load_config(path, Table1Config)
     if args.into is not None:
         require_marks(args.into)
     plan = Plan(config, args.out, args.cores or os.cpu_count() or 1)
     if not args.report:
-        _run(plan)
+        _run(plan, path.read_bytes())
     results = Results(plan)
     page = page_of(results)
-    print(page)
     if args.keep is not None:
         keep(results, args.keep)
     if args.into is not None:
         splice(args.into, page)
+    print(page)
     return 0
 
 
-def _run(plan: Plan) -> None:
+def _configuration(args: Arguments) -> Path:
+    """Return the file that says what is run, or was.
+
+    Raises:
+        ConfigError: there is no run to report, or another configuration is named for its report.
+    """
+    own = args.out / CONFIG
+    if args.report:
+        if args.config is not None:
+            raise ConfigError("--report tells what was run by its own configuration: no --config")
+        if not own.is_file():
+            raise ConfigError(f"there is no run in {args.out} ({CONFIG} is missing); check --out")
+        return own
+    if args.config is not None and args.config.exists():
+        return args.config
+    return config_path(str(args.config or CONFIG))
+
+
+def _run(plan: Plan, configuration: bytes) -> None:
     console, started = Console(stderr=True), time.monotonic()
 
     def told(line: str) -> None:
@@ -81,5 +101,8 @@ def _run(plan: Plan) -> None:
         console.print(f"{minutes:6.1f} min, {done}: {line}", highlight=False, soft_wrap=True)
 
     runner = JobRunner(plan.out, plan.config.at_once, told)
+    with writable(plan.out):
+        plan.out.mkdir(parents=True, exist_ok=True)
+        replace_file(plan.out / CONFIG, configuration)
     for jobs in plan.stages():
         runner.run(jobs)

@@ -26,6 +26,12 @@ def test_one_checkpoint_is_not_two(tmp_path: Path) -> None:
         parse_contenders([str(tmp_path), f"ours={tmp_path}/../{tmp_path.name}"])
 
 
+def test_a_policy_is_not_called_as_a_control(tmp_path: Path) -> None:
+    (tmp_path / "nearest").mkdir()
+    with pytest.raises(ConfigError, match="'nearest' is the name of a control"):
+        parse_contenders([str(tmp_path / "nearest")])
+
+
 def test_a_shipped_checkpoint_is_known_by_its_name() -> None:
     (found,) = parse_contenders(["base_depth"])
     assert found.name == "base_depth"

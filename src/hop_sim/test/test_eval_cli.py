@@ -99,7 +99,7 @@ def test_arms_are_compared_on_paired_states() -> None:
     assert figures["arms"] == arms
     assert figures["means"]["ours"]["value"] == 0.95  # type: ignore[index]
     difference = figures["differences"]["ours - scratch"]  # type: ignore[index]
-    assert (difference["value"], difference["excludes_zero"]) == (0.95, True)
+    assert (difference["value"], difference["shown"]) == (0.95, True)
     assert difference["training_seeds"] == [2, 1]
     assert "success" not in figures  # of which one?
     text = io.StringIO()

@@ -23,7 +23,7 @@ def test_one_state_in_ten_that_differs_gives_the_binomial_interval() -> None:
     found = paired_difference(arm("1111100000"), arm("1111000000"))
     assert found.value == pytest.approx(0.1)
     assert (found.low, found.high) == pytest.approx((0.0, 0.3))
-    assert not found.excludes_zero
+    assert not found.shown
     assert found.as_dict()["over"] == "states"
 
 
@@ -33,7 +33,7 @@ def test_pairing_removes_what_the_states_do_alike() -> None:
     paired = paired_difference(arm(better), arm(worse))
     crossed = paired_difference(arm(better), arm(worse[::-1]))
     assert paired.value == crossed.value == pytest.approx(0.2)
-    assert paired.excludes_zero
+    assert paired.shown
     assert crossed.high - crossed.low > 1.5 * (paired.high - paired.low)
 
 
@@ -50,7 +50,22 @@ def test_seeds_that_disagree_widen_the_interval() -> None:
     alike = paired_difference(arm("1111", "1111", "1111"), arm("0000", "0000", "0000"))
     assert alike.as_dict()["over"] == "states and training seeds"
     assert (alike.low, alike.high) == (1.0, 1.0)
-    assert alike.excludes_zero
+    assert alike.shown
+
+
+def test_a_few_wins_without_a_loss_may_be_chance() -> None:
+    """Four to none: resampled 0 is never reached, but chance alone does it in 2 of 16 cases."""
+    few = paired_difference(arm("1111" + "0" * 96), arm("0" * 100))
+    assert few.low > 0.0
+    assert few.chance == pytest.approx(2 / 16)
+    assert not few.shown
+    assert paired_difference(arm("1" * 6 + "0" * 94), arm("0" * 100)).shown
+    assert paired_difference(arm("1111", "1111"), arm("0000", "0000")).chance is None
+
+
+def test_outcomes_that_are_all_alike_have_wilsons_interval_over_states() -> None:
+    found, wilson = mean_success(arm("0" * 100, "0" * 100, "0" * 100)), rate_of(0, 100)
+    assert (found.low, found.high) == (wilson.low, wilson.high)
 
 
 def test_the_mean_of_one_checkpoint_has_about_wilsons_interval() -> None:
@@ -66,7 +81,7 @@ def test_an_interval_holds_the_truth_about_as_often_as_it_says() -> None:
         arms = [
             {s: dict(enumerate(rng.random(60) < 0.5)) for s in ("0", "1", "2")} for _ in range(2)
         ]
-        inside += not paired_difference(arms[0], arms[1], resamples=500).excludes_zero
+        inside += not paired_difference(arms[0], arms[1], resamples=500).shown
     assert inside >= 88
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from hop_core.errors import HopError
 from hop_sim.processes import over_processes
 
 
@@ -60,3 +61,17 @@ def test_results_that_nobody_takes_are_not_waited_for(tmp_path: Path) -> None:
     results.close()
     assert time.monotonic() - started < 30.0
     assert not multiprocessing.active_children()
+
+
+def _dying(_item: int) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return 0
+
+
+def _dier() -> Callable[[int], int]:
+    return _dying
+
+
+def test_a_process_that_dies_is_told_in_a_sentence() -> None:
+    with pytest.raises(HopError, match="a process that was at work died"):
+        list(over_processes(_dier, [1, 2], workers=2))

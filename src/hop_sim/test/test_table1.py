@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tyro
@@ -19,14 +20,14 @@ from hop_core.config import config_path, load_config, validate
 from hop_core.errors import ConfigError, EvaluationError, HopError
 from hop_policy import checkpoint as ck
 from hop_policy import finetune_cli
-from hop_sim import pretrain_cli
+from hop_sim import pretrain_cli, table1_cli
 from hop_sim.motion_record import Motion
 from hop_sim.outcome_file import OutcomeFile
 from hop_sim.rollout import SUCCESS, TIME_LIMIT, Outcome
 from hop_sim.table1.cells import cells
 from hop_sim.table1.config import Table1Config
 from hop_sim.table1.jobs import Job, JobRunner, Record, _locked, _write_record, read_records
-from hop_sim.table1.keep import keep
+from hop_sim.table1.keep import CONFIG, keep
 from hop_sim.table1.page import BEGIN, END, page_of
 from hop_sim.table1.plan import Plan
 from hop_sim.table1.results import Results
@@ -407,13 +408,13 @@ def test_a_single_run_has_wilsons_interval_wherever_it_stands(tmp_path: Path) ->
 
 
 def test_a_difference_says_what_its_interval_is_over(tmp_path: Path) -> None:
-    plan = Plan(config(scratch_learning_rates=[1.0e-3]), tmp_path, cores=2)
+    plan = Plan(config(scratch_learning_rates=[1.0e-3], rollouts=6), tmp_path, cores=2)
     for seed, over in ((0, "+1.00 (+1.00 to +1.00), over states alone |"),
                        (1, "+1.00 (+1.00 to +1.00) |")):  # fmt: skip
         for cell in plan.cells:
             if cell.seed == seed and cell.demos == 3 and not cell.variant:
                 trained(plan.policy(cell), 0.1, 0.2)
-                rolled_out(plan.outcomes(cell), {"policy": [cell.arm == "hop"] * 4})
+                rolled_out(plan.outcomes(cell), {"policy": [cell.arm == "hop"] * 6})
         assert over in page_of(Results(plan))
 
 
@@ -468,15 +469,49 @@ def test_what_is_kept_gives_the_same_tables(tmp_path: Path) -> None:
     make(run.store("hands").parent)
     figures = {"tracks": 4, "objects": 2, "trajectories": 6, "frames": 1200}
     run.corpus_figures("hands").write_text(json.dumps(figures))
-    _write_record(run.out, Record("pretrain/hop", ("pretrain",), "a", 60.0))
+    (run.out / CONFIG).write_text("name: tiny\n")
+    for name in ("pretrain/hop", "thin/hands"):
+        _write_record(run.out, Record(name, ("pretrain",), "a", 60.0))
+    rolled_out(make(kept.out) / "outcomes/grasp_lift/old.jsonl", {"policy": [True] * 4})
     keep(Results(run), kept.out)
     page = page_of(Results(run))
     assert page_of(Results(kept)) == page
+    assert not (kept.out / "outcomes/grasp_lift/old.jsonl").exists()
+    assert (kept.out / CONFIG).read_text() == "name: tiny\n"
     assert "| hands | 4 | 2 | 6 | 1,200 |" in page
     assert "pretrain 1 in 1 min" in page
     assert not list(kept.out.rglob("*.safetensors"))
     with pytest.raises(HopError, match="cannot be written to"):
         keep(Results(run), Path("/proc/none"))
+
+
+def test_what_is_still_at_work_is_not_told_as_done(tmp_path: Path) -> None:
+    run = Plan(config(), tmp_path, cores=2)
+    trained(run.base("hop"), 0.3, 0.4)
+    make(run.store("hands"))
+    for name in ("pretrain/hop", "thin/hands"):
+        _write_record(run.out, Record(name, ("pretrain",), "a", None))
+    assert Results(run).base("hop") is None
+    assert Results(run).corpus("hands") is None
+
+
+def test_a_report_is_of_a_run_and_by_its_own_configuration(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ConfigError, match="there is no run in"):
+        table1_cli.main(["-o", str(tmp_path / "none"), "--report"])
+    (tmp_path / CONFIG).write_text(yaml.safe_dump({**SMALL, "name": "its own"}))
+    assert table1_cli.main(["-o", str(tmp_path), "--report"]) == 0
+    assert "configuration `its own`" in capsys.readouterr().out
+    with pytest.raises(ConfigError, match="no --config"):
+        table1_cli.main(["-o", str(tmp_path), "--report", "--config", "table1_paper.yaml"])
+
+
+def test_a_configuration_is_had_by_its_name(tmp_path: Path, monkeypatch: Any) -> None:
+    ran: list[Plan] = []
+    monkeypatch.setattr(table1_cli, "_run", lambda plan, _: ran.append(plan))
+    assert table1_cli.main(["-o", str(tmp_path), "--config", "table1_paper.yaml"]) == 0
+    assert ran[0].config.name == "paper"
 
 
 @pytest.mark.slow

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from hop_core.errors import TrajectoryError
 from hop_sim.depth_rendering.trajectory_camera import TrajectoryCamera
 from hop_sim.processes import over_processes
 from hop_sim.trajectories.depth.layout import grouped
@@ -42,7 +40,8 @@ def render_missing(
         frames_at_once: see `FRAMES_AT_ONCE`.
 
     Raises:
-        TrajectoryError: an object has no volume, the disk refuses, or a process was killed.
+        TrajectoryError: an object has no volume, or the disk refuses.
+        HopError: a process was killed.
         TwinError: no off-screen OpenGL on this machine.
     """
     store = writer.store
@@ -63,13 +62,7 @@ def _rendered(
             yield from (_codes(camera, group) for group in groups)
         return
     make = partial(_renderer, Path(store.address), recipe)
-    try:
-        yield from over_processes(make, groups, min(workers, len(groups)))
-    except BrokenProcessPool as error:
-        raise TrajectoryError(
-            f"{store.address}: a rendering process died, for want of memory or in the graphics "
-            "driver; what is stored is whole: run the same command again"
-        ) from error
+    yield from over_processes(make, groups, min(workers, len(groups)))
 
 
 def _renderer(path: Path, recipe: DepthRecipe) -> Callable[[range], Images]:

@@ -103,7 +103,10 @@ class Expert(ABC):
 
     @classmethod
     def of_episode(cls, seed: int, tick_s: float, takes_as: str | None = None) -> Self:
-        """Return the expert whose style is that of the episode `seed`, live and in lock-step."""
+        """Return an expert who draws all that the episode `seed` needs, live and in lock-step.
+
+        The style of the episode is drawn by `reset`.
+        """
         return cls(np.random.default_rng([seed, _STYLE_STREAM]), tick_s, takes_as)
 
     def reset(self, q: np.ndarray) -> None:

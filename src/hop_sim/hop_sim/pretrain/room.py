@@ -38,5 +38,6 @@ def require_room(parts: Sequence[Part], frame_bytes: int, device: torch.device) 
 def free_bytes(device: torch.device) -> int:
     """Returns the memory of `device` that is free."""
     if device.type == "cuda":
+        torch.cuda.empty_cache()  # what an earlier run of this process held is free as well
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available)

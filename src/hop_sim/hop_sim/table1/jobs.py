@@ -147,7 +147,7 @@ def _read_record(out: Path, name: str) -> Record:
 
 def _write_record(out: Path, record: Record) -> None:
     file = _record_file(out, record.name)
-    with _writable(out):
+    with writable(out):
         file.parent.mkdir(parents=True, exist_ok=True)
         replace_file(file, (json.dumps(asdict(record)) + "\n").encode())
 
@@ -159,7 +159,7 @@ def _worker(out: Path) -> Callable[[Job], tuple[str, float]]:
 def _do(out: Path, job: Job) -> tuple[str, float]:
     """Do a job; return its name and how long its command took [s]."""
     log = out / LOGS / f"{job.name}.log"
-    with _writable(out):
+    with writable(out):
         log.parent.mkdir(parents=True, exist_ok=True)
         stream = log.open("a", encoding="utf-8", buffering=1)
     goes_on = job.begun is not None and job.begun.exists()
@@ -184,7 +184,7 @@ def _do(out: Path, job: Job) -> tuple[str, float]:
 @contextmanager
 def _locked(out: Path) -> Iterator[None]:
     """Keep other processes from running jobs in the folder."""
-    with _writable(out):
+    with writable(out):
         out.mkdir(parents=True, exist_ok=True)
         lock = (out / _LOCK).open("ab")
     with lock:
@@ -196,7 +196,7 @@ def _locked(out: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _writable(out: Path) -> Iterator[None]:
+def writable(out: Path) -> Iterator[None]:
     """Say in a sentence that the folder of a run takes no files."""
     try:
         yield

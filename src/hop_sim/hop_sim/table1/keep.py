@@ -12,9 +12,12 @@ from hop_policy.checkpoint_files import METRICS
 from hop_sim.table1.jobs import RECORDS
 from hop_sim.table1.results import Results
 
+CONFIG = "table1.yaml"
+"""In the folder of a run: what it runs."""
 _SMALL: Final = (
     f"{RECORDS}/**/*.json",
     "outcomes/**/*.jsonl",
+    "stores/*.json",
     f"bases/*/{METRICS}",
     f"trials/*/{METRICS}",
     f"policies/**/{METRICS}",
@@ -24,7 +27,7 @@ _SMALL: Final = (
 def keep(results: Results, to: Path) -> None:
     """Copy records, losses and outcomes of a run into the folder `to`, figures of its corpora too.
 
-    The same tables are printed from there. What is there already is replaced, or stays.
+    The same tables are printed from there. What is there of another run is removed.
 
     Raises:
         HopError: the folder cannot be written to.
@@ -36,7 +39,12 @@ def keep(results: Results, to: Path) -> None:
         if (corpus := results.corpus(name)) is not None:
             where = results.plan.corpus_figures(name).relative_to(out)
             texts[where] = (json.dumps(corpus, indent=1) + "\n").encode()
+    texts[Path(CONFIG)] = (out / CONFIG).read_bytes()
     try:
+        for old in {file.relative_to(to) for small in _SMALL for file in to.glob(small)} - set(
+            texts
+        ):
+            (to / old).unlink()
         for where, text in sorted(texts.items()):
             (to / where).parent.mkdir(parents=True, exist_ok=True)
             replace_file(to / where, text)

@@ -40,7 +40,7 @@ def _header(results: Results) -> str:
         f"{config.pretrain.max_steps:,} steps, {config.finetune.config} for "
         f"{config.finetune.max_steps:,}), {config.at_once} jobs at once: {done} of at most "
         f"{results.plan.count} jobs are done"
-        + (f", {hours:.1f} hours of jobs ({kinds})." if done else ".")
+        + (f", {hours:.1f} hours of their last commands ({kinds})." if done else ".")
     )
 
 
@@ -158,7 +158,7 @@ def _first(outcomes: Sequence[Outcome]) -> str:
 def _difference(interval: Interval) -> str:
     """A difference; where an arm has one training seed, it tells nothing of another run of it."""
     over = "" if min(interval.seeds) > 1 else ", over states alone"
-    sign = "" if interval.excludes_zero else ", no difference shown"
+    sign = "" if interval.shown else ", no difference shown"
     return f"{interval.value:+.2f} ({interval.low:+.2f} to {interval.high:+.2f}){over}{sign}"
 
 
@@ -175,7 +175,8 @@ def _curve(results: Results, task: str) -> Iterator[str]:
 
 def _mean(arm: Arm) -> str:
     low, high = _interval(arm)
-    return f"{figures_of(arm.outcomes).rate.value:.2f} ({low:.2f}-{high:.2f})"
+    seeds = f", {len(arm.runs)} seeds" if len(arm.runs) > 1 else ""
+    return f"{figures_of(arm.outcomes).rate.value:.2f} ({low:.2f}-{high:.2f}{seeds})"
 
 
 def _interval(arm: Arm) -> tuple[float, float]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from hop_policy.checkpoint import read_json
-from hop_policy.checkpoint_files import METRICS
 from hop_sim.outcome_file import Setting, read_outcomes, require_setting
 from hop_sim.paired_bootstrap import ArmOutcomes, Interval, mean_success, paired_difference
 from hop_sim.rollout import Outcome
@@ -79,11 +78,15 @@ class Results:
         self.plan = plan
         self.config: Table1Config = plan.config
         self._settings: dict[str, Setting] = {}
+        self._records = {record.name: record for record in read_records(plan.out)}
 
     def minutes(self) -> dict[str, tuple[int, float]]:
-        """Return {kind of job: how many are done, and the minutes that they took together}."""
+        """Return {kind of job: how many are done, and the minutes that their last commands took}.
+
+        A job that was stopped goes on by another command; what it took before is not known.
+        """
         out: dict[str, tuple[int, float]] = {}
-        for record in read_records(self.plan.out):
+        for record in self._records.values():
             if record.wall_s is None:
                 continue
             kind = record.name.partition("/")[0]
@@ -119,16 +122,21 @@ class Results:
         return self._agent(task, self.plan.outcomes(cell, condition=condition), POLICY, condition)
 
     def base(self, name: str) -> Learnt | None:
-        """Return the losses of a base policy; None: it is not trained yet."""
+        """Return the losses of a base policy; None: it is not trained to its end yet."""
         path = self.plan.base(name)
-        return read_learnt(path) if (path / METRICS).exists() else None
+        return read_learnt(path) if self._done(f"pretrain/{name}") else None
 
     def corpus(self, name: str) -> dict[str, Any] | None:
         """Return the figures of the trajectories that bases learn from; None: not made yet."""
         store, kept = self.plan.store(name), self.plan.corpus_figures(name)
+        if not self._done(f"thin/{name}"):
+            return None
         if store.exists():
             return summary(TrajectoryStore.open(str(store)))
         return read_json(kept) if kept.exists() else None
+
+    def _done(self, job: str) -> bool:
+        return job in self._records and self._records[job].wall_s is not None
 
     def _last(self, cell: Cell, best: Sequence[Outcome]) -> Sequence[Outcome]:
         if not self.plan.wants_last(cell):
