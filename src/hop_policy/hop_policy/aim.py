@@ -1,9 +1,10 @@
-"""Where a hand will take hold: what the vision token must tell, so that a policy learns to look.
+"""Where a hand goes next: what the vision token must tell, so that a policy learns to look.
 
 Imitation alone teaches that last: where a hand is heading already tells nearly all of its next
 target, but not where to head from the start. So the token is asked for the way to the grasp by
-itself. While the hand is above all that stands on the table, what stands there may be elsewhere and
-the grasp with it, so each such image shows as many scenes as are wanted.
+itself, and, of tasks that bring what is held to something else, for the way there after it. While
+the hand is above all that stands on the table, what stands there may be elsewhere and the aim with
+it, so each such image shows as many scenes as are wanted.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from hop_policy.frame_store import FrameStore
 from hop_policy.model import AIM
 from hop_policy.observation import JointScaling
 from hop_policy.segments import WHOLE, Share
-from hop_policy.table_view import STANDING_M, level_axes, turned
+from hop_policy.table_view import level_axes, turned
 
 _UNIT_M = 0.1
 _CLOSES = 0.1  # policy units: a hand that bends less takes hold of nothing
@@ -33,21 +34,22 @@ _STREAM = 1  # beside that of the segments
 
 @dataclass(frozen=True)
 class AimBatch:
-    """Single frames before a grasp, and where it will be.
+    """Single frames, and where the hand goes next.
 
     Attributes:
         vision: (N, 60, 60) depth [m].
         aim: (N, 5) in the level axes of the camera.
-        above: (N,) bool, whether the hand is above all that stands on the table.
+        below_m: (N,) what is lower over the table than this stands there, and the hand does not: it
+            may be moved [m]; 0 is nothing.
         table_motion: (N, 3) turn [rad] and shift right and ahead [m] of all that is seen; None is
             not at all.
-        displacement: (N, 2) right and ahead [m] by which what stands on the table is moved before;
-            None is not at all. `aim` is as all this shows it.
+        displacement: (N, 3) right and ahead [m] by which what stands on the table is moved before,
+            and `below_m`; None is not at all. `aim` is as all this shows it.
     """
 
     vision: Tensor
     aim: Tensor
-    above: Tensor
+    below_m: Tensor
     table_motion: Tensor | None = None
     displacement: Tensor | None = None
 
@@ -67,36 +69,77 @@ def grasp_tick(action: np.ndarray) -> int:
     return least + int((bent[least : most + 1] > half).argmax())
 
 
+def goal_tick(action: np.ndarray, grasp: int) -> int:
+    """Returns the tick at which a demonstration's hand has brought what it holds to its goal.
+
+    It lets go there: its fingers, of which the labels (T, 23) tell, are half way back; or it holds
+    on to the end.
+    """
+    bent = action[grasp:, _BENDING].mean(axis=1)
+    half = (action[: grasp + 1, _BENDING].mean(axis=1).min() + bent.max()) / 2
+    opened = np.flatnonzero(bent[bent.argmax() :] < half)
+    return len(action) - 1 if not len(opened) else grasp + int(bent.argmax() + opened[0])
+
+
 class Aiming:
-    """Works out aims from joint angles and grasps."""
+    """Works out aims from joint angles, grasps and goals."""
 
-    def __init__(self, contract: PolicyContract) -> None:
+    def __init__(
+        self, contract: PolicyContract, object_m: float = 0.0, goal_m: float = 0.0
+    ) -> None:
+        """Keeps how high the objects that hands take hold of, and their goals, reach [m].
+
+        Args:
+            contract: of the joint angles.
+            object_m: while the hand is above, what is lower may be moved before a grasp; 0: never.
+            goal_m: while hand and object are above, what is lower may be moved after it; 0: where
+                the object is brought is not taught.
+        """
         self._scaling, self._kinematics = JointScaling(contract), Kinematics()
+        self._object_m, self._goal_m = object_m, goal_m
 
-    def rows(self, proprio: np.ndarray, grasp: int, cell: CellFrames) -> np.ndarray:
-        """Returns (T, 6) float32 of an episode: the aim, and 1 where the hand is above all else.
+    def rows(
+        self, proprio: np.ndarray, grasp: int, cell: CellFrames, goal: int | None = None
+    ) -> np.ndarray:
+        """Returns (T, 6) float32 of an episode: the aim, and below which height things may move.
 
-        Rows from the grasp on are NaN.
+        Rows that teach nothing are NaN: those from the grasp on, or from the goal.
 
         Args:
             proprio: (T, 23) policy units.
-            grasp: tick at which the hand takes hold.
+            grasp: tick at which the hand takes hold; 0 if it never does.
             cell: where camera and table stand.
+            goal: tick at which the object is where it is brought; None if nobody knows.
         """
         rows = np.full((len(proprio), AIM + 1), np.nan, np.float32)
         if grasp == 0:
             return rows
-        R_level_base = _level_rotation(cell.T_base_cam)
-        q = self._scaling.unscale(proprio[: grasp + 1]).astype(np.float64)
+        end = grasp if goal is None or not self._goal_m else goal
+        q = self._scaling.unscale(proprio[: end + 1]).astype(np.float64)
         sites = [self._kinematics.fk(row) for row in q]
         palms = np.stack([poses["palm"] for poses in sites])
-        way_m = (palms[grasp, :3, 3] - palms[:grasp, :3, 3]) @ R_level_base.T
-        rows[:grasp, :3] = way_m / _UNIT_M
-        rows[:grasp, 3:5] = R_level_base[:2] @ palms[grasp, :3, 0]
-        lowest_m = np.array([min(poses[tip][2, 3] for tip in TIP_SITES) for poses in sites[:grasp]])
+        R_level_base = _level_rotation(cell.T_base_cam)
+        _aim_at(palms, R_level_base, rows, 0, grasp)
+        lowest_m = np.array([min(poses[tip][2, 3] for tip in TIP_SITES) for poses in sites])
         lowest_m -= cell.T_base_table[2, 3]
-        rows[:grasp, AIM] = np.logical_and.accumulate(lowest_m > STANDING_M)
+        above = np.logical_and.accumulate(lowest_m[:grasp] > self._object_m)
+        rows[:grasp, AIM] = above * self._object_m
+        if end > grasp:
+            _aim_at(palms, R_level_base, rows, grasp, end)
+            # What stood on the table at the grasp has risen with the palm.
+            risen_m = palms[grasp:end, 2, 3] - palms[grasp, 2, 3]
+            above = np.minimum(lowest_m[grasp:end], risen_m) > self._goal_m
+            rows[grasp:end, AIM] = above * self._goal_m
         return rows
+
+
+def _aim_at(
+    palms: np.ndarray, R_level_base: np.ndarray, rows: np.ndarray, first: int, end: int
+) -> None:
+    """Writes the way of the palm from ticks `first` to `end` - 1 to where it is at `end`."""
+    way_m = (palms[end, :3, 3] - palms[first:end, :3, 3]) @ R_level_base.T
+    rows[first:end, :3] = way_m / _UNIT_M
+    rows[first:end, 3:5] = R_level_base[:2] @ palms[end, :3, 0]
 
 
 def _level_rotation(T_base_cam: np.ndarray) -> np.ndarray:
@@ -107,7 +150,7 @@ def _level_rotation(T_base_cam: np.ndarray) -> np.ndarray:
 
 
 class AimSampler:
-    """Draws frames before a grasp, each equally likely; a function of seed and step."""
+    """Draws frames that teach an aim, each equally likely; a function of seed and step."""
 
     def __init__(self, store: FrameStore, rows: np.ndarray, frames: int, seed: int) -> None:
         """Keeps the store.
@@ -119,21 +162,21 @@ class AimSampler:
             seed: what is drawn is drawn from this.
         """
         self._store, self._frames, self._seed = store, frames, seed
-        self._before = np.flatnonzero(np.isfinite(rows[:, 0]))
-        self._rows = torch.from_numpy(rows[self._before]).to(store.device)
+        self._taught = np.flatnonzero(np.isfinite(rows[:, 0]))
+        self._rows = torch.from_numpy(rows[self._taught]).to(store.device)
 
     def __len__(self) -> int:
-        """Returns how many frames lie before a grasp."""
-        return len(self._before)
+        """Returns how many frames teach an aim."""
+        return len(self._taught)
 
     def batch(self, step: int, share: Share = WHOLE) -> AimBatch:
         """Returns the batch of `step`, or a share of it."""
         rng = np.random.default_rng((self._seed, step, _STREAM))
-        drawn = rng.integers(len(self._before), size=self._frames)[share.rows(self._frames)]
+        drawn = rng.integers(len(self._taught), size=self._frames)[share.rows(self._frames)]
         device = self._store.device
         rows = self._rows[torch.from_numpy(drawn).to(device)]
-        vision = self._store.vision(torch.from_numpy(self._before[drawn]).to(device))
-        return AimBatch(vision, rows[:, :AIM], rows[:, AIM] > 0)
+        vision = self._store.vision(torch.from_numpy(self._taught[drawn]).to(device))
+        return AimBatch(vision, rows[:, :AIM], rows[:, AIM])
 
 
 def moved_aim(aim: Tensor, displacement: Tensor, turn: Tensor | None = None) -> Tensor:
@@ -141,10 +184,10 @@ def moved_aim(aim: Tensor, displacement: Tensor, turn: Tensor | None = None) -> 
 
     Args:
         aim: (N, 5).
-        displacement: (N, 2) by which the grasp is moved [m].
+        displacement: (N, 2 or more) by which grasp or goal is moved, right and ahead [m].
         turn: (N,) by which the view is then turned [rad]; None is not at all.
     """
-    right, ahead = (aim[:, :2] + displacement / _UNIT_M).unbind(1)
+    right, ahead = (aim[:, :2] + displacement[:, :2] / _UNIT_M).unbind(1)
     normal_right, normal_ahead = aim[:, 3:].unbind(1)
     if turn is not None:
         right, ahead = turned(right, ahead, turn)

@@ -54,8 +54,9 @@ class Augmenter:
     def aims(self, batch: AimBatch, step: int) -> AimBatch:
         """Returns the single frames `batch` with the changes of `step`."""
         self._restart(step, _AIMING)
-        displacement = self._uniform(batch.aim[:, :2]) * self.config.displaced_m
-        displacement = displacement * batch.above[:, None]
+        below_m = batch.below_m[:, None]
+        shift_m = self._uniform(batch.aim[:, :2]) * self.config.displaced_m * (below_m > 0)
+        displacement = torch.cat([shift_m, below_m], dim=1)
         vision = self._depth(batch.vision[:, None])[:, 0]
         motion = self._table_motion(batch.vision)
         aim = moved_aim(batch.aim, displacement, None if motion is None else motion[:, 0])

@@ -199,7 +199,7 @@ class PolicyModel(nn.Module):
         return torch.stack([joints, seen], dim=1)
 
     def aim(self, depth: Tensor, *moved: Tensor | None) -> Tensor:
-        """Returns where the hand will take hold (N, 5), as `hop_policy.aim` tells it.
+        """Returns where the hand goes next (N, 5), as `hop_policy.aim` tells it.
 
         Args:
             depth: (N, 60, 60) images [m].

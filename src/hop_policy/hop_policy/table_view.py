@@ -19,8 +19,6 @@ from hop_policy.contract import DepthContract
 CHANNELS = 2
 SIZE = 48
 """Cells along each side of a view."""
-STANDING_M = 0.18
-"""What stands on the table is lower than this."""
 
 # What cells cover, in metres: to the right of the camera, ahead of it, above the table.
 _RIGHT = (-0.30, 0.30)
@@ -72,7 +70,8 @@ class TableView(nn.Module):
             depth: the images.
             table_motion: (N, 3) by which all that is seen is turned [rad] about the vertical
                 through the middle of the view from above, then shifted to the right and ahead [m].
-            displacement: (N, 2) by which what is lower than `STANDING_M` is shifted before [m].
+            displacement: (N, 3) by which a part is shifted to the right and ahead before, and the
+                height over the table below which it lies [m].
         """
         with torch.autocast(depth.device.type, enabled=False):  # planes and metres want every digit
             return self._views(depth, table_motion, displacement)
@@ -95,8 +94,8 @@ class TableView(nn.Module):
             frame, pixel = seen.nonzero(as_tuple=True)
             x, y, z, seen = (each[frame, pixel] for each in (x, y, z, seen))
         if displacement is not None:
-            right_m, ahead_m = displacement[frame].unbind(-1)
-            standing = z < STANDING_M
+            right_m, ahead_m, below_m = displacement[frame].unbind(-1)
+            standing = z < below_m
             x, y = x + standing * right_m, y + standing * ahead_m
         if table_motion is not None:
             x, y = _moved(x, y, table_motion[frame])

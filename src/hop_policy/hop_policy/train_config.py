@@ -31,8 +31,8 @@ class AugmentConfig(Config):
             direction, of all that a segment's table view shows: what levelling leaves of a bumped
             camera.
         displaced_m: largest shift, right or ahead, of what stands on the table in frames that teach
-            where a hand will take hold. Height tells that from the hand: 0 where objects of
-            demonstrations are taller than `hop_policy.table_view.STANDING_M`.
+            an aim. Height tells that from the hand; see `TrainConfig.aim_object_m` and
+            `aim_goal_m`.
         depth_noise_m: deviation of depth noise at 1 m; grows with range squared, as stereo's does.
         depth_dropout: share of pooled pixels that read far, drawn per frame.
         cloud_noise_m: deviation of noise on the points of clouds [m].
@@ -69,10 +69,15 @@ class TrainConfig(Config):
         whiten_floor_rad: least deviation [rad], for joints that hardly move.
         loss_units: L1 in policy units (the paper), or in deviations of each joint's label.
         foresight_weight: of the vision token's error in foreseeing labels; see `PolicyConfig`.
-        aim_weight: of its error in telling where the hand will take hold, where `model.aim` is on.
+        aim_weight: of its error in telling where the hand goes next, where `model.aim` is on.
         aim_frames: frames of a batch that teach that, over all processes; 0 does not teach it, for
             data in which no hand takes hold of anything.
         aim_first: share of the budget at whose beginning nothing else is learnt, where it is on.
+        aim_object_m: height over the table of the objects that hands take hold of: while a hand is
+            above, they can be displaced. 0 where they are too tall for that.
+        aim_goal_m: height of what these are brought to in demonstrations: the aim is where that
+            ends, too, and while hand and object are above, what stands there can be displaced. 0
+            where they are brought to nothing that stands on the table.
         learning_rate: of AdamW, after warm-up.
         schedule: constant (the paper), or cosine down to a tenth over the budget.
         warmup_steps: steps over which the learning rate rises.
@@ -104,6 +109,8 @@ class TrainConfig(Config):
     aim_weight: float = Field(default=1.0, gt=0)
     aim_frames: int = Field(default=128, ge=0)
     aim_first: float = Field(default=0.0, ge=0, lt=1)
+    aim_object_m: float = Field(default=0.18, ge=0)
+    aim_goal_m: float = Field(default=0.0, ge=0)
     loss_units: LossUnits = "scaled"
     learning_rate: float = Field(default=1e-4, gt=0)
     schedule: Literal["constant", "cosine"] = "constant"

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hop_core import topics
 from hop_core.errors import ConfigError
-from hop_policy.aim import Aiming, AimSampler, grasp_tick
+from hop_policy.aim import Aiming, AimSampler, goal_tick, grasp_tick
 from hop_policy.cell_statics import TABLE_FRAME
 from hop_policy.contract import PolicyContract
 from hop_policy.dataset import Episode, drawn, split_episodes, store_episodes
@@ -83,13 +83,15 @@ def data_of_episodes(
     sampler = SegmentSampler(store, config.cut, config.segments, config.seed)
     aims = None
     if aims_wanted(config, contract):
-        aims = aim_sampler(store, _aim_rows(train, contract), config)
+        aims = aim_sampler(store, _aim_rows(train, contract, config), config)
     return TrainData(sampler, store_episodes(val, contract, device), provenance, aims)
 
 
-def _aim_rows(episodes: Sequence[Episode], contract: PolicyContract) -> np.ndarray:
+def _aim_rows(
+    episodes: Sequence[Episode], contract: PolicyContract, config: TrainConfig
+) -> np.ndarray:
     """Returns the aims (N, 6) of all ticks of `episodes`, in order."""
-    aiming, rows = Aiming(contract), []
+    aiming, rows = Aiming(contract, config.aim_object_m, config.aim_goal_m), []
     for episode in episodes:
         if episode.cell is None:
             raise ConfigError(
@@ -98,17 +100,18 @@ def _aim_rows(episodes: Sequence[Episode], contract: PolicyContract) -> np.ndarr
                 f"{TABLE_FRAME}); set aim_frames to 0, or leave the episode out"
             )
         grasp = grasp_tick(episode.action)
-        rows.append(aiming.rows(episode.proprio, grasp, episode.cell))
+        goal = goal_tick(episode.action, grasp)
+        rows.append(aiming.rows(episode.proprio, grasp, episode.cell, goal))
     return np.concatenate(rows)
 
 
 def aims_wanted(config: TrainConfig, contract: PolicyContract) -> bool:
-    """Returns whether the run is to teach the network where hands take hold."""
+    """Returns whether the run is to teach the network where hands go next."""
     return config.model.aim and contract.vision == "depth" and config.aim_frames > 0
 
 
 def aim_sampler(store: FrameStore, rows: np.ndarray, config: TrainConfig) -> AimSampler:
-    """Returns the frames of `store` that lie before a grasp; `rows` (N, 6) are of `Aiming`.
+    """Returns the frames of `store` that teach an aim; `rows` (N, 6) are of `Aiming`.
 
     Raises:
         ConfigError: there is none.

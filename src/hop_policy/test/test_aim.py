@@ -17,7 +17,7 @@ from hop_core.kinematics import Kinematics
 from hop_core.robot_config import load_robot
 from hop_core.robot_model import TIP_SITES
 from hop_policy import checkpoint as ck
-from hop_policy.aim import Aiming, AimSampler, grasp_tick, moved_aim
+from hop_policy.aim import Aiming, AimSampler, goal_tick, grasp_tick, moved_aim
 from hop_policy.augment import Augmenter
 from hop_policy.cell_statics import cell_frames, cell_statics
 from hop_policy.contract import PolicyContract
@@ -26,7 +26,6 @@ from hop_policy.encoders import EncoderConfig
 from hop_policy.model import AIM, PolicyConfig
 from hop_policy.observation import JointScaling
 from hop_policy.segments import Share
-from hop_policy.table_view import STANDING_M
 from hop_policy.train import train
 from hop_policy.train_config import AugmentConfig, TrainConfig
 from hop_policy.train_data import TrainData, data_of_episodes
@@ -36,7 +35,7 @@ from hop_policy.trainer import Trainer
 CONTRACT = PolicyContract()
 CELL = cell_frames(cell_statics(load_robot("twin")).frames)
 BENDING = [JOINT_NAMES.index(name) for name in BENDING_JOINTS]
-GRASP = 7
+GRASP, OBJECT_M = 7, 0.18
 TOY = TrainConfig(
     model=PolicyConfig(
         layers=1,
@@ -84,7 +83,7 @@ def test_a_hand_takes_hold_as_its_fingers_bend() -> None:
 
 def test_an_aim_is_the_palms_way_in_the_level_axes_of_the_camera() -> None:
     episode, kinematics = reach("one", 0), Kinematics()
-    rows = Aiming(CONTRACT).rows(episode.proprio, GRASP, CELL)
+    rows = Aiming(CONTRACT, OBJECT_M).rows(episode.proprio, GRASP, CELL)
     assert rows.shape == (12, AIM + 1)
     assert np.isnan(rows[GRASP:]).all()
     q = JointScaling(CONTRACT).unscale(episode.proprio.astype(np.float64))
@@ -94,18 +93,52 @@ def test_an_aim_is_the_palms_way_in_the_level_axes_of_the_camera() -> None:
     np.testing.assert_allclose(rows[2, 3:AIM], then[:2, 0], atol=1e-5)
     tips = [kinematics.fk(row) for row in q[:GRASP]]
     lowest_m = np.array([min(sites[tip][2, 3] for tip in TIP_SITES) for sites in tips])
-    np.testing.assert_array_equal(rows[:GRASP, AIM], lowest_m > STANDING_M)  # it only sinks
-    assert 0 < rows[:GRASP, AIM].sum() < GRASP
+    np.testing.assert_array_equal(rows[:GRASP, AIM] > 0, lowest_m > OBJECT_M)  # it only sinks
+    assert 0 < (rows[:GRASP, AIM] > 0).sum() < GRASP
     lower = np.eye(4)
     lower[2, 3] = -1.0
-    far_below = Aiming(CONTRACT).rows(episode.proprio, GRASP, replace(CELL, T_base_table=lower))
+    far_below = Aiming(CONTRACT, OBJECT_M).rows(
+        episode.proprio, GRASP, replace(CELL, T_base_table=lower)
+    )
     assert far_below[:GRASP, AIM].all()
-    assert np.isnan(Aiming(CONTRACT).rows(episode.proprio, 0, CELL)).all()
+    assert np.isnan(Aiming(CONTRACT, OBJECT_M).rows(episode.proprio, 0, CELL)).all()
+
+
+def test_a_hand_is_at_its_goal_as_it_lets_go_or_at_the_end() -> None:
+    action = reach("one", 0).action
+    assert goal_tick(action, GRASP) == 11
+    action[10:, BENDING] = action[0, BENDING]
+    assert goal_tick(action, GRASP) == 10
+
+
+def test_after_a_grasp_the_aim_is_where_the_object_is_brought_to() -> None:
+    """Down to the object within seven ticks, and up again until the end."""
+    episode, kinematics, goal = reach("one", 0), Kinematics(), 11
+    way = [*range(GRASP), GRASP, 5, 3, 1, 0]
+    proprio = episode.proprio[way]
+    aiming = Aiming(CONTRACT, OBJECT_M, goal_m=0.05)
+    rows = aiming.rows(proprio, GRASP, CELL, goal)
+    q = JointScaling(CONTRACT).unscale(proprio.astype(np.float64))
+    sites = [kinematics.fk(row) for row in q]
+    palms = np.stack([each["palm"] for each in sites])
+    np.testing.assert_allclose(rows[8, :3] * 0.1, palms[goal, :3, 3] - palms[8, :3, 3], atol=1e-5)
+    np.testing.assert_allclose(rows[8, 3:AIM], palms[goal, :2, 0], atol=1e-5)
+    np.testing.assert_allclose(rows[2, 3:AIM], palms[GRASP, :2, 0], atol=1e-5)
+    assert np.isnan(rows[goal:]).all()
+    tips_m = np.array([min(each[tip][2, 3] for tip in TIP_SITES) for each in sites])
+    risen_m = palms[:, 2, 3] - palms[GRASP, 2, 3]
+    above = np.minimum(tips_m, risen_m)[GRASP:goal] > 0.05
+    np.testing.assert_array_equal(rows[GRASP:goal, AIM], np.float32(0.05) * above)
+    assert 0 < above.sum() < len(above)
+    for other in (Aiming(CONTRACT, OBJECT_M), aiming):  # no goal is taught, or known
+        known = goal if other is not aiming else None
+        assert np.isnan(other.rows(proprio, GRASP, CELL, known)[GRASP:]).all()
+    assert not Aiming(CONTRACT, goal_m=0.05).rows(proprio, GRASP, CELL, goal)[:GRASP, AIM].any()
 
 
 def test_frames_before_a_grasp_are_drawn_and_shared_out() -> None:
     episodes = [reach("a", 0), reach("b", 1)]
-    store, aiming = store_episodes(episodes, CONTRACT), Aiming(CONTRACT)
+    store, aiming = store_episodes(episodes, CONTRACT), Aiming(CONTRACT, OBJECT_M)
     rows = np.concatenate([aiming.rows(e.proprio, GRASP, CELL) for e in episodes])
     sampler = AimSampler(store, rows, frames=40, seed=3)
     assert len(sampler) == 2 * GRASP
@@ -129,10 +162,11 @@ def test_frames_before_a_grasp_are_drawn_and_shared_out() -> None:
 
 def test_an_aim_goes_where_the_scene_was_moved_unless_the_hand_is_in_it() -> None:
     batch = data().aims.batch(0)
-    assert not batch.above.all()
+    assert not (batch.below_m > 0).all()
     changed = Augmenter(TOY.augment, CONTRACT, torch.full((23,), 0.1), 0).aims(batch, 0)
-    moved = changed.displacement.abs().sum(1) > 0
-    assert torch.equal(moved, batch.above)
+    moved = changed.displacement[:, :2].abs().sum(1) > 0
+    assert torch.equal(moved, batch.below_m > 0)
+    assert torch.equal(changed.displacement[:, 2], batch.below_m)
     turn = changed.table_motion[:, 0]
     torch.testing.assert_close(changed.aim, moved_aim(batch.aim, changed.displacement, turn))
     stays = moved_aim(batch.aim, torch.zeros_like(changed.displacement), turn)
@@ -204,6 +238,6 @@ def test_aims_follow_each_episodes_own_camera() -> None:
     turned = CELL.T_base_cam.copy()
     turned[:3, :3] = np.diag([-1.0, -1.0, 1.0]) @ turned[:3, :3]  # from the other side
     cells = CELL, replace(CELL, T_base_cam=turned)
-    rows = [Aiming(CONTRACT).rows(reach("a", 0).proprio, GRASP, cell) for cell in cells]
+    rows = [Aiming(CONTRACT, OBJECT_M).rows(reach("a", 0).proprio, GRASP, cell) for cell in cells]
     flipped = rows[0][:GRASP] * np.array([-1, -1, 1, -1, -1, 1])
     np.testing.assert_allclose(rows[1][:GRASP], flipped, atol=1e-6)

@@ -10,11 +10,12 @@ import torch
 
 from hop_policy.aim import moved_aim
 from hop_policy.contract import DepthContract
-from hop_policy.table_view import SIZE, STANDING_M, TableView, level_axes
+from hop_policy.table_view import SIZE, TableView, level_axes
 
 CONTRACT = DepthContract()
 BLOCK = np.array([[-0.03, 0.59, 0.0], [0.05, 0.65, 0.06]])
 """Corners [m]: right of the camera's foot, ahead of it, up."""
+STANDING_M = 0.18
 PITCH, HEIGHT_M = math.radians(34.0), 0.42
 
 
@@ -89,12 +90,12 @@ def test_a_table_motion_moves_what_is_seen(training: bool) -> None:
 def test_a_displaced_scene_and_its_aim_move_alike_and_turn_alike() -> None:
     views, cell_m = TableView(CONTRACT), 0.6 / SIZE
     here = cells_of_block(views(picture()))
-    displacement = torch.tensor([[5 * cell_m, -2 * cell_m]])
+    displacement = torch.tensor([[5 * cell_m, -2 * cell_m, STANDING_M]])
     displaced = cells_of_block(views(picture(), None, displacement))
     np.testing.assert_array_equal(displaced, here + np.array([5, -2]))
     aim = torch.tensor([[1.0, 2.0, -1.0, 0.6, 0.8]])  # [0.1 m]: the palm's way to the block, say
     told = moved_aim(aim, displacement)
-    torch.testing.assert_close((told - aim)[0, :2] * 0.1, displacement[0])
+    torch.testing.assert_close((told - aim)[0, :2] * 0.1, displacement[0, :2])
     turn = torch.tensor([[0.4, 0.0, 0.0]])
     seen = views(picture(), turn, displacement)
     middle = ((displaced + 0.5) * cell_m - 0.30).mean(axis=0)  # from what the view turns about
@@ -116,7 +117,7 @@ def test_frames_of_a_training_batch_do_not_mix() -> None:
     nothing = torch.full((1, 60, 60), CONTRACT.far_m)
     images = torch.cat([picture(), nothing, picture(roll=0.1)])
     motion = torch.tensor([[0.2, 0.05, 0.0], [0.0, 0.0, 0.0], [-0.1, 0.0, 0.05]])
-    displacement = torch.tensor([[0.0, 0.02], [0.03, 0.0], [0.04, -0.02]])
+    displacement = torch.tensor([[0.0, 0.02, 0.2], [0.03, 0.0, 0.2], [0.04, -0.02, 0.03]])
     together = views(images, motion, displacement)
     alone = [views(images[i, None], motion[i, None], displacement[i, None]) for i in range(3)]
     # Rounding differs with the size of a batch, so a point on an edge may fall into the next cell.
@@ -131,7 +132,7 @@ def test_what_is_taller_than_what_stands_on_the_table_stays() -> None:
     views = TableView(CONTRACT)
     high = views(image)[0, 0] * 0.1 > STANDING_M
     assert high.any()
-    displaced = views(image, None, torch.tensor([[0.08, 0.0]]))[0, 0] * 0.1 > STANDING_M
+    displaced = views(image, None, torch.tensor([[0.08, 0.0, STANDING_M]]))[0, 0] * 0.1 > STANDING_M
     assert torch.equal(displaced, high)
 
 

@@ -45,6 +45,7 @@ from hop_sim.trajectories.writer import TrajectoryWriter
 Torchrun = Callable[[list[str]], subprocess.CompletedProcess[str]]
 CLOUD = PolicyContract(vision="point_cloud")
 TRACKS = 8
+OBJECT_M = 0.18
 DEPTH = PolicyContract(vision="depth")
 TINY = TrainConfig(
     model=PolicyConfig(layers=1, width=16, heads=2, context=4),
@@ -192,7 +193,7 @@ def test_frames_before_the_first_contact_teach_where_it_will_be(store: Trajector
     assert isinstance(learnt.aims, AimSampler)
     assert len(learnt.aims) == 4 * len(frames.lengths)  # each is touched at tick 4
     parts, _ = split_parts(kept_parts([store], "any"), TINY.val_fraction, TINY.seed)
-    rows = aim_rows(parts, frames, DEPTH)
+    rows = aim_rows(parts, frames, DEPTH, OBJECT_M)
     q = JointScaling(DEPTH).unscale(frames.proprio(frames.episode(1)[[1, 4]]).double().numpy())
     palms = [Kinematics().site_pose(row, "palm")[:3, 3] for row in q]
     way_m = rows[frames.starts[1] + 1, :3] * 0.1
@@ -223,7 +224,7 @@ def test_a_hand_is_above_an_object_that_its_height_tells_from_the_hand(tmp_path:
     render(path)
     parts = kept_parts([TrajectoryStore.open(path)], "any")
     frames = load_frames(parts, DEPTH, torch.device("cpu"), lambda _name: None)
-    above = aim_rows(parts, frames, DEPTH)[:, AIM]
+    above = aim_rows(parts, frames, DEPTH, OBJECT_M)[:, AIM]
     assert above[:4].all()
     assert not above[frames.starts[1] : frames.starts[1] + 4].any()
 

@@ -12,7 +12,6 @@ from hop_policy.cell_statics import CellFrames
 from hop_policy.contract import PolicyContract
 from hop_policy.frame_store import FrameStore
 from hop_policy.model import AIM
-from hop_policy.table_view import STANDING_M
 from hop_sim.pretrain.posed_clouds import rotation
 from hop_sim.pretrain.selection import Part
 from hop_sim.trajectories.depth.reading import StoredDepth
@@ -20,17 +19,19 @@ from hop_sim.trajectories.layout import CLOUD
 from hop_sim.trajectories.pairs import Pairs
 
 
-def aim_rows(parts: Sequence[Part], frames: FrameStore, contract: PolicyContract) -> np.ndarray:
+def aim_rows(
+    parts: Sequence[Part], frames: FrameStore, contract: PolicyContract, object_m: float
+) -> np.ndarray:
     """Return the aims (N, 6) of all frames of `frames`, which are those of `parts`, in order.
 
     A hand takes hold where its track first touches the object; the camera is that of the images.
-    Where the object is too tall to be told from the hand by its height, or no table is known, the
-    hand does not count as above it.
+    Where the object is taller than `object_m` over the table, or no table is known, the hand does
+    not count as above it.
 
     Raises:
         TrajectoryError: a column is damaged.
     """
-    aiming, rows, episode = Aiming(contract), [], 0
+    aiming, rows, episode = Aiming(contract, object_m), [], 0
     for part in parts:
         T_base_cam = StoredDepth(part.store).record.recipe.camera.T_base_cam
         pairs = part.pairs()
@@ -48,7 +49,7 @@ def aim_rows(parts: Sequence[Part], frames: FrameStore, contract: PolicyContract
             proprio = frames.proprio(frames.episode(episode)).cpu().numpy()
             cell = CellFrames(T_base_cam, T_base_table)
             own = aiming.rows(proprio, int(flags.argmax()), cell)
-            own[:, AIM] *= top_m - table[2] < STANDING_M  # False where the table is NaN
+            own[:, AIM] *= top_m - table[2] < object_m  # False where the table is NaN
             rows.append(own)
             episode += 1
     return np.concatenate(rows)

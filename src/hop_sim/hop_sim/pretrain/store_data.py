@@ -65,7 +65,7 @@ def data_of_stores(
     frames = load_frames(train, contract, device, read, objects, config.seed)
     aims = None
     if aims_wanted(config, contract):
-        aims = aim_sampler(frames, aim_rows(train, frames, contract), config)
+        aims = aim_sampler(frames, aim_rows(train, frames, contract, config.aim_object_m), config)
     about = provenance(stores, kept, contract, objects)
     return TrainData(
         SegmentSampler(frames, config.cut, config.segments, config.seed),
