@@ -18,7 +18,7 @@ from mcap.exceptions import McapError
 from mcap.reader import NonSeekingReader
 
 from hop_core.errors import BagError
-from hop_policy.bag_files import INFO_FILE, METADATA_FILE, PART_DIR, complete, require_not_recording
+from hop_policy.bag_files import INFO_FILE, PART_DIR, complete, require_not_recording
 from hop_policy.bag_reader import open_episode
 from hop_policy.bag_writer import EpisodeWriter
 from hop_policy.episode_info import EpisodeInfo
@@ -118,7 +118,6 @@ def _is_whole(part: Path) -> bool:
     try:
         open_episode(part)
     except BagError:
-        (part / METADATA_FILE).unlink(missing_ok=True)
         return False
     return True
 

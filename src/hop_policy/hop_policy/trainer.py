@@ -117,11 +117,11 @@ class Trainer:
             ConfigError: a log that was asked for is not installed.
             ModelError: training diverged.
         """
-        if self.ranks.first:
-            with ck.writing(self.out):
-                self.logs = open_logs(self.config.logs, self.out, self.config, self.step)
-            self._write_header()
         try:
+            if self.ranks.first:
+                with ck.writing(self.out):
+                    self.logs = open_logs(self.config.logs, self.out, self.config, self.step)
+                self._write_header()
             if not self.report.history:
                 self._validate_and_save(progress)
             started = time.monotonic() - self.pace.elapsed_s

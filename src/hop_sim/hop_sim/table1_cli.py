@@ -14,9 +14,9 @@ from rich.console import Console
 from hop_core.config import config_path, load_config
 from hop_core.durable_files import replace_file
 from hop_core.errors import ConfigError
-from hop_sim.table1.config import Table1Config
+from hop_sim.table1.config import CONFIG, Table1Config
 from hop_sim.table1.jobs import JobRunner, writable
-from hop_sim.table1.keep import CONFIG, keep
+from hop_sim.table1.keep import keep, require_keepable
 from hop_sim.table1.page import page_of
 from hop_sim.table1.plan import Plan
 from hop_sim.table1.results import Results
@@ -51,7 +51,7 @@ def main(argv: list[str]) -> int:
     """Run Table I of the paper on the twin, from hand-object tracks to success rates.
 
     Raises:
-        ConfigError: a configuration, or the page, cannot be used.
+        ConfigError: a configuration, the page, or the folder to keep things in cannot be used.
         HopError: a step failed.
     """
     args = tyro.cli(Arguments, prog="hop table1", args=argv)
@@ -61,6 +61,8 @@ def main(argv: list[str]) -> int:
     config = load_config(path, Table1Config)
     if args.into is not None:
         require_marks(args.into)
+    if args.keep is not None:
+        require_keepable(args.keep)
     plan = Plan(config, args.out, args.cores or os.cpu_count() or 1)
     if not args.report:
         _run(plan, path.read_bytes())

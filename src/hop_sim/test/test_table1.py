@@ -25,9 +25,9 @@ from hop_sim.motion_record import Motion
 from hop_sim.outcome_file import OutcomeFile
 from hop_sim.rollout import SUCCESS, TIME_LIMIT, Outcome
 from hop_sim.table1.cells import cells
-from hop_sim.table1.config import Table1Config
+from hop_sim.table1.config import CONFIG, Table1Config
 from hop_sim.table1.jobs import Job, JobRunner, Record, _locked, _write_record, read_records
-from hop_sim.table1.keep import CONFIG, keep
+from hop_sim.table1.keep import keep
 from hop_sim.table1.page import BEGIN, END, page_of
 from hop_sim.table1.plan import Plan
 from hop_sim.table1.results import Results
@@ -483,6 +483,17 @@ def test_what_is_kept_gives_the_same_tables(tmp_path: Path) -> None:
     assert not list(kept.out.rglob("*.safetensors"))
     with pytest.raises(HopError, match="cannot be written to"):
         keep(Results(run), Path("/proc/none"))
+
+
+def test_a_folder_of_other_things_does_not_keep_a_run(tmp_path: Path) -> None:
+    (tmp_path / CONFIG).write_text(yaml.safe_dump(SMALL))
+    (make(tmp_path / "mine/jobs") / "letter.json").touch()
+    with pytest.raises(ConfigError, match="is no folder that keeps a run"):
+        table1_cli.main(["-o", str(tmp_path), "--report", "--keep", str(tmp_path / "mine")])
+    assert (tmp_path / "mine/jobs/letter.json").exists()
+    for _ in range(2):
+        kept = ["--keep", str(tmp_path / "kept")]
+        assert table1_cli.main(["-o", str(tmp_path), "--report", *kept]) == 0
 
 
 def test_what_is_still_at_work_is_not_told_as_done(tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from hop_sim.evaluate import ControlName
 from hop_sim.realism import Realism
 from hop_sim.tasks.registry import TASKS
 
+CONFIG = "table1.yaml"
+"""What is run by default; a copy in the folder of a run says what that one runs."""
 SCRATCH = "scratch"
 """The arm without pretraining."""
 Name = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Final
 
 from hop_core.durable_files import replace_file
-from hop_core.errors import HopError
+from hop_core.errors import ConfigError, HopError
 from hop_policy.checkpoint_files import METRICS
+from hop_sim.table1.config import CONFIG
 from hop_sim.table1.jobs import RECORDS
 from hop_sim.table1.results import Results
 
-CONFIG = "table1.yaml"
-"""In the folder of a run: what it runs."""
 _SMALL: Final = (
     f"{RECORDS}/**/*.json",
     "outcomes/**/*.jsonl",
@@ -22,6 +21,16 @@ _SMALL: Final = (
     f"trials/*/{METRICS}",
     f"policies/**/{METRICS}",
 )
+
+
+def require_keepable(to: Path) -> None:
+    """Pass if the folder `to` is new or empty, or one that keeps a run.
+
+    Raises:
+        ConfigError: it holds other things, which would be mistaken for a run's.
+    """
+    if to.exists() and not (to / CONFIG).is_file() and (not to.is_dir() or any(to.iterdir())):
+        raise ConfigError(f"{to} is no folder that keeps a run; choose a new one for --keep")
 
 
 def keep(results: Results, to: Path) -> None:
@@ -33,17 +42,14 @@ def keep(results: Results, to: Path) -> None:
         HopError: the folder cannot be written to.
     """
     out = results.plan.out
-    files = {file.relative_to(out): file for small in _SMALL for file in out.glob(small)}
-    texts = {where: file.read_bytes() for where, file in files.items()}
+    texts = {where: (out / where).read_bytes() for where in _small_files(out)}
     for name in results.config.corpora:
         if (corpus := results.corpus(name)) is not None:
             where = results.plan.corpus_figures(name).relative_to(out)
             texts[where] = (json.dumps(corpus, indent=1) + "\n").encode()
     texts[Path(CONFIG)] = (out / CONFIG).read_bytes()
     try:
-        for old in {file.relative_to(to) for small in _SMALL for file in to.glob(small)} - set(
-            texts
-        ):
+        for old in _small_files(to) - set(texts):
             (to / old).unlink()
         for where, text in sorted(texts.items()):
             (to / where).parent.mkdir(parents=True, exist_ok=True)
@@ -53,3 +59,7 @@ def keep(results: Results, to: Path) -> None:
             f"{to}: cannot be written to: {error.strerror}; make room or choose another --keep: "
             "the run keeps all of it"
         ) from error
+
+
+def _small_files(folder: Path) -> set[Path]:
+    return {file.relative_to(folder) for small in _SMALL for file in folder.glob(small)}
