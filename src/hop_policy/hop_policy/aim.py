@@ -4,11 +4,13 @@ Imitation alone teaches that last: where a hand is heading already tells nearly 
 target, but not where to head from the start. So the token is asked for the way to the grasp by
 itself, and, of tasks that bring what is held to something else, for the way there after it. While
 the hand is above all that stands on the table, what stands there may be elsewhere and the aim with
-it, so each such image shows as many scenes as are wanted.
+it, so each such image shows as many scenes as are wanted. What is taken hold of can be moved apart
+from all else: few demonstrations have few distances between an object and its goal.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +26,11 @@ from hop_policy.frame_store import FrameStore
 from hop_policy.model import AIM
 from hop_policy.observation import JointScaling
 from hop_policy.segments import WHOLE, Share
-from hop_policy.table_view import level_axes, turned
+from hop_policy.table_view import Displacement, level_axes, turned
+
+ROW = AIM + 4
+"""Columns of what frames teach: the aim, then those below."""
+_BELOW, _PLACE, _HELD = AIM, slice(AIM + 1, AIM + 3), AIM + 3
 
 _UNIT_M = 0.1
 _CLOSES = 0.1  # policy units: a hand that bends less takes hold of nothing
@@ -41,17 +47,21 @@ class AimBatch:
         aim: (N, 5) in the level axes of the camera.
         below_m: (N,) what is lower over the table than this stands there, and the hand does not: it
             may be moved [m]; 0 is nothing.
+        place_m: (N, 2) where the hand takes hold, right and ahead of the camera [m].
+        held: (N,) whether it has: the aim is then where it brings what it holds.
         table_motion: (N, 3) turn [rad] and shift right and ahead [m] of all that is seen; None is
             not at all.
-        displacement: (N, 3) right and ahead [m] by which what stands on the table is moved before,
-            and `below_m`; None is not at all. `aim` is as all this shows it.
+        displacement: by which what stands on the table is moved before; None is not at all. `aim`
+            is as all this shows it.
     """
 
     vision: Tensor
     aim: Tensor
     below_m: Tensor
+    place_m: Tensor
+    held: Tensor
     table_motion: Tensor | None = None
-    displacement: Tensor | None = None
+    displacement: Displacement | None = None
 
 
 def grasp_tick(action: np.ndarray) -> int:
@@ -101,7 +111,7 @@ class Aiming:
     def rows(
         self, proprio: np.ndarray, grasp: int, cell: CellFrames, goal: int | None = None
     ) -> np.ndarray:
-        """Returns (T, 6) float32 of an episode: the aim, and below which height things may move.
+        """Returns (T, `ROW`) float32 of an episode: the columns of `AimBatch` from the aim on.
 
         Rows that teach nothing are NaN: those from the grasp on, or from the goal.
 
@@ -111,7 +121,7 @@ class Aiming:
             cell: where camera and table stand.
             goal: tick at which the object is where it is brought; None if nobody knows.
         """
-        rows = np.full((len(proprio), AIM + 1), np.nan, np.float32)
+        rows = np.full((len(proprio), ROW), np.nan, np.float32)
         if grasp == 0:
             return rows
         end = grasp if goal is None or not self._goal_m else goal
@@ -120,17 +130,32 @@ class Aiming:
         palms = np.stack([poses["palm"] for poses in sites])
         R_level_base = _level_rotation(cell.T_base_cam)
         _aim_at(palms, R_level_base, rows, 0, grasp)
+        grip_m = _between_fingers(sites[grasp]) - cell.T_base_cam[:3, 3]
+        rows[:end, _PLACE] = (R_level_base @ grip_m)[:2]
+        rows[:end, _HELD] = np.arange(end) >= grasp
         lowest_m = np.array([min(poses[tip][2, 3] for tip in TIP_SITES) for poses in sites])
         lowest_m -= cell.T_base_table[2, 3]
         above = np.logical_and.accumulate(lowest_m[:grasp] > self._object_m)
-        rows[:grasp, AIM] = above * self._object_m
+        rows[:grasp, _BELOW] = above * self._object_m
         if end > grasp:
             _aim_at(palms, R_level_base, rows, grasp, end)
             # What stood on the table at the grasp has risen with the palm.
             risen_m = palms[grasp:end, 2, 3] - palms[grasp, 2, 3]
             above = np.minimum(lowest_m[grasp:end], risen_m) > self._goal_m
-            rows[grasp:end, AIM] = above * self._goal_m
+            rows[grasp:end, _BELOW] = above * self._goal_m
         return rows
+
+
+def may_not_move(rows: np.ndarray, where: np.ndarray) -> None:
+    """Has `rows` (T, `ROW`) tell that nothing may be moved `where` (T,) that is true."""
+    rows[:, _BELOW] *= ~where
+
+
+def _between_fingers(poses: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Returns the middle (3,) [m] between the thumb's tip and those of the other fingers."""
+    thumb, fingers = TIP_SITES[-1], TIP_SITES[:-1]
+    others = np.mean([poses[tip][:3, 3] for tip in fingers], axis=0)
+    return np.asarray(0.5 * (poses[thumb][:3, 3] + others))
 
 
 def _aim_at(
@@ -157,7 +182,7 @@ class AimSampler:
 
         Args:
             store: frames of all episodes.
-            rows: (N, 6) of `Aiming`, as the store's frames.
+            rows: (N, `ROW`) of `Aiming`, as the store's frames.
             frames: of a batch, a multiple of the processes.
             seed: what is drawn is drawn from this.
         """
@@ -176,18 +201,19 @@ class AimSampler:
         device = self._store.device
         rows = self._rows[torch.from_numpy(drawn).to(device)]
         vision = self._store.vision(torch.from_numpy(self._taught[drawn]).to(device))
-        return AimBatch(vision, rows[:, :AIM], rows[:, AIM])
+        place_m, held = rows[:, _PLACE], rows[:, _HELD] > 0
+        return AimBatch(vision, rows[:, :AIM], rows[:, _BELOW], place_m, held)
 
 
-def moved_aim(aim: Tensor, displacement: Tensor, turn: Tensor | None = None) -> Tensor:
+def moved_aim(aim: Tensor, shift_m: Tensor, turn: Tensor | None = None) -> Tensor:
     """Returns aims (N, 5) as a moved table view shows them.
 
     Args:
         aim: (N, 5).
-        displacement: (N, 2 or more) by which grasp or goal is moved, right and ahead [m].
+        shift_m: (N, 2) by which grasp or goal is moved, right and ahead [m].
         turn: (N,) by which the view is then turned [rad]; None is not at all.
     """
-    right, ahead = (aim[:, :2] + displacement[:, :2] / _UNIT_M).unbind(1)
+    right, ahead = (aim[:, :2] + shift_m / _UNIT_M).unbind(1)
     normal_right, normal_ahead = aim[:, 3:].unbind(1)
     if turn is not None:
         right, ahead = turned(right, ahead, turn)

@@ -12,6 +12,7 @@ from hop_core.embodiment import ARM
 from hop_policy.aim import AimBatch, moved_aim
 from hop_policy.contract import PolicyContract
 from hop_policy.segments import WHOLE, SegmentBatch, Share
+from hop_policy.table_view import Displacement
 from hop_policy.train_config import AugmentConfig
 
 _ACTING, _AIMING = 0, 1
@@ -54,12 +55,22 @@ class Augmenter:
     def aims(self, batch: AimBatch, step: int) -> AimBatch:
         """Returns the single frames `batch` with the changes of `step`."""
         self._restart(step, _AIMING)
-        below_m = batch.below_m[:, None]
-        shift_m = self._uniform(batch.aim[:, :2]) * self.config.displaced_m * (below_m > 0)
-        displacement = torch.cat([shift_m, below_m], dim=1)
+        farthest_m = self.config.displaced_m * (batch.below_m > 0)[:, None]
+        shift_m = self._uniform(batch.place_m) * farthest_m
+        other_m, reach_m = shift_m, self.config.apart_m
+        if reach_m:
+            other_m = self._uniform(batch.place_m) * farthest_m
+        held = batch.held[:, None]
+        displacement = Displacement(
+            below_m=batch.below_m,
+            place_m=batch.place_m,
+            reach_m=torch.full_like(batch.below_m, reach_m),
+            there_m=torch.where(held, other_m, shift_m),
+            else_m=torch.where(held, shift_m, other_m),
+        )
         vision = self._depth(batch.vision[:, None])[:, 0]
         motion = self._table_motion(batch.vision)
-        aim = moved_aim(batch.aim, displacement, None if motion is None else motion[:, 0])
+        aim = moved_aim(batch.aim, shift_m, None if motion is None else motion[:, 0])
         return replace(
             batch, vision=vision, aim=aim, table_motion=motion, displacement=displacement
         )

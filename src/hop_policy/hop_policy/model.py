@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from hop_core.config import Config
 from hop_policy.contract import PolicyContract
 from hop_policy.encoders import ENCODERS, EncoderConfig
+from hop_policy.table_view import Displacement
 
 AIM = 5
 """Figures of an aim: the palm's way right, ahead and up [0.1 m], its normal's right and ahead."""
@@ -198,7 +199,7 @@ class PolicyModel(nn.Module):
             seen = seen + self.embed_aim(self.aim_head(seen).detach())
         return torch.stack([joints, seen], dim=1)
 
-    def aim(self, depth: Tensor, *moved: Tensor | None) -> Tensor:
+    def aim(self, depth: Tensor, *moved: Tensor | Displacement | None) -> Tensor:
         """Returns where the hand goes next (N, 5), as `hop_policy.aim` tells it.
 
         Args:
@@ -208,7 +209,7 @@ class PolicyModel(nn.Module):
         aim: Tensor = self.aim_head(self._see(depth, *moved))
         return aim
 
-    def _see(self, vision: Tensor, *moved: Tensor | None) -> Tensor:
+    def _see(self, vision: Tensor, *moved: Tensor | Displacement | None) -> Tensor:
         if self.whitens_vision:
             vision = (vision - self.vision_mean) / self.vision_std
         seen: Tensor = self.embed_vision(vision, *moved)

@@ -10,6 +10,7 @@ stood, so training moves the views along the table at random.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -31,6 +32,35 @@ _TABLE_M = 0.012  # what is lower over the table is the table
 _TURNED_ABOUT_M = 0.5 * (_AHEAD[0] + _AHEAD[1])
 _NEAR_TABLE = (0.15, 0.08, 0.04, 0.03, 0.03)  # of the camera's height: what a next fit goes by
 _TINY = 1e-3  # keeps a fit to nothing finite
+
+
+class Displacement(NamedTuple):
+    """How what stands on the table is moved along it, in N frames; to the right and ahead [m].
+
+    Attributes:
+        below_m: (N,) it is lower than this over the table.
+        place_m: (N, 2) a place on the table, from the camera.
+        reach_m: (N,) what stands nearer to that place moves by `there_m`, all else by `else_m`.
+        there_m, else_m: (N, 2).
+    """
+
+    below_m: Tensor
+    place_m: Tensor
+    reach_m: Tensor
+    there_m: Tensor
+    else_m: Tensor
+
+    def of(self, frames: Tensor) -> Displacement:
+        """Returns those of `frames`, indices of any shape that broadcasts."""
+        return Displacement(*(each[frames] for each in self))
+
+    def shift(self, x: Tensor, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns by how much points at `x`, `y` from the camera, `z` over the table, move [m]."""
+        standing = z < self.below_m
+        beside, ahead = x - self.place_m[..., 0], y - self.place_m[..., 1]
+        there = beside.square() + ahead.square() < self.reach_m.square()
+        shift = torch.where(there[..., None], self.there_m, self.else_m)
+        return standing * shift[..., 0], standing * shift[..., 1]
 
 
 class TableView(nn.Module):
@@ -62,7 +92,7 @@ class TableView(nn.Module):
         self,
         depth: Tensor,
         table_motion: Tensor | None = None,
-        displacement: Tensor | None = None,
+        displacement: Displacement | None = None,
     ) -> Tensor:
         """Returns (N, 2, SIZE, SIZE) of depth images (N, H, W) [m], in units of 0.1 m.
 
@@ -70,14 +100,13 @@ class TableView(nn.Module):
             depth: the images.
             table_motion: (N, 3) by which all that is seen is turned [rad] about the vertical
                 through the middle of the view from above, then shifted to the right and ahead [m].
-            displacement: (N, 3) by which a part is shifted to the right and ahead before, and the
-                height over the table below which it lies [m].
+            displacement: by which parts are shifted before.
         """
         with torch.autocast(depth.device.type, enabled=False):  # planes and metres want every digit
             return self._views(depth, table_motion, displacement)
 
     def _views(
-        self, depth: Tensor, table_motion: Tensor | None, displacement: Tensor | None
+        self, depth: Tensor, table_motion: Tensor | None, displacement: Displacement | None
     ) -> Tensor:
         wanted = depth.dtype
         if not self.training:  # a point on a cell's edge must not depend on who runs the network
@@ -94,9 +123,8 @@ class TableView(nn.Module):
             frame, pixel = seen.nonzero(as_tuple=True)
             x, y, z, seen = (each[frame, pixel] for each in (x, y, z, seen))
         if displacement is not None:
-            right_m, ahead_m, below_m = displacement[frame].unbind(-1)
-            standing = z < below_m
-            x, y = x + standing * right_m, y + standing * ahead_m
+            right_m, ahead_m = displacement.of(frame).shift(x, y, z)
+            x, y = x + right_m, y + ahead_m
         if table_motion is not None:
             x, y = _moved(x, y, table_motion[frame])
         right, ahead, up = _cell(x, _RIGHT), _cell(y, _AHEAD), _cell(z, _ABOVE)

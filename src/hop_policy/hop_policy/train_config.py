@@ -33,6 +33,8 @@ class AugmentConfig(Config):
         displaced_m: largest shift, right or ahead, of what stands on the table in frames that teach
             an aim. Height tells that from the hand; see `TrainConfig.aim_object_m` and
             `aim_goal_m`.
+        apart_m: what stands so near to where a hand takes hold is displaced apart from all else,
+            so that neither tells where the other is; 0 displaces all alike.
         depth_noise_m: deviation of depth noise at 1 m; grows with range squared, as stereo's does.
         depth_dropout: share of pooled pixels that read far, drawn per frame.
         cloud_noise_m: deviation of noise on the points of clouds [m].
@@ -47,6 +49,7 @@ class AugmentConfig(Config):
     table_turn_rad: float = Field(default=0.0, ge=0)
     table_shift_m: float = Field(default=0.0, ge=0)
     displaced_m: float = Field(default=0.0, ge=0)
+    apart_m: float = Field(default=0.0, ge=0)
     depth_noise_m: float = Field(default=0.0, ge=0)
     depth_dropout: float = Field(default=0.0, ge=0, lt=1)
     cloud_noise_m: float = Field(default=0.0, ge=0)

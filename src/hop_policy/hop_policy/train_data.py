@@ -90,7 +90,7 @@ def data_of_episodes(
 def _aim_rows(
     episodes: Sequence[Episode], contract: PolicyContract, config: TrainConfig
 ) -> np.ndarray:
-    """Returns the aims (N, 6) of all ticks of `episodes`, in order."""
+    """Returns what all ticks of `episodes` teach (N, `aim.ROW`), in order."""
     aiming, rows = Aiming(contract, config.aim_object_m, config.aim_goal_m), []
     for episode in episodes:
         if episode.cell is None:
@@ -111,7 +111,7 @@ def aims_wanted(config: TrainConfig, contract: PolicyContract) -> bool:
 
 
 def aim_sampler(store: FrameStore, rows: np.ndarray, config: TrainConfig) -> AimSampler:
-    """Returns the frames of `store` that teach an aim; `rows` (N, 6) are of `Aiming`.
+    """Returns the frames of `store` that teach an aim; `rows` (N, `aim.ROW`) are of `Aiming`.
 
     Raises:
         ConfigError: there is none.

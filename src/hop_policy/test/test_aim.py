@@ -17,7 +17,7 @@ from hop_core.kinematics import Kinematics
 from hop_core.robot_config import load_robot
 from hop_core.robot_model import TIP_SITES
 from hop_policy import checkpoint as ck
-from hop_policy.aim import Aiming, AimSampler, goal_tick, grasp_tick, moved_aim
+from hop_policy.aim import ROW, Aiming, AimSampler, goal_tick, grasp_tick, moved_aim
 from hop_policy.augment import Augmenter
 from hop_policy.cell_statics import cell_frames, cell_statics
 from hop_policy.contract import PolicyContract
@@ -84,7 +84,7 @@ def test_a_hand_takes_hold_as_its_fingers_bend() -> None:
 def test_an_aim_is_the_palms_way_in_the_level_axes_of_the_camera() -> None:
     episode, kinematics = reach("one", 0), Kinematics()
     rows = Aiming(CONTRACT, OBJECT_M).rows(episode.proprio, GRASP, CELL)
-    assert rows.shape == (12, AIM + 1)
+    assert rows.shape == (12, ROW)
     assert np.isnan(rows[GRASP:]).all()
     q = JointScaling(CONTRACT).unscale(episode.proprio.astype(np.float64))
     now, then = (kinematics.site_pose(q[i], "palm") for i in (2, GRASP))
@@ -101,6 +101,12 @@ def test_an_aim_is_the_palms_way_in_the_level_axes_of_the_camera() -> None:
         episode.proprio, GRASP, replace(CELL, T_base_table=lower)
     )
     assert far_below[:GRASP, AIM].all()
+    fingers = kinematics.fk(q[GRASP])
+    grip = 0.5 * fingers["thumb_tip"][:3, 3]
+    grip += sum(fingers[f"{name}_tip"][:3, 3] for name in ("index", "middle", "ring")) / 6
+    from_camera = grip - CELL.T_base_cam[:3, 3]
+    np.testing.assert_allclose(rows[2, AIM + 1 : AIM + 3], from_camera[:2], atol=1e-5)
+    assert not rows[:GRASP, AIM + 3].any()
     assert np.isnan(Aiming(CONTRACT, OBJECT_M).rows(episode.proprio, 0, CELL)).all()
 
 
@@ -129,6 +135,8 @@ def test_after_a_grasp_the_aim_is_where_the_object_is_brought_to() -> None:
     risen_m = palms[:, 2, 3] - palms[GRASP, 2, 3]
     above = np.minimum(tips_m, risen_m)[GRASP:goal] > 0.05
     np.testing.assert_array_equal(rows[GRASP:goal, AIM], np.float32(0.05) * above)
+    np.testing.assert_array_equal(rows[:goal, AIM + 3], np.arange(goal) >= GRASP)
+    assert (rows[:goal, AIM + 1] == rows[0, AIM + 1]).all()
     assert 0 < above.sum() < len(above)
     for other in (Aiming(CONTRACT, OBJECT_M), aiming):  # no goal is taught, or known
         known = goal if other is not aiming else None
@@ -156,21 +164,42 @@ def test_frames_before_a_grasp_are_drawn_and_shared_out() -> None:
     for i, part in enumerate(parts):
         mine = Augmenter(TOY.augment, CONTRACT, torch.full((23,), 0.1), 0, Share(i, 2))
         rows_of = Share(i, 2).rows(40)
-        for key in ("vision", "aim", "table_motion", "displacement"):
-            assert torch.equal(getattr(mine.aims(part, 5), key), getattr(changed, key)[rows_of])
+        alike = mine.aims(part, 5)
+        for key in ("vision", "aim", "table_motion"):
+            assert torch.equal(getattr(alike, key), getattr(changed, key)[rows_of])
+        for one, all_of_them in zip(alike.displacement, changed.displacement, strict=True):
+            assert torch.equal(one, all_of_them[rows_of])
 
 
 def test_an_aim_goes_where_the_scene_was_moved_unless_the_hand_is_in_it() -> None:
     batch = data().aims.batch(0)
     assert not (batch.below_m > 0).all()
     changed = Augmenter(TOY.augment, CONTRACT, torch.full((23,), 0.1), 0).aims(batch, 0)
-    moved = changed.displacement[:, :2].abs().sum(1) > 0
+    shift_m = changed.displacement.there_m
+    moved = shift_m.abs().sum(1) > 0
     assert torch.equal(moved, batch.below_m > 0)
-    assert torch.equal(changed.displacement[:, 2], batch.below_m)
+    assert torch.equal(changed.displacement.below_m, batch.below_m)
+    assert torch.equal(changed.displacement.else_m, shift_m)
     turn = changed.table_motion[:, 0]
-    torch.testing.assert_close(changed.aim, moved_aim(batch.aim, changed.displacement, turn))
-    stays = moved_aim(batch.aim, torch.zeros_like(changed.displacement), turn)
+    torch.testing.assert_close(changed.aim, moved_aim(batch.aim, shift_m, turn))
+    stays = moved_aim(batch.aim, torch.zeros_like(shift_m), turn)
     assert torch.equal(changed.aim[~moved], stays[~moved])
+
+
+def test_what_is_taken_hold_of_moves_apart_from_what_it_is_brought_to() -> None:
+    batch = data().aims.batch(0)
+    batch = replace(batch, below_m=torch.full_like(batch.below_m, 0.1))
+    held = torch.arange(len(batch.held)) % 2 > 0
+    augment = Augmenter(
+        TOY.augment.model_copy(update={"apart_m": 0.08}), CONTRACT, torch.full((23,), 0.1), 0
+    )
+    changed = augment.aims(replace(batch, held=held), 0)
+    there_m, else_m = changed.displacement.there_m, changed.displacement.else_m
+    assert (changed.displacement.reach_m == 0.08).all()
+    assert ((there_m - else_m).abs().sum(1) > 0).all()
+    shift_m = torch.where(held[:, None], else_m, there_m)
+    turn = changed.table_motion[:, 0]
+    torch.testing.assert_close(changed.aim, moved_aim(batch.aim, shift_m, turn))
 
 
 def test_a_run_learns_first_to_see_and_then_to_act(tmp_path: Path) -> None:
@@ -239,5 +268,5 @@ def test_aims_follow_each_episodes_own_camera() -> None:
     turned[:3, :3] = np.diag([-1.0, -1.0, 1.0]) @ turned[:3, :3]  # from the other side
     cells = CELL, replace(CELL, T_base_cam=turned)
     rows = [Aiming(CONTRACT, OBJECT_M).rows(reach("a", 0).proprio, GRASP, cell) for cell in cells]
-    flipped = rows[0][:GRASP] * np.array([-1, -1, 1, -1, -1, 1])
+    flipped = rows[0][:GRASP] * np.array([-1, -1, 1, -1, -1, 1, -1, -1, 1])
     np.testing.assert_allclose(rows[1][:GRASP], flipped, atol=1e-6)

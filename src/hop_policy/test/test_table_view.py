@@ -10,7 +10,7 @@ import torch
 
 from hop_policy.aim import moved_aim
 from hop_policy.contract import DepthContract
-from hop_policy.table_view import SIZE, TableView, level_axes
+from hop_policy.table_view import SIZE, Displacement, TableView, level_axes
 
 CONTRACT = DepthContract()
 BLOCK = np.array([[-0.03, 0.59, 0.0], [0.05, 0.65, 0.06]])
@@ -34,6 +34,12 @@ def picture(pitch: float = PITCH, roll: float = 0.0, height_m: float = HEIGHT_M)
     enter, leave = sides.min(axis=0).max(axis=-1), sides.max(axis=0).min(axis=-1)
     depth = np.minimum(table, np.where(enter < leave, enter, np.inf))
     return torch.from_numpy(np.minimum(depth, CONTRACT.far_m).astype(np.float32))[None]
+
+
+def all_moved(shift: torch.Tensor, below_m: list[float]) -> Displacement:
+    """All that is lower moves by `shift` (N, 2), wherever it stands."""
+    nowhere = torch.zeros_like(shift)
+    return Displacement(torch.tensor(below_m), nowhere, nowhere[:, 0], shift, shift)
 
 
 def cells_of_block(view: torch.Tensor) -> np.ndarray:
@@ -90,12 +96,13 @@ def test_a_table_motion_moves_what_is_seen(training: bool) -> None:
 def test_a_displaced_scene_and_its_aim_move_alike_and_turn_alike() -> None:
     views, cell_m = TableView(CONTRACT), 0.6 / SIZE
     here = cells_of_block(views(picture()))
-    displacement = torch.tensor([[5 * cell_m, -2 * cell_m, STANDING_M]])
+    shift = torch.tensor([[5 * cell_m, -2 * cell_m]])
+    displacement = all_moved(shift, [STANDING_M])
     displaced = cells_of_block(views(picture(), None, displacement))
     np.testing.assert_array_equal(displaced, here + np.array([5, -2]))
     aim = torch.tensor([[1.0, 2.0, -1.0, 0.6, 0.8]])  # [0.1 m]: the palm's way to the block, say
-    told = moved_aim(aim, displacement)
-    torch.testing.assert_close((told - aim)[0, :2] * 0.1, displacement[0, :2])
+    told = moved_aim(aim, shift)
+    torch.testing.assert_close((told - aim)[:, :2] * 0.1, shift)
     turn = torch.tensor([[0.4, 0.0, 0.0]])
     seen = views(picture(), turn, displacement)
     middle = ((displaced + 0.5) * cell_m - 0.30).mean(axis=0)  # from what the view turns about
@@ -105,11 +112,24 @@ def test_a_displaced_scene_and_its_aim_move_alike_and_turn_alike() -> None:
         np.array([[c, -s], [s, c]]) @ middle,
         atol=0.01,
     )
-    turned = moved_aim(aim, displacement, turn[:, 0])
+    turned = moved_aim(aim, shift, turn[:, 0])
     R = torch.tensor([[c, -s], [s, c]])
     torch.testing.assert_close(turned[0, :2], R @ told[0, :2])
     torch.testing.assert_close(turned[0, 3:], R @ told[0, 3:])
     assert turned[0, 2] == aim[0, 2]
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_what_stands_near_a_place_moves_apart_from_all_else(training: bool) -> None:
+    views, cell_m = TableView(CONTRACT).train(training), 0.6 / SIZE
+    here = cells_of_block(views(picture()))
+    there_m, else_m = torch.tensor([[[4 * cell_m, 0.0]], [[0.0, -3 * cell_m]]])
+    middle_m = torch.from_numpy(BLOCK[:, :2].mean(axis=0)).float()[None]
+    for place_m, cells in ((middle_m, (4, 0)), (middle_m + 0.2, (0, -3))):
+        reach_m = torch.tensor([0.08])
+        moved = Displacement(torch.tensor([STANDING_M]), place_m, reach_m, there_m, else_m)
+        seen = cells_of_block(views(picture(), None, moved))
+        np.testing.assert_array_equal(seen, here + np.array(cells))
 
 
 def test_frames_of_a_training_batch_do_not_mix() -> None:
@@ -117,9 +137,10 @@ def test_frames_of_a_training_batch_do_not_mix() -> None:
     nothing = torch.full((1, 60, 60), CONTRACT.far_m)
     images = torch.cat([picture(), nothing, picture(roll=0.1)])
     motion = torch.tensor([[0.2, 0.05, 0.0], [0.0, 0.0, 0.0], [-0.1, 0.0, 0.05]])
-    displacement = torch.tensor([[0.0, 0.02, 0.2], [0.03, 0.0, 0.2], [0.04, -0.02, 0.03]])
+    shift = torch.tensor([[0.0, 0.02], [0.03, 0.0], [0.04, -0.02]])
+    displacement = all_moved(shift, [0.2, 0.2, 0.03])
     together = views(images, motion, displacement)
-    alone = [views(images[i, None], motion[i, None], displacement[i, None]) for i in range(3)]
+    alone = [views(images[[i]], motion[[i]], displacement.of(torch.tensor([i]))) for i in range(3)]
     # Rounding differs with the size of a batch, so a point on an edge may fall into the next cell.
     assert ((together - torch.cat(alone)).abs() > 1e-3).float().mean() < 0.002
     assert not together[1].any()
@@ -132,7 +153,8 @@ def test_what_is_taller_than_what_stands_on_the_table_stays() -> None:
     views = TableView(CONTRACT)
     high = views(image)[0, 0] * 0.1 > STANDING_M
     assert high.any()
-    displaced = views(image, None, torch.tensor([[0.08, 0.0, STANDING_M]]))[0, 0] * 0.1 > STANDING_M
+    shift = all_moved(torch.tensor([[0.08, 0.0]]), [STANDING_M])
+    displaced = views(image, None, shift)[0, 0] * 0.1 > STANDING_M
     assert torch.equal(displaced, high)
 
 

@@ -111,12 +111,12 @@ def test_a_refused_target_is_a_failure(twin: LockStep) -> None:
 
 
 @pytest.mark.parametrize(
-    ("twin", "height_m"), [("grasp_drop", 0.075), ("grasp_pour", 0.105)], indirect=["twin"]
+    ("twin", "height_m"), [("grasp_drop", 0.075), ("grasp_pour", 0.085)], indirect=["twin"]
 )
 def test_a_cloud_policy_sees_the_object_that_is_to_be_moved(
     twin: LockStep, height_m: float
 ) -> None:
-    """The upper cube's middle is 75 mm above the table, the bottle's half height is 105 mm."""
+    """The upper cube's middle is 75 mm above the table, the bottle's half height is 85 mm."""
     twin.reset(twin.task.sample(np.random.default_rng(0)), 0, 0)
     contract = CellSpec(twin.task.config.task, vision="point_cloud").load_contract()
     camera = load_robot("twin").camera

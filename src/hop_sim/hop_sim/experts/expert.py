@@ -77,6 +77,7 @@ class Expert(ABC):
         grasps: how it takes each object, by name.
         grasp: how it takes the object in play; known from the first target on.
         lift_m: height to which it lifts.
+        goal_leeway: least leeway where the object is brought to.
         style: of the episode under way.
         leeway: how far the arm may stray without harm at this moment, 0 to 1: none where the hand
             closes, opens or turns in.
@@ -84,6 +85,7 @@ class Expert(ABC):
 
     grasps: ClassVar[dict[str, Grasp]]
     lift_m: ClassVar[float] = 0.18
+    goal_leeway: ClassVar[float] = 0.0
 
     def __init__(
         self, rng: np.random.Generator, tick_s: float, takes_as: str | None = None
@@ -215,10 +217,10 @@ class Expert(ABC):
 
     def _leeway_at(self, point_m: np.ndarray, end_m: np.ndarray) -> float:
         """Return the leeway at `point_m` (3,) of a way to `end_m` (3,)."""
-        room_m = float(np.linalg.norm(end_m - point_m)) - _END_M
-        if self._phase != self._approach:
-            room_m = min(room_m, float(np.linalg.norm(point_m - self._start)) - _START_M)
-        return min(1.0, max(0.0, room_m / _LEEWAY_M))
+        at_end = _leeway(end_m - point_m, _END_M)
+        if self._phase == self._approach:
+            return at_end
+        return min(_leeway(point_m - self._start, _START_M), max(at_end, self.goal_leeway))
 
     def _close(self, _view: SceneView) -> None:
         self._shape(self.grasp.closed, min(1.0, self._phase_s / self.style.close_s))
@@ -239,3 +241,8 @@ class Expert(ABC):
     def _move(self, point_m: np.ndarray, rotation: np.ndarray) -> None:
         """Bring the gripping point to `point_m` (3,) and the palm to `rotation` (3, 3)."""
         self._q[ARM] = self.grasp.reach(point_m, rotation, self._q, self._kinematics)
+
+
+def _leeway(way_m: np.ndarray, none_m: float) -> float:
+    """Return the leeway so far (3,) from where there is none within `none_m`."""
+    return min(1.0, max(0.0, (float(np.linalg.norm(way_m)) - none_m) / _LEEWAY_M))

@@ -38,6 +38,7 @@ class DropExpert(BowlExpert):
             self._begin(self._let_go)
 
     def _let_go(self, _view: SceneView) -> None:
+        self.leeway = self.goal_leeway
         share = min(1.0, self._phase_s / _OPEN_S)
         self._shape(self.grasp.open, share)
         if share >= 1.0:

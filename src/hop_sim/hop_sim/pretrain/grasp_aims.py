@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from hop_policy.aim import Aiming
+from hop_policy.aim import Aiming, may_not_move
 from hop_policy.cell_statics import CellFrames
 from hop_policy.contract import PolicyContract
 from hop_policy.frame_store import FrameStore
-from hop_policy.model import AIM
 from hop_sim.pretrain.posed_clouds import rotation
 from hop_sim.pretrain.selection import Part
 from hop_sim.trajectories.depth.reading import StoredDepth
@@ -22,7 +21,7 @@ from hop_sim.trajectories.pairs import Pairs
 def aim_rows(
     parts: Sequence[Part], frames: FrameStore, contract: PolicyContract, object_m: float
 ) -> np.ndarray:
-    """Return the aims (N, 6) of all frames of `frames`, which are those of `parts`, in order.
+    """Return what all frames of `frames`, those of `parts` in order, teach (N, `aim.ROW`).
 
     A hand takes hold where its track first touches the object; the camera is that of the images.
     Where the object is taller than `object_m` over the table, or no table is known, the hand does
@@ -49,7 +48,7 @@ def aim_rows(
             proprio = frames.proprio(frames.episode(episode)).cpu().numpy()
             cell = CellFrames(T_base_cam, T_base_table)
             own = aiming.rows(proprio, int(flags.argmax()), cell)
-            own[:, AIM] *= top_m - table[2] < object_m  # False where the table is NaN
+            may_not_move(own, ~(top_m - table[2] < object_m))  # nor where the table is NaN
             rows.append(own)
             episode += 1
     return np.concatenate(rows)
