@@ -14,6 +14,7 @@ from hop_sim.agents import ExpertAgent
 from hop_sim.collect import Collection, collect
 from hop_sim.collect_live import collect_live
 from hop_sim.disturbance import Disturbance, DisturbanceConfig
+from hop_sim.experts.grasp_drop import DropExpert
 from hop_sim.lockstep import LockStep
 from hop_sim.rollout import CellSpec, roll_out
 
@@ -71,17 +72,19 @@ def test_the_arm_goes_beside_its_targets_and_the_recording_keeps_them(twin: Lock
         np.testing.assert_allclose(strayed[HAND], 0.0, atol=0.1)  # fingers hang
 
 
-def test_the_expert_has_no_leeway_where_the_hand_closes_opens_or_turns_in(twin: LockStep) -> None:
-    """It has all of it in between, and does the task all the same."""
+def test_the_expert_has_no_leeway_where_the_hand_closes_or_turns_in(twin: LockStep) -> None:
+    """It has all of it in between, some at the bowl, and does the task all the same."""
     agent = _Watched(ExpertAgent(TICK_S, disturbance=Disturbance(CONFIG, TICK_S)))
     outcome = roll_out(twin, agent, 3)
     assert outcome.success
     leeway = np.array([value for _, value in agent.seen])
     assert leeway.min() == 0.0
     assert leeway.max() == 1.0
-    busy = [value for phase, value in agent.seen if phase in ("_close", "_let_go", "_release")]
+    busy = [value for phase, value in agent.seen if phase in ("_close", "_release")]
     assert busy
     assert set(busy) == {0.0}
+    at_bowl = [value for phase, value in agent.seen if phase == "_let_go"]
+    assert set(at_bowl) == {DropExpert.goal_leeway}
 
 
 class _Watched:

@@ -80,7 +80,7 @@ class Expert(ABC):
         goal_leeway: least leeway where the object is brought to.
         style: of the episode under way.
         leeway: how far the arm may stray without harm at this moment, 0 to 1: none where the hand
-            closes, opens or turns in.
+            closes or turns in.
     """
 
     grasps: ClassVar[dict[str, Grasp]]
@@ -146,12 +146,14 @@ class Expert(ABC):
         is_fist = np.allclose(self._q[HAND], self.grasp.fist, atol=_FIST_RAD)
         self._begin(self._release if is_fist else self._approach, delay_s=self.style.start_s)
 
-    def _begin(self, phase: Callable[[SceneView], None], delay_s: float = 0.0) -> None:
-        """Let `phase` act from the next tick on, or `delay_s` later."""
+    def _begin(
+        self, phase: Callable[[SceneView], None], delay_s: float = 0.0, leeway: float = 0.0
+    ) -> None:
+        """Let `phase` act from the next tick on, or `delay_s` later, with `leeway` at first."""
         self._phase = phase
         self._phase_s = -delay_s
         self._turns = phase == self._approach
-        self.leeway = 0.0
+        self.leeway = leeway
         self._start = self.grasp.point(self._q, self._kinematics)
         self._start_rotation = self._kinematics.site_pose(self._q, "palm")[:3, :3]
         self._start_hand = self._q[HAND].copy()

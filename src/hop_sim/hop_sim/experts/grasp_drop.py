@@ -35,10 +35,9 @@ class DropExpert(BowlExpert):
         down = bowl_m + np.array([0.0, 0.0, DROP_M])
         legs = [self._up(), Leg(over, rotation), Leg(down, rotation)]
         if self._follow(legs, self._carry_m_s) >= 1.0:
-            self._begin(self._let_go)
+            self._begin(self._let_go, leeway=self.goal_leeway)
 
     def _let_go(self, _view: SceneView) -> None:
-        self.leeway = self.goal_leeway
         share = min(1.0, self._phase_s / _OPEN_S)
         self._shape(self.grasp.open, share)
         if share >= 1.0:

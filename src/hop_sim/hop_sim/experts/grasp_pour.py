@@ -61,10 +61,12 @@ class PourExpert(BowlExpert):
         self._heading_rad = -np.pi / 2 + rng.uniform(-0.25, 0.25)  # the bottle tilts to the right
         self._over_m = np.array([0.0, 0.0, rng.uniform(*OVER_M)])
 
-    def _begin(self, phase: Callable[[SceneView], None], delay_s: float = 0.0) -> None:
-        super()._begin(phase, delay_s)
+    def _begin(
+        self, phase: Callable[[SceneView], None], delay_s: float = 0.0, leeway: float = 0.0
+    ) -> None:
+        super()._begin(phase, delay_s, leeway)
         self._lie: _Lie | None = None
-        self._seen: list[np.ndarray] = []
+        self._offsets: list[np.ndarray] = []
 
     def _take_away(self, view: SceneView) -> None:
         """Lift the bottle: off the table it settles in the hand."""
@@ -77,18 +79,17 @@ class PourExpert(BowlExpert):
             return
         beside = self._pointed(view, CARRY_SHARE * self._tilt_rad, self._aside_m + BESIDE_M)
         if self._follow([beside, self._pointed(view, self._tilt_rad)], self._carry_m_s) >= 1.0:
-            self._begin(self._hold)
+            self._begin(self._hold, leeway=self.goal_leeway)
 
     def _hold(self, view: SceneView) -> None:
         """Stay; a mouth that is not where it is wanted is aimed anew."""
         if self._lost(view):
             return
-        self.leeway = self.goal_leeway
         tilt_rad = np.arccos(np.clip(view.T_base_object[2, 2], -1.0, 1.0))
         off_m = _mouth(view) - view.poses[BOWL][:3, 3] - self._over_m
-        self._seen.append(np.array([*off_m, tilt_rad - self._tilt_rad]))
+        self._offsets.append(np.array([*off_m, tilt_rad - self._tilt_rad]))
         if self._phase_s > _HOLD_S:
-            off = np.mean(self._seen, axis=0)
+            off = np.mean(self._offsets, axis=0)
             if np.linalg.norm(off[:3]) > _AIM_M or abs(off[3]) > _AIM_RAD:
                 self._begin(self._aim)
 
@@ -96,7 +97,7 @@ class PourExpert(BowlExpert):
         if self._lost(view):
             return
         if self._follow([self._pointed(view, self._tilt_rad)], self._carry_m_s) >= 1.0:
-            self._begin(self._hold)
+            self._begin(self._hold, leeway=self.goal_leeway)
 
     def _pointed(self, view: SceneView, tilt_rad: float, aside_m: np.ndarray | float = 0.0) -> Leg:
         """Return the leg that brings axis and mouth of the bottle to where they are wanted.
