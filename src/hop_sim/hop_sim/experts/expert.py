@@ -25,7 +25,7 @@ from hop_sim.tasks.task import SceneView
 
 LOST_M = 0.10  # an object so far from the grip has slipped out of the hand
 _END_M = 0.08  # within so much of its way's end the hand has no leeway,
-_START_M = 0.02  # nor, with an object, so near the way's start;
+_START_M = 0.02  # nor, with an object on the table, so near the way's start;
 _LEEWAY_M = 0.08  # so much farther it has all
 _RELEASE_S = 0.8
 _FIST_RAD = 0.3
@@ -153,7 +153,7 @@ class Expert(ABC):
         self._phase = phase
         self._phase_s = -delay_s
         self._turns = phase == self._approach
-        self.leeway = leeway
+        self.leeway = self._first_leeway = leeway
         self._start = self.grasp.point(self._q, self._kinematics)
         self._start_rotation = self._kinematics.site_pose(self._q, "palm")[:3, :3]
         self._start_hand = self._q[HAND].copy()
@@ -222,7 +222,8 @@ class Expert(ABC):
         at_end = _leeway(end_m - point_m, _END_M)
         if self._phase == self._approach:
             return at_end
-        return min(_leeway(point_m - self._start, _START_M), max(at_end, self.goal_leeway))
+        at_start = max(_leeway(point_m - self._start, _START_M), self._first_leeway)
+        return min(at_start, max(at_end, self.goal_leeway))
 
     def _close(self, _view: SceneView) -> None:
         self._shape(self.grasp.closed, min(1.0, self._phase_s / self.style.close_s))
