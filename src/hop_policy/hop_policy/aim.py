@@ -28,10 +28,11 @@ from hop_policy.observation import JointScaling
 from hop_policy.segments import WHOLE, Share
 from hop_policy.table_view import Displacement, level_axes, turned
 
-ROW = AIM + 4
-"""Columns of what frames teach: the aim, then those below."""
-_BELOW, _PLACE, _HELD = AIM, slice(AIM + 1, AIM + 3), AIM + 3
+BELOW, GRASP_PLACE, GOAL_PLACE, HELD = AIM, slice(6, 8), slice(8, 10), 10
+ROW = 11
+"""Columns of what a frame teaches: its aim, then `below_m` and what follows of an `AimBatch`."""
 
+_THUMB = "thumb_tip"
 _UNIT_M = 0.1
 _CLOSES = 0.1  # policy units: a hand that bends less takes hold of nothing
 _BENDING = [JOINT_NAMES.index(name) for name in BENDING_JOINTS]
@@ -47,8 +48,10 @@ class AimBatch:
         aim: (N, 5) in the level axes of the camera.
         below_m: (N,) what is lower over the table than this stands there, and the hand does not: it
             may be moved [m]; 0 is nothing.
-        place_m: (N, 2) where the hand takes hold, right and ahead of the camera [m].
-        held: (N,) whether it has: the aim is then where it brings what it holds.
+        grasp_m, goal_m: (N, 2) where the hand takes hold, and where it brings what it holds, right
+            and ahead of the camera as calibrated [m]: where it was bumped, both are off alike. A
+            goal that nobody knows is infinitely far.
+        held: (N,) whether it has taken hold: the aim is then the goal.
         table_motion: (N, 3) turn [rad] and shift right and ahead [m] of all that is seen; None is
             not at all.
         displacement: by which what stands on the table is moved before; None is not at all. `aim`
@@ -58,7 +61,8 @@ class AimBatch:
     vision: Tensor
     aim: Tensor
     below_m: Tensor
-    place_m: Tensor
+    grasp_m: Tensor
+    goal_m: Tensor
     held: Tensor
     table_motion: Tensor | None = None
     displacement: Displacement | None = None
@@ -109,7 +113,7 @@ class Aiming:
         self._object_m, self._goal_m = object_m, goal_m
 
     def rows(
-        self, proprio: np.ndarray, grasp: int, cell: CellFrames, goal: int | None = None
+        self, proprio: np.ndarray, grasp: int, cell: CellFrames, action: np.ndarray | None = None
     ) -> np.ndarray:
         """Returns (T, `ROW`) float32 of an episode: the columns of `AimBatch` from the aim on.
 
@@ -119,52 +123,61 @@ class Aiming:
             proprio: (T, 23) policy units.
             grasp: tick at which the hand takes hold; 0 if it never does.
             cell: where camera and table stand.
-            goal: tick at which the object is where it is brought; None if nobody knows.
+            action: (T, 23) labels of a demonstration, policy units, which tell the goal; None if
+                nobody knows it.
         """
         rows = np.full((len(proprio), ROW), np.nan, np.float32)
         if grasp == 0:
             return rows
-        end = grasp if goal is None or not self._goal_m else goal
-        q = self._scaling.unscale(proprio[: end + 1]).astype(np.float64)
-        sites = [self._kinematics.fk(row) for row in q]
+        end = grasp if action is None or not self._goal_m else goal_tick(action, grasp)
+        sites = self._sites(proprio[: end + 1])
         palms = np.stack([poses["palm"] for poses in sites])
         R_level_base = _level_rotation(cell.T_base_cam)
-        _aim_at(palms, R_level_base, rows, 0, grasp)
-        grip_m = _between_fingers(sites[grasp]) - cell.T_base_cam[:3, 3]
-        rows[:end, _PLACE] = (R_level_base @ grip_m)[:2]
-        rows[:end, _HELD] = np.arange(end) >= grasp
+
+        def place(poses: Mapping[str, np.ndarray]) -> np.ndarray:
+            grip_m = _between_fingers(poses) - cell.T_base_cam[:3, 3]
+            return np.asarray((R_level_base @ grip_m)[:2])
+
+        _aim_at(palms[grasp], palms[:grasp], R_level_base, rows[:grasp])
+        rows[:end, GRASP_PLACE] = place(sites[grasp])
+        rows[:end, GOAL_PLACE] = np.inf
+        rows[:end, HELD] = np.arange(end) >= grasp
         lowest_m = np.array([min(poses[tip][2, 3] for tip in TIP_SITES) for poses in sites])
         lowest_m -= cell.T_base_table[2, 3]
         above = np.logical_and.accumulate(lowest_m[:grasp] > self._object_m)
-        rows[:grasp, _BELOW] = above * self._object_m
-        if end > grasp:
-            _aim_at(palms, R_level_base, rows, grasp, end)
+        rows[:grasp, BELOW] = above * self._object_m
+        if action is not None and end > grasp:
+            (asked,) = self._sites(action[end - 1 : end])  # the arm may stray from it
+            _aim_at(asked["palm"], palms[grasp:end], R_level_base, rows[grasp:end])
+            rows[:end, GOAL_PLACE] = place(asked)
             # What stood on the table at the grasp has risen with the palm.
             risen_m = palms[grasp:end, 2, 3] - palms[grasp, 2, 3]
             above = np.minimum(lowest_m[grasp:end], risen_m) > self._goal_m
-            rows[grasp:end, _BELOW] = above * self._goal_m
+            rows[grasp:end, BELOW] = above * self._goal_m
         return rows
+
+    def _sites(self, scaled: np.ndarray) -> list[dict[str, np.ndarray]]:
+        """Returns the poses of palm and fingertips at joint angles (N, 23), policy units."""
+        q = self._scaling.unscale(scaled).astype(np.float64)
+        return [self._kinematics.fk(row) for row in q]
 
 
 def may_not_move(rows: np.ndarray, where: np.ndarray) -> None:
     """Has `rows` (T, `ROW`) tell that nothing may be moved `where` (T,) that is true."""
-    rows[:, _BELOW] *= ~where
+    rows[:, BELOW] *= ~where
 
 
 def _between_fingers(poses: Mapping[str, np.ndarray]) -> np.ndarray:
     """Returns the middle (3,) [m] between the thumb's tip and those of the other fingers."""
-    thumb, fingers = TIP_SITES[-1], TIP_SITES[:-1]
-    others = np.mean([poses[tip][:3, 3] for tip in fingers], axis=0)
-    return np.asarray(0.5 * (poses[thumb][:3, 3] + others))
+    others = np.mean([poses[tip][:3, 3] for tip in TIP_SITES if tip != _THUMB], axis=0)
+    return np.asarray(0.5 * (poses[_THUMB][:3, 3] + others))
 
 
-def _aim_at(
-    palms: np.ndarray, R_level_base: np.ndarray, rows: np.ndarray, first: int, end: int
-) -> None:
-    """Writes the way of the palm from ticks `first` to `end` - 1 to where it is at `end`."""
-    way_m = (palms[end, :3, 3] - palms[first:end, :3, 3]) @ R_level_base.T
-    rows[first:end, :3] = way_m / _UNIT_M
-    rows[first:end, 3:5] = R_level_base[:2] @ palms[end, :3, 0]
+def _aim_at(end: np.ndarray, palms: np.ndarray, R_level_base: np.ndarray, rows: np.ndarray) -> None:
+    """Writes the way of each of the `palms` (T, 4, 4) to the one at `end` (4, 4) into `rows`."""
+    way_m = (end[:3, 3] - palms[:, :3, 3]) @ R_level_base.T
+    rows[:, :3] = way_m / _UNIT_M
+    rows[:, 3:5] = R_level_base[:2] @ end[:3, 0]
 
 
 def _level_rotation(T_base_cam: np.ndarray) -> np.ndarray:
@@ -201,8 +214,8 @@ class AimSampler:
         device = self._store.device
         rows = self._rows[torch.from_numpy(drawn).to(device)]
         vision = self._store.vision(torch.from_numpy(self._taught[drawn]).to(device))
-        place_m, held = rows[:, _PLACE], rows[:, _HELD] > 0
-        return AimBatch(vision, rows[:, :AIM], rows[:, _BELOW], place_m, held)
+        places = rows[:, GRASP_PLACE], rows[:, GOAL_PLACE]
+        return AimBatch(vision, rows[:, :AIM], rows[:, BELOW], *places, rows[:, HELD] > 0)
 
 
 def moved_aim(aim: Tensor, shift_m: Tensor, turn: Tensor | None = None) -> Tensor:

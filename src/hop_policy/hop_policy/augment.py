@@ -56,17 +56,17 @@ class Augmenter:
         """Returns the single frames `batch` with the changes of `step`."""
         self._restart(step, _AIMING)
         farthest_m = self.config.displaced_m * (batch.below_m > 0)[:, None]
-        shift_m = self._uniform(batch.place_m) * farthest_m
-        other_m, reach_m = shift_m, self.config.apart_m
-        if reach_m:
-            other_m = self._uniform(batch.place_m) * farthest_m
+        shift_m = self._uniform(batch.grasp_m) * farthest_m
+        other_m = shift_m
+        if self.config.displaced_apart:
+            other_m = self._uniform(batch.grasp_m) * farthest_m
         held = batch.held[:, None]
         displacement = Displacement(
             below_m=batch.below_m,
-            place_m=batch.place_m,
-            reach_m=torch.full_like(batch.below_m, reach_m),
-            there_m=torch.where(held, other_m, shift_m),
-            else_m=torch.where(held, shift_m, other_m),
+            grasp_m=batch.grasp_m,
+            goal_m=batch.goal_m,
+            by_grasp_m=torch.where(held, other_m, shift_m),
+            by_goal_m=torch.where(held, shift_m, other_m),
         )
         vision = self._depth(batch.vision[:, None])[:, 0]
         motion = self._table_motion(batch.vision)

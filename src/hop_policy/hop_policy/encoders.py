@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from hop_core.config import Config
 from hop_policy.contract import PolicyContract
-from hop_policy.table_view import CHANNELS, SIZE, TableView
+from hop_policy.table_view import CHANNELS, SIZE, Displacement, TableView
 
 ReadOut = Literal["mean", "flatten"]
 View = Literal["image", "table"]
@@ -67,7 +67,7 @@ class DepthEncoder(nn.Module):
         # The paper's 192 channels are its width of 192: no projection, then.
         self.project = nn.Identity() if out == width else nn.Linear(out, width)
 
-    def forward(self, depth: Tensor, *moved: Tensor | None) -> Tensor:
+    def forward(self, depth: Tensor, *moved: Tensor | Displacement | None) -> Tensor:
         """Returns (N, width) tokens of depth images (N, 60, 60) [m], whitened for `image`.
 
         Args:

@@ -39,16 +39,16 @@ class Displacement(NamedTuple):
 
     Attributes:
         below_m: (N,) it is lower than this over the table.
-        place_m: (N, 2) a place on the table, from the camera.
-        reach_m: (N,) what stands nearer to that place moves by `there_m`, all else by `else_m`.
-        there_m, else_m: (N, 2).
+        grasp_m, goal_m: (N, 2) two places on the table, as seen from the camera.
+        by_grasp_m, by_goal_m: (N, 2) by which all moves that stands nearer to the one, or to the
+            other.
     """
 
     below_m: Tensor
-    place_m: Tensor
-    reach_m: Tensor
-    there_m: Tensor
-    else_m: Tensor
+    grasp_m: Tensor
+    goal_m: Tensor
+    by_grasp_m: Tensor
+    by_goal_m: Tensor
 
     def of(self, frames: Tensor) -> Displacement:
         """Returns those of `frames`, indices of any shape that broadcasts."""
@@ -57,9 +57,8 @@ class Displacement(NamedTuple):
     def shift(self, x: Tensor, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         """Returns by how much points at `x`, `y` from the camera, `z` over the table, move [m]."""
         standing = z < self.below_m
-        beside, ahead = x - self.place_m[..., 0], y - self.place_m[..., 1]
-        there = beside.square() + ahead.square() < self.reach_m.square()
-        shift = torch.where(there[..., None], self.there_m, self.else_m)
+        at_grasp = _distance(x, y, self.grasp_m) <= _distance(x, y, self.goal_m)
+        shift = torch.where(at_grasp[..., None], self.by_grasp_m, self.by_goal_m)
         return standing * shift[..., 0], standing * shift[..., 1]
 
 
@@ -177,6 +176,10 @@ def level_axes(down: Tensor) -> tuple[Tensor, Tensor]:
 def turned(right: Tensor, ahead: Tensor, turn: Tensor) -> tuple[Tensor, Tensor]:
     """Returns vectors along the table, turned by `turn` [rad] as a table view is."""
     return turn.cos() * right - turn.sin() * ahead, turn.sin() * right + turn.cos() * ahead
+
+
+def _distance(x: Tensor, y: Tensor, place: Tensor) -> Tensor:
+    return torch.hypot(x - place[..., 0], y - place[..., 1])
 
 
 def _moved(x: Tensor, y: Tensor, table_motion: Tensor) -> tuple[Tensor, Tensor]:

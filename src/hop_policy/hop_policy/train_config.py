@@ -33,8 +33,9 @@ class AugmentConfig(Config):
         displaced_m: largest shift, right or ahead, of what stands on the table in frames that teach
             an aim. Height tells that from the hand; see `TrainConfig.aim_object_m` and
             `aim_goal_m`.
-        apart_m: what stands so near to where a hand takes hold is displaced apart from all else,
-            so that neither tells where the other is; 0 displaces all alike.
+        displaced_apart: what stands nearer to where a hand takes hold than to where it brings what
+            it holds is displaced by another draw than what stands nearer to that goal, so that
+            neither tells where the other is. Needs `TrainConfig.aim_goal_m`.
         depth_noise_m: deviation of depth noise at 1 m; grows with range squared, as stereo's does.
         depth_dropout: share of pooled pixels that read far, drawn per frame.
         cloud_noise_m: deviation of noise on the points of clouds [m].
@@ -49,7 +50,7 @@ class AugmentConfig(Config):
     table_turn_rad: float = Field(default=0.0, ge=0)
     table_shift_m: float = Field(default=0.0, ge=0)
     displaced_m: float = Field(default=0.0, ge=0)
-    apart_m: float = Field(default=0.0, ge=0)
+    displaced_apart: bool = False
     depth_noise_m: float = Field(default=0.0, ge=0)
     depth_dropout: float = Field(default=0.0, ge=0, lt=1)
     cloud_noise_m: float = Field(default=0.0, ge=0)
@@ -142,6 +143,8 @@ class TrainConfig(Config):
         if self.loss_units == "whitened" and not self.whiten:
             raise ValueError("loss_units: whitened needs whiten: true")
         augment = self.augment
+        if augment.displaced_apart and not (augment.displaced_m and self.aim_goal_m):
+            raise ValueError("augment.displaced_apart needs augment.displaced_m and aim_goal_m")
         moved = augment.table_turn_rad or augment.table_shift_m or augment.displaced_m
         if moved and self.model.encoder.view != "table":
             raise ValueError(

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hop_core import topics
 from hop_core.errors import ConfigError
-from hop_policy.aim import Aiming, AimSampler, goal_tick, grasp_tick
+from hop_policy.aim import Aiming, AimSampler, grasp_tick
 from hop_policy.cell_statics import TABLE_FRAME
 from hop_policy.contract import PolicyContract
 from hop_policy.dataset import Episode, drawn, split_episodes, store_episodes
@@ -100,8 +100,7 @@ def _aim_rows(
                 f"{TABLE_FRAME}); set aim_frames to 0, or leave the episode out"
             )
         grasp = grasp_tick(episode.action)
-        goal = goal_tick(episode.action, grasp)
-        rows.append(aiming.rows(episode.proprio, grasp, episode.cell, goal))
+        rows.append(aiming.rows(episode.proprio, grasp, episode.cell, episode.action))
     return np.concatenate(rows)
 
 

@@ -17,7 +17,17 @@ from hop_core.kinematics import Kinematics
 from hop_core.robot_config import load_robot
 from hop_core.robot_model import TIP_SITES
 from hop_policy import checkpoint as ck
-from hop_policy.aim import ROW, Aiming, AimSampler, goal_tick, grasp_tick, moved_aim
+from hop_policy.aim import (
+    GOAL_PLACE,
+    GRASP_PLACE,
+    HELD,
+    ROW,
+    Aiming,
+    AimSampler,
+    goal_tick,
+    grasp_tick,
+    moved_aim,
+)
 from hop_policy.augment import Augmenter
 from hop_policy.cell_statics import cell_frames, cell_statics
 from hop_policy.contract import PolicyContract
@@ -57,6 +67,9 @@ TOY = TrainConfig(
 )
 
 
+APART = TOY.augment.model_copy(update={"displaced_apart": True})
+
+
 def reach(name: str, seed: int) -> Episode:
     """The arm sinks from home and the fingers bend half way at tick `GRASP` of 12."""
     embodiment, rng = load_embodiment(), np.random.default_rng(seed)
@@ -69,6 +82,13 @@ def reach(name: str, seed: int) -> Episode:
     scale = embodiment.scale
     proprio, action = (scale(angles).astype(np.float32) for angles in (q, target))
     return Episode(name, proprio, vision, action, cell=CELL)
+
+
+def between_fingers(poses: dict[str, np.ndarray]) -> np.ndarray:
+    """Right and ahead of the twin's camera, which looks along y of base_link."""
+    grip = 0.5 * poses["thumb_tip"][:3, 3]
+    grip += sum(poses[f"{name}_tip"][:3, 3] for name in ("index", "middle", "ring")) / 6
+    return (grip - CELL.T_base_cam[:3, 3])[:2]
 
 
 def data(config: TrainConfig = TOY) -> TrainData:
@@ -101,12 +121,10 @@ def test_an_aim_is_the_palms_way_in_the_level_axes_of_the_camera() -> None:
         episode.proprio, GRASP, replace(CELL, T_base_table=lower)
     )
     assert far_below[:GRASP, AIM].all()
-    fingers = kinematics.fk(q[GRASP])
-    grip = 0.5 * fingers["thumb_tip"][:3, 3]
-    grip += sum(fingers[f"{name}_tip"][:3, 3] for name in ("index", "middle", "ring")) / 6
-    from_camera = grip - CELL.T_base_cam[:3, 3]
-    np.testing.assert_allclose(rows[2, AIM + 1 : AIM + 3], from_camera[:2], atol=1e-5)
-    assert not rows[:GRASP, AIM + 3].any()
+    grip_m = between_fingers(kinematics.fk(q[GRASP]))
+    np.testing.assert_allclose(rows[2, GRASP_PLACE], grip_m, atol=1e-5)
+    assert np.isinf(rows[:GRASP, GOAL_PLACE]).all()
+    assert not rows[:GRASP, HELD].any()
     assert np.isnan(Aiming(CONTRACT, OBJECT_M).rows(episode.proprio, 0, CELL)).all()
 
 
@@ -118,30 +136,34 @@ def test_a_hand_is_at_its_goal_as_it_lets_go_or_at_the_end() -> None:
 
 
 def test_after_a_grasp_the_aim_is_where_the_object_is_brought_to() -> None:
-    """Down to the object within seven ticks, and up again until the end."""
+    """Down to the object within seven ticks, and up again until the end; the arm strays there."""
     episode, kinematics, goal = reach("one", 0), Kinematics(), 11
     way = [*range(GRASP), GRASP, 5, 3, 1, 0]
-    proprio = episode.proprio[way]
+    proprio, action = episode.proprio[way].copy(), episode.action.copy()
+    action[:, ARM] = proprio[:, ARM]
+    proprio[-2:, 0] += 0.02
     aiming = Aiming(CONTRACT, OBJECT_M, goal_m=0.05)
-    rows = aiming.rows(proprio, GRASP, CELL, goal)
+    rows = aiming.rows(proprio, GRASP, CELL, action)
     q = JointScaling(CONTRACT).unscale(proprio.astype(np.float64))
     sites = [kinematics.fk(row) for row in q]
     palms = np.stack([each["palm"] for each in sites])
-    np.testing.assert_allclose(rows[8, :3] * 0.1, palms[goal, :3, 3] - palms[8, :3, 3], atol=1e-5)
-    np.testing.assert_allclose(rows[8, 3:AIM], palms[goal, :2, 0], atol=1e-5)
+    asked = kinematics.fk(JointScaling(CONTRACT).unscale(action.astype(np.float64))[goal - 1])
+    np.testing.assert_allclose(rows[8, :3] * 0.1, (asked["palm"] - palms[8])[:3, 3], atol=1e-5)
+    np.testing.assert_allclose(rows[8, 3:AIM], asked["palm"][:2, 0], atol=1e-5)
+    np.testing.assert_allclose(rows[2, GOAL_PLACE], between_fingers(asked), atol=1e-5)
     np.testing.assert_allclose(rows[2, 3:AIM], palms[GRASP, :2, 0], atol=1e-5)
     assert np.isnan(rows[goal:]).all()
     tips_m = np.array([min(each[tip][2, 3] for tip in TIP_SITES) for each in sites])
     risen_m = palms[:, 2, 3] - palms[GRASP, 2, 3]
     above = np.minimum(tips_m, risen_m)[GRASP:goal] > 0.05
     np.testing.assert_array_equal(rows[GRASP:goal, AIM], np.float32(0.05) * above)
-    np.testing.assert_array_equal(rows[:goal, AIM + 3], np.arange(goal) >= GRASP)
-    assert (rows[:goal, AIM + 1] == rows[0, AIM + 1]).all()
+    np.testing.assert_array_equal(rows[:goal, HELD], np.arange(goal) >= GRASP)
+    assert (rows[:goal, GRASP_PLACE] == rows[0, GRASP_PLACE]).all()
     assert 0 < above.sum() < len(above)
     for other in (Aiming(CONTRACT, OBJECT_M), aiming):  # no goal is taught, or known
-        known = goal if other is not aiming else None
+        known = action if other is not aiming else None
         assert np.isnan(other.rows(proprio, GRASP, CELL, known)[GRASP:]).all()
-    assert not Aiming(CONTRACT, goal_m=0.05).rows(proprio, GRASP, CELL, goal)[:GRASP, AIM].any()
+    assert not Aiming(CONTRACT, goal_m=0.05).rows(proprio, GRASP, CELL, action)[:GRASP, AIM].any()
 
 
 def test_frames_before_a_grasp_are_drawn_and_shared_out() -> None:
@@ -159,10 +181,9 @@ def test_frames_before_a_grasp_are_drawn_and_shared_out() -> None:
     assert len(drawn) > GRASP
     parts = [sampler.batch(5, Share(i, 2)) for i in range(2)]
     assert torch.equal(torch.cat([part.aim for part in parts]), whole.aim)
-    augment = Augmenter(TOY.augment, CONTRACT, torch.full((23,), 0.1), 0)
-    changed = augment.aims(whole, 5)
+    changed = Augmenter(APART, CONTRACT, torch.full((23,), 0.1), 0).aims(whole, 5)
     for i, part in enumerate(parts):
-        mine = Augmenter(TOY.augment, CONTRACT, torch.full((23,), 0.1), 0, Share(i, 2))
+        mine = Augmenter(APART, CONTRACT, torch.full((23,), 0.1), 0, Share(i, 2))
         rows_of = Share(i, 2).rows(40)
         alike = mine.aims(part, 5)
         for key in ("vision", "aim", "table_motion"):
@@ -175,11 +196,11 @@ def test_an_aim_goes_where_the_scene_was_moved_unless_the_hand_is_in_it() -> Non
     batch = data().aims.batch(0)
     assert not (batch.below_m > 0).all()
     changed = Augmenter(TOY.augment, CONTRACT, torch.full((23,), 0.1), 0).aims(batch, 0)
-    shift_m = changed.displacement.there_m
+    shift_m = changed.displacement.by_grasp_m
     moved = shift_m.abs().sum(1) > 0
     assert torch.equal(moved, batch.below_m > 0)
     assert torch.equal(changed.displacement.below_m, batch.below_m)
-    assert torch.equal(changed.displacement.else_m, shift_m)
+    assert torch.equal(changed.displacement.by_goal_m, shift_m)
     turn = changed.table_motion[:, 0]
     torch.testing.assert_close(changed.aim, moved_aim(batch.aim, shift_m, turn))
     stays = moved_aim(batch.aim, torch.zeros_like(shift_m), turn)
@@ -190,14 +211,12 @@ def test_what_is_taken_hold_of_moves_apart_from_what_it_is_brought_to() -> None:
     batch = data().aims.batch(0)
     batch = replace(batch, below_m=torch.full_like(batch.below_m, 0.1))
     held = torch.arange(len(batch.held)) % 2 > 0
-    augment = Augmenter(
-        TOY.augment.model_copy(update={"apart_m": 0.08}), CONTRACT, torch.full((23,), 0.1), 0
+    changed = Augmenter(APART, CONTRACT, torch.full((23,), 0.1), 0).aims(
+        replace(batch, held=held), 0
     )
-    changed = augment.aims(replace(batch, held=held), 0)
-    there_m, else_m = changed.displacement.there_m, changed.displacement.else_m
-    assert (changed.displacement.reach_m == 0.08).all()
-    assert ((there_m - else_m).abs().sum(1) > 0).all()
-    shift_m = torch.where(held[:, None], else_m, there_m)
+    by_grasp_m, by_goal_m = changed.displacement.by_grasp_m, changed.displacement.by_goal_m
+    assert ((by_grasp_m - by_goal_m).abs().sum(1) > 0).all()
+    shift_m = torch.where(held[:, None], by_goal_m, by_grasp_m)
     turn = changed.table_motion[:, 0]
     torch.testing.assert_close(changed.aim, moved_aim(batch.aim, shift_m, turn))
 
@@ -268,5 +287,6 @@ def test_aims_follow_each_episodes_own_camera() -> None:
     turned[:3, :3] = np.diag([-1.0, -1.0, 1.0]) @ turned[:3, :3]  # from the other side
     cells = CELL, replace(CELL, T_base_cam=turned)
     rows = [Aiming(CONTRACT, OBJECT_M).rows(reach("a", 0).proprio, GRASP, cell) for cell in cells]
-    flipped = rows[0][:GRASP] * np.array([-1, -1, 1, -1, -1, 1, -1, -1, 1])
+    flipped = rows[0][:GRASP].copy()
+    flipped[:, [0, 1, 3, 4, 6, 7]] *= -1
     np.testing.assert_allclose(rows[1][:GRASP], flipped, atol=1e-6)

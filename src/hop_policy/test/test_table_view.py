@@ -38,8 +38,8 @@ def picture(pitch: float = PITCH, roll: float = 0.0, height_m: float = HEIGHT_M)
 
 def all_moved(shift: torch.Tensor, below_m: list[float]) -> Displacement:
     """All that is lower moves by `shift` (N, 2), wherever it stands."""
-    nowhere = torch.zeros_like(shift)
-    return Displacement(torch.tensor(below_m), nowhere, nowhere[:, 0], shift, shift)
+    anywhere = torch.zeros_like(shift)
+    return Displacement(torch.tensor(below_m), anywhere, anywhere, shift, shift)
 
 
 def cells_of_block(view: torch.Tensor) -> np.ndarray:
@@ -120,14 +120,19 @@ def test_a_displaced_scene_and_its_aim_move_alike_and_turn_alike() -> None:
 
 
 @pytest.mark.parametrize("training", [False, True])
-def test_what_stands_near_a_place_moves_apart_from_all_else(training: bool) -> None:
+def test_what_stands_nearer_to_the_one_place_moves_apart_from_the_other(training: bool) -> None:
     views, cell_m = TableView(CONTRACT).train(training), 0.6 / SIZE
     here = cells_of_block(views(picture()))
-    there_m, else_m = torch.tensor([[[4 * cell_m, 0.0]], [[0.0, -3 * cell_m]]])
-    middle_m = torch.from_numpy(BLOCK[:, :2].mean(axis=0)).float()[None]
-    for place_m, cells in ((middle_m, (4, 0)), (middle_m + 0.2, (0, -3))):
-        reach_m = torch.tensor([0.08])
-        moved = Displacement(torch.tensor([STANDING_M]), place_m, reach_m, there_m, else_m)
+    by_grasp_m, by_goal_m = torch.tensor([[[4 * cell_m, 0.0]], [[0.0, -3 * cell_m]]])
+    beside_m = torch.from_numpy(BLOCK[:, :2].mean(axis=0)).float()[None] + 0.06  # a bumped camera
+    nowhere = torch.full_like(beside_m, torch.inf)
+    for grasp_m, goal_m, cells in (
+        (beside_m, beside_m + 0.15, (4, 0)),
+        (beside_m - 0.22, beside_m, (0, -3)),
+        (beside_m, nowhere, (4, 0)),
+    ):
+        below_m = torch.tensor([STANDING_M])
+        moved = Displacement(below_m, grasp_m, goal_m, by_grasp_m, by_goal_m)
         seen = cells_of_block(views(picture(), None, moved))
         np.testing.assert_array_equal(seen, here + np.array(cells))
 

@@ -8,16 +8,24 @@ from hop_sim.experts.expert import Expert
 from hop_sim.experts.motion import Leg
 from hop_sim.tasks.task import SceneView
 
+BOWL_LEEWAY = 0.5
+"""At the bowl; within 3 cm all is well there."""
 _ASIDE_M = 0.02  # half-width of how far beside the bowl's axis the way turns
+_LEEWAY_STEP = 0.15  # a tick: the arm does not jump to its label and back
 
 
 class BowlExpert(Expert):
     """Carries to the bowl by a point a little aside and corrects; it tries again.
 
-    Its arm strays at the bowl too: how a hand comes back that is beside it is to be shown as well.
+    Its arm has leeway at the bowl, too: how a hand comes back that is beside it is to be shown.
     """
 
-    goal_leeway = 0.5
+    def act(self, view: SceneView) -> np.ndarray:
+        """Return the next target (23,) [rad]; leeway comes and goes gradually."""
+        before = self.leeway
+        target = super().act(view)
+        self.leeway = before + float(np.clip(self.leeway - before, -_LEEWAY_STEP, _LEEWAY_STEP))
+        return target
 
     def _draw_more(self, rng: np.random.Generator) -> None:
         self._carry_m_s = rng.uniform(0.15, 0.25)

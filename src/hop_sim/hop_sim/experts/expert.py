@@ -25,7 +25,7 @@ from hop_sim.tasks.task import SceneView
 
 LOST_M = 0.10  # an object so far from the grip has slipped out of the hand
 _END_M = 0.08  # within so much of its way's end the hand has no leeway,
-_START_M = 0.02  # nor, with an object on the table, so near the way's start;
+_START_M = 0.02  # nor, with an object, so near the way's start;
 _LEEWAY_M = 0.08  # so much farther it has all
 _RELEASE_S = 0.8
 _FIST_RAD = 0.3
@@ -77,7 +77,6 @@ class Expert(ABC):
         grasps: how it takes each object, by name.
         grasp: how it takes the object in play; known from the first target on.
         lift_m: height to which it lifts.
-        goal_leeway: least leeway where the object is brought to.
         style: of the episode under way.
         leeway: how far the arm may stray without harm at this moment, 0 to 1: none where the hand
             closes or turns in.
@@ -85,7 +84,6 @@ class Expert(ABC):
 
     grasps: ClassVar[dict[str, Grasp]]
     lift_m: ClassVar[float] = 0.18
-    goal_leeway: ClassVar[float] = 0.0
 
     def __init__(
         self, rng: np.random.Generator, tick_s: float, takes_as: str | None = None
@@ -146,14 +144,12 @@ class Expert(ABC):
         is_fist = np.allclose(self._q[HAND], self.grasp.fist, atol=_FIST_RAD)
         self._begin(self._release if is_fist else self._approach, delay_s=self.style.start_s)
 
-    def _begin(
-        self, phase: Callable[[SceneView], None], delay_s: float = 0.0, leeway: float = 0.0
-    ) -> None:
-        """Let `phase` act from the next tick on, or `delay_s` later, with `leeway` at first."""
+    def _begin(self, phase: Callable[[SceneView], None], delay_s: float = 0.0) -> None:
+        """Let `phase` act from the next tick on, or `delay_s` later."""
         self._phase = phase
         self._phase_s = -delay_s
         self._turns = phase == self._approach
-        self.leeway = self._first_leeway = leeway
+        self.leeway = 0.0
         self._start = self.grasp.point(self._q, self._kinematics)
         self._start_rotation = self._kinematics.site_pose(self._q, "palm")[:3, :3]
         self._start_hand = self._q[HAND].copy()
@@ -207,23 +203,25 @@ class Expert(ABC):
             legs.insert(0, Leg(above, between(self._start_rotation, rotation, 0.5)))
         return legs
 
-    def _follow(self, legs: Sequence[Leg], speed_m_s: float) -> float:
-        """Go along `legs`, wobbling a little; return the share of the time that has passed."""
+    def _follow(self, legs: Sequence[Leg], speed_m_s: float, end_leeway: float = 0.0) -> float:
+        """Go along `legs`, wobbling a little; return the share of the time that has passed.
+
+        At the end the arm has `end_leeway`.
+        """
         reached = along(self._start, self._start_rotation, legs, speed_m_s, self._phase_s)
         share = reached.share
         wobble = np.sin(2.0 * self._time_s * (1.0 + self._wobble[0]) + self._wobble[1])
         fading = (1.0 - share) * min(1.0, 4.0 * share)
         self._move(reached.point_m + self.style.wander_m * fading * wobble, reached.rotation)
-        self.leeway = self._leeway_at(reached.point_m, legs[-1].goal_m)
+        self.leeway = self._leeway_at(reached.point_m, legs[-1].goal_m, end_leeway)
         return share
 
-    def _leeway_at(self, point_m: np.ndarray, end_m: np.ndarray) -> float:
+    def _leeway_at(self, point_m: np.ndarray, end_m: np.ndarray, end_leeway: float) -> float:
         """Return the leeway at `point_m` (3,) of a way to `end_m` (3,)."""
-        at_end = _leeway(end_m - point_m, _END_M)
+        leeway = max(end_leeway, _leeway(end_m - point_m, _END_M))
         if self._phase == self._approach:
-            return at_end
-        at_start = max(_leeway(point_m - self._start, _START_M), self._first_leeway)
-        return min(at_start, max(at_end, self.goal_leeway))
+            return leeway
+        return min(leeway, _leeway(point_m - self._start, _START_M))
 
     def _close(self, _view: SceneView) -> None:
         self._shape(self.grasp.closed, min(1.0, self._phase_s / self.style.close_s))

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from hop_sim.experts.bowl_expert import BowlExpert
+from hop_sim.experts.bowl_expert import BOWL_LEEWAY, BowlExpert
 from hop_sim.experts.grasp import UNSTACK
 from hop_sim.experts.motion import Leg
 from hop_sim.tasks.bowl import BOWL
@@ -34,10 +34,11 @@ class DropExpert(BowlExpert):
         over = bowl_m + np.array([0.0, 0.0, OVER_M]) + self._aside_m
         down = bowl_m + np.array([0.0, 0.0, DROP_M])
         legs = [self._up(), Leg(over, rotation), Leg(down, rotation)]
-        if self._follow(legs, self._carry_m_s) >= 1.0:
-            self._begin(self._let_go, leeway=self.goal_leeway)
+        if self._follow(legs, self._carry_m_s, BOWL_LEEWAY) >= 1.0:
+            self._begin(self._let_go)
 
     def _let_go(self, _view: SceneView) -> None:
+        self.leeway = BOWL_LEEWAY
         share = min(1.0, self._phase_s / _OPEN_S)
         self._shape(self.grasp.open, share)
         if share >= 1.0:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
 
-from hop_sim.experts.bowl_expert import BowlExpert
+from hop_sim.experts.bowl_expert import BOWL_LEEWAY, BowlExpert
 from hop_sim.experts.grasp import SIDE
 from hop_sim.experts.motion import Leg, shortest_turn
 from hop_sim.tasks.bowl import BOWL
@@ -16,7 +17,8 @@ from hop_sim.tasks.task import SceneView
 
 MOUTH_M = np.array([0.0, 0.0, 0.170])  # of the bottle
 # Of what no image tells, demonstrations vary little: a policy does what lies between them.
-OVER_M = (0.22, 0.24)  # height of the mouth above the bowl's foot, from and to
+# Height of the mouth above the bowl's foot, from and to: hand and bottle hide little of the bowl.
+OVER_M = (0.22, 0.24)
 TILT_RAD = (np.radians(73.0), np.radians(80.0))  # success asks for 60 degrees
 HEADING_RAD = 0.1  # half-width of where the bottle points, about the robot's right
 BESIDE_M = np.array([0.0, 0.06, 0.05])  # the way to the bowl ends above that and to the left
@@ -66,17 +68,15 @@ class PourExpert(BowlExpert):
         self._missed_m = off_m * np.array([np.cos(off_rad), np.sin(off_rad), 0.0])
         self._over_m = np.array([0.0, 0.0, rng.uniform(*OVER_M)])
 
-    def _begin(
-        self, phase: Callable[[SceneView], None], delay_s: float = 0.0, leeway: float = 0.0
-    ) -> None:
-        super()._begin(phase, delay_s, leeway)
+    def _begin(self, phase: Callable[[SceneView], None], delay_s: float = 0.0) -> None:
+        super()._begin(phase, delay_s)
         self._lie: _Lie | None = None
-        self._offsets: list[np.ndarray] = []
+        self._off: deque[np.ndarray] = deque(maxlen=round(_HOLD_S / self._tick_s))
 
-    def _take_away(self, view: SceneView) -> None:
+    def _take_away(self, _view: SceneView) -> None:
         """Lift the bottle: off the table it settles in the hand."""
         if self._follow([self._up()], self._carry_m_s) >= 1.0:
-            self._begin(self._carry, leeway=self.leeway)
+            self._begin(self._carry)
 
     def _carry(self, view: SceneView) -> None:
         """Bring the bottle to the bowl, tilting, and a little beside; it may have been lost."""
@@ -85,25 +85,27 @@ class PourExpert(BowlExpert):
         beside = self._pointed(view, CARRY_SHARE * self._tilt_rad, self._aside_m + BESIDE_M)
         missed = self._pointed(view, self._tilt_rad, self._missed_m)
         if self._follow([beside, missed], self._carry_m_s) >= 1.0:
-            self._begin(self._aim, leeway=self.goal_leeway)
+            self._begin(self._aim)
 
     def _hold(self, view: SceneView) -> None:
         """Stay; a mouth that is not where it is wanted is aimed anew."""
         if self._lost(view):
             return
+        self.leeway = BOWL_LEEWAY
         tilt_rad = np.arccos(np.clip(view.T_base_object[2, 2], -1.0, 1.0))
         off_m = _mouth(view) - view.poses[BOWL][:3, 3] - self._over_m
-        self._offsets.append(np.array([*off_m, tilt_rad - self._tilt_rad]))
-        if self._phase_s > _HOLD_S:
-            off = np.mean(self._offsets, axis=0)
+        self._off.append(np.array([*off_m, tilt_rad - self._tilt_rad]))
+        if len(self._off) == self._off.maxlen:
+            off = np.mean(self._off, axis=0)
             if np.linalg.norm(off[:3]) > _AIM_M or abs(off[3]) > _AIM_RAD:
                 self._begin(self._aim)
 
     def _aim(self, view: SceneView) -> None:
         if self._lost(view):
             return
-        if self._follow([self._pointed(view, self._tilt_rad)], self._carry_m_s) >= 1.0:
-            self._begin(self._hold, leeway=self.goal_leeway)
+        pointed = self._pointed(view, self._tilt_rad)
+        if self._follow([pointed], self._carry_m_s, BOWL_LEEWAY) >= 1.0:
+            self._begin(self._hold)
 
     def _pointed(self, view: SceneView, tilt_rad: float, aside_m: np.ndarray | float = 0.0) -> Leg:
         """Return the leg that brings axis and mouth of the bottle to where they are wanted.
