@@ -23,7 +23,7 @@ class Lesson:
 
     Attributes:
         acting: segments that teach what to do; None while a run only learns to see.
-        aiming: frames that teach where hands take hold; None where the network does not tell it.
+        aiming: frames that teach where hands go next; None where the network does not tell it.
     """
 
     acting: SegmentBatch | None

@@ -32,7 +32,7 @@ class PolicyConfig(Config):
         foresight: ticks ahead at which training also asks the vision token alone for the way to the
             label, so that the encoder learns where things are; empty is the paper. Deployment
             ignores it.
-        aim: whether a depth image's token must tell where the hand will take hold, and takes in
+        aim: whether a depth image's token must tell where the hand goes next, and takes in
             what it told; see `hop_policy.aim`.
     """
 

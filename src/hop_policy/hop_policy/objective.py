@@ -51,7 +51,7 @@ def training_loss(
 
 
 def aim_loss(model: PolicyModel, batch: AimBatch) -> Tensor:
-    """Returns the mean L1 error of where the vision tokens tell that hands will take hold."""
+    """Returns the mean L1 error of where the vision tokens tell that hands go next."""
     told = model.aim(batch.vision, batch.table_motion, batch.displacement)
     return (told - batch.aim).abs().mean()
 

@@ -48,7 +48,7 @@ class Ranks:
 
         Args:
             config: how the run goes.
-            aims: whether it learns where hands take hold.
+            aims: whether it learns where hands go next.
 
         Raises:
             ConfigError: its batches cannot, or it ends by a clock, which is another in each

@@ -41,7 +41,7 @@ class TrainData:
         val: held-out episodes, at most as many as the configuration allows.
         provenance: where the data came from, kept beside the weights. Its "fingerprint" must be the
             same for a run to be resumed.
-        aims: frames that teach where hands take hold; None where the network does not tell it.
+        aims: frames that teach where hands go next; None where the network does not tell it.
     """
 
     train: BatchSource

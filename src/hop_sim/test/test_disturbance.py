@@ -84,7 +84,7 @@ def test_the_expert_has_no_leeway_where_the_hand_closes_or_turns_in(twin: LockSt
     assert busy
     assert set(busy) == {0.0}
     at_bowl = [value for phase, value in agent.seen if phase == "_let_go"]
-    assert set(at_bowl) == {BOWL_LEEWAY}
+    assert BOWL_LEEWAY / 2 < min(at_bowl) <= max(at_bowl) == BOWL_LEEWAY
     assert np.abs(np.diff(leeway)).max() < 0.2  # or the arm would jump to its label
 
 
