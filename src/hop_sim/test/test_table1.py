@@ -399,6 +399,18 @@ def test_the_page_tells_what_was_run_and_what_was_not(tmp_path: Path) -> None:
     assert "not run" in lines["blind (hop, seed 0)"]
 
 
+def test_last_weights_have_a_row_of_their_own_once_all_seeds_have_them(tmp_path: Path) -> None:
+    plan = Plan(config(), tmp_path, cores=2)
+    row = "| hop, last weights | 0.00 (0/8) |"
+    for cell in plan.cells:
+        if cell.arm == "hop" and cell.demos == 3 and not cell.variant:
+            trained(plan.policy(cell), 0.1, 0.2)
+            rolled_out(plan.outcomes(cell), {"policy": [True] * 4})
+            assert row not in page_of(Results(plan))
+            rolled_out(plan.outcomes(cell, last=True), {"policy": [False] * 4})
+    assert row in page_of(Results(plan))
+
+
 def test_a_single_run_has_wilsons_interval_wherever_it_stands(tmp_path: Path) -> None:
     plan = Plan(config(), tmp_path, cores=2)
     (quiet,) = (cell for cell in plan.cells if cell.variant == "quiet")

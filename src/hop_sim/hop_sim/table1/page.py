@@ -90,7 +90,11 @@ def _task(results: Results, task: str) -> Iterator[str]:
         f"rollouts a policy (seeds {first:,} to {first + results.config.rollouts - 1:,})"
     )
     rate = float("nan") if scratch is None else results.plan.scratch_rate()
-    rows = [_arm(name, arm, scratch, rate) for name, arm in arms.items()]
+    rows = []
+    for name, arm in arms.items():
+        rows.append(_arm(name, arm, scratch, rate))
+        if arm is not None and arm.has_all_last and arm.last != arm.runs:
+            rows.append(_last_weights(name, arm))
     rows += [
         _control(_named(name, results.plan.first_cell(task)), results.control(task, name))
         for name in plan.controls
@@ -116,7 +120,7 @@ def _arm(name: str, arm: Arm | None, scratch: Arm | None, rate: float) -> list[s
         name = f"{SCRATCH} (learning rate {rate:g})"
     elif scratch is not None:
         ahead = _difference(arm.ahead_of(scratch))
-        if set(arm.last) == set(arm.runs) and set(scratch.last) == set(scratch.runs):
+        if arm.has_all_last and scratch.has_all_last:
             last = _difference(arm.at_last().ahead_of(scratch.at_last()))
     return [
         name,
@@ -128,6 +132,12 @@ def _arm(name: str, arm: Arm | None, scratch: Arm | None, rate: float) -> list[s
         ahead,
         last,
     ]
+
+
+def _last_weights(name: str, arm: Arm) -> list[str]:
+    """The row of an arm's last weights: its success alone."""
+    success = _arm(name, arm.at_last(), None, float("nan"))[1:5]
+    return [f"{name}, last weights", *success, *[""] * 3]
 
 
 def _named(control: str, beside: Cell) -> str:

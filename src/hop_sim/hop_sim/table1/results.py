@@ -53,6 +53,11 @@ class Arm:
             for seed, run in self.runs.items()
         }
 
+    @property
+    def has_all_last(self) -> bool:
+        """Whether the last weights of all its runs were rolled out, or are the best ones."""
+        return set(self.last) == set(self.runs)
+
     def at_last(self) -> Arm:
         """Return the arm with its last weights in place of the best."""
         return replace(self, runs=self.last)
