@@ -28,9 +28,10 @@ from hop_policy.observation import JointScaling
 from hop_policy.segments import WHOLE, Share
 from hop_policy.table_view import Displacement, level_axes, turned
 
-BELOW, GRASP_PLACE, GOAL_PLACE, HELD = AIM, slice(6, 8), slice(8, 10), 10
-ROW = 11
-"""Columns of what a frame teaches: its aim, then `below_m` and what follows of an `AimBatch`."""
+BELOW, HELD = AIM, AIM + 1
+GRASP_PLACE, GOAL_PLACE = slice(AIM + 2, AIM + 4), slice(AIM + 4, AIM + 6)
+ROW = AIM + 6
+"""Columns of what a frame teaches: its aim, then these of an `AimBatch`."""
 
 _THUMB = "thumb_tip"
 _UNIT_M = 0.1
@@ -115,7 +116,7 @@ class Aiming:
     def rows(
         self, proprio: np.ndarray, grasp: int, cell: CellFrames, action: np.ndarray | None = None
     ) -> np.ndarray:
-        """Returns (T, `ROW`) float32 of an episode: the columns of `AimBatch` from the aim on.
+        """Returns (T, `ROW`) float32 of an episode: an aim and what an `AimBatch` has beside it.
 
         Rows that teach nothing are NaN: those from the grasp on, or from the goal.
 

@@ -221,6 +221,15 @@ def test_what_is_taken_hold_of_moves_apart_from_what_it_is_brought_to() -> None:
     torch.testing.assert_close(changed.aim, moved_aim(batch.aim, shift_m, turn))
 
 
+@pytest.mark.parametrize("change", [{"augment": APART}, {"aim_goal_m": 0.07}])
+def test_what_cannot_be_displaced_apart_is_refused(change: dict[str, object]) -> None:
+    """There is no goal, or nothing is displaced."""
+    still = APART.model_copy(update={"displaced_m": 0.0})
+    values = TOY.model_dump() | {"augment": still} | change
+    with pytest.raises(ValueError, match="displaced_apart needs augment.displaced_m and aim_goal"):
+        TrainConfig.model_validate(values)
+
+
 def test_a_run_learns_first_to_see_and_then_to_act(tmp_path: Path) -> None:
     trainer = Trainer(TOY, CONTRACT, data(), tmp_path)
     before = {name: p.clone() for name, p in trainer.model.named_parameters()}

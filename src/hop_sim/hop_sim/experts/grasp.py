@@ -123,7 +123,7 @@ SIDE = replace(
     tilt_rad=np.radians(30.0),
     roll_rad=np.radians(80.0),
     point_m=np.array([0.066, -0.006, 0.022]),
-    grip_m=np.array([-0.012, 0.0, 0.065]),
+    grip_m=np.array([-0.012, 0.003, 0.065]),
     before_m=0.16,
     from_above=True,
 )

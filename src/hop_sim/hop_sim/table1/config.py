@@ -17,7 +17,7 @@ SCRATCH = "scratch"
 """The arm without pretraining."""
 Name = Annotated[str, Field(pattern=r"^\w[\w.-]*$")]
 """Of what has files of its own: a part of their names."""
-Overrides = dict[str, float | int | str | None]
+Overrides = dict[str, bool | float | int | str | None]
 """Values of a training configuration, by dotted key."""
 HANDS: Final = "hands"
 REACHES: Final = "reaches"
