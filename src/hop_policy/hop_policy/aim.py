@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hop_core.embodiment import BENDING_JOINTS, JOINT_NAMES
+from hop_core.embodiment import ARM, ARM_JOINTS, BENDING_JOINTS, JOINT_NAMES
 from hop_core.kinematics import Kinematics
 from hop_core.robot_model import TIP_SITES
 from hop_policy.cell_statics import CellFrames
@@ -30,11 +30,16 @@ from hop_policy.table_view import Displacement, level_axes, turned
 
 BELOW, HELD = AIM, AIM + 1
 GRASP_PLACE, GOAL_PLACE = slice(AIM + 2, AIM + 4), slice(AIM + 4, AIM + 6)
-ROW = AIM + 6
-"""Columns of what a frame teaches: its aim, then these of an `AimBatch`."""
+FOLLOW = slice(AIM + 6, AIM + 6 + 2 * len(ARM_JOINTS))
+ROW = FOLLOW.stop
+"""Columns of what a frame teaches: its aim, then these of an `AimBatch`, then by how much each of
+its label's arm joints follows what is displaced, to the right and ahead [policy units / m]."""
 
 _THUMB = "thumb_tip"
 _UNIT_M = 0.1
+_MOST_FOLLOWS = 0.3  # a tick's share of a displacement: no label jumps
+_LAST_WAY_M = 0.06  # a shorter way to follow on is this long
+_DAMPING = 0.03  # of the joints that follow [m]
 _CLOSES = 0.1  # policy units: a hand that bends less takes hold of nothing
 _BENDING = [JOINT_NAMES.index(name) for name in BENDING_JOINTS]
 _STREAM = 1  # beside that of the segments
@@ -112,6 +117,7 @@ class Aiming:
         """
         self._scaling, self._kinematics = JointScaling(contract), Kinematics()
         self._object_m, self._goal_m = object_m, goal_m
+        self._half_span = 0.5 * self._scaling.span[ARM]
 
     def rows(
         self, proprio: np.ndarray, grasp: int, cell: CellFrames, action: np.ndarray | None = None
@@ -147,7 +153,10 @@ class Aiming:
         lowest_m -= cell.T_base_table[2, 3]
         above = np.logical_and.accumulate(lowest_m[:grasp] > self._object_m)
         rows[:grasp, BELOW] = above * self._object_m
-        if action is not None and end > grasp:
+        if action is None:
+            return rows
+        self._follow(rows[:grasp], palms[:grasp], action[:grasp], R_level_base)
+        if end > grasp:
             (asked,) = self._sites(action[end - 1 : end])  # the arm may stray from it
             _aim_at(asked["palm"], palms[grasp:end], R_level_base, rows[grasp:end])
             rows[:end, GOAL_PLACE] = place(asked)
@@ -155,7 +164,40 @@ class Aiming:
             risen_m = palms[grasp:end, 2, 3] - palms[grasp, 2, 3]
             above = np.minimum(lowest_m[grasp:end], risen_m) > self._goal_m
             rows[grasp:end, BELOW] = above * self._goal_m
+            carried = slice(grasp, end)
+            self._follow(rows[carried], palms[carried], action[carried], R_level_base)
         return rows
+
+    def _follow(
+        self, rows: np.ndarray, palms: np.ndarray, action: np.ndarray, R_level_base: np.ndarray
+    ) -> None:
+        """Writes into `rows` (T, `ROW`) by how much the labels follow what is displaced.
+
+        Where the last row is that may be displaced, the hand is to have followed it all the way. A
+        label before follows by its step's share of the way until there, and more by none than by
+        `_MOST_FOLLOWS`.
+
+        Args:
+            rows: of one way, to a grasp or to a goal.
+            palms: (T, 4, 4) where the palm is.
+            action: (T, 23) labels, policy units.
+            R_level_base: (3, 3).
+        """
+        movable = np.flatnonzero(rows[:, BELOW] > 0)
+        if not len(movable):
+            return
+        steps_m = np.linalg.norm(np.diff(palms[: movable[-1] + 1, :3, 3], axis=0), axis=1)
+        left_m = np.append(np.cumsum(steps_m[::-1])[::-1], 0.0).clip(_LAST_WAY_M)
+        q = self._scaling.unscale(action).astype(np.float64)
+        for t in movable:
+            label_m = self._kinematics.site_pose(q[t], "palm")[:3, 3]
+            step_m = np.linalg.norm(label_m - palms[t, :3, 3])
+            jacobian = self._kinematics.jacobian(q[t], "palm")[:, ARM]
+            squared = jacobian @ jacobian.T + _DAMPING**2 * np.eye(6)
+            along = np.eye(6)[:, :3] @ R_level_base[:2].T  # the palm moves and does not turn
+            joints = jacobian.T @ np.linalg.solve(squared, along)
+            follows = min(_MOST_FOLLOWS, step_m / left_m[t])
+            rows[t, FOLLOW] = (follows * joints / self._half_span[:, None]).ravel()
 
     def _sites(self, scaled: np.ndarray) -> list[dict[str, np.ndarray]]:
         """Returns the poses of palm and fingertips at joint angles (N, 23), policy units."""

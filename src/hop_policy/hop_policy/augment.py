@@ -9,7 +9,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hop_core.embodiment import ARM
-from hop_policy.aim import AimBatch, moved_aim
+from hop_policy.aim import (
+    BELOW,
+    FOLLOW,
+    GOAL_PLACE,
+    GRASP_PLACE,
+    HELD,
+    AimBatch,
+    moved_aim,
+)
 from hop_policy.contract import PolicyContract
 from hop_policy.segments import WHOLE, SegmentBatch, Share
 from hop_policy.table_view import Displacement
@@ -50,7 +58,62 @@ class Augmenter:
         motion = self._table_motion(batch.vision)
         if motion is not None:
             motion = motion[:, None].expand(-1, batch.vision.shape[1], -1)
-        return replace(batch, table_motion=motion)
+        batch = replace(batch, table_motion=motion)
+        return batch if batch.aims is None else self._displaced(batch, batch.aims)
+
+    def _displaced(self, batch: SegmentBatch, rows: Tensor) -> SegmentBatch:
+        """Returns `batch`, of which a share acts on what stands elsewhere; `rows` are its aims.
+
+        What may not be displaced is as it was: a segment that acts on what is displaced teaches
+        only where that can be seen.
+        """
+        draw = self._uniform(rows.new_empty(len(rows), 5))[:, None]  # (S, 1, 5): one scene
+        chosen = (draw[..., 4] + 1) / 2 < self.config.displaced_acting
+        movable = chosen & (rows[..., BELOW] > 0)
+        farthest_m = self.config.displaced_m * movable[..., None]
+        shift_m, other_m = farthest_m * draw[..., :2], farthest_m * draw[..., 2:4]
+        follow = rows[..., FOLLOW].nan_to_num(0.0).view(*movable.shape, -1, 2)  # (S, F, 7, 2)
+        action = batch.action.clone()
+        action[..., ARM] += (follow * shift_m[..., None, :]).sum(-1)
+        displacement = self._displacement(
+            rows[..., BELOW].nan_to_num(0.0).flatten(),
+            rows[..., GRASP_PLACE].flatten(0, 1),
+            rows[..., GOAL_PLACE].flatten(0, 1),
+            (rows[..., HELD] > 0).flatten(),
+            shift_m.flatten(0, 1),
+            other_m.flatten(0, 1),
+        )
+        return replace(
+            batch,
+            action=action,
+            displacement=displacement,
+            acts=movable | ~chosen,
+            foresees=(~chosen).expand(movable.shape),
+        )
+
+    def _displacement(
+        self,
+        below_m: Tensor,
+        grasp_m: Tensor,
+        goal_m: Tensor,
+        held: Tensor,
+        shift_m: Tensor,
+        other_m: Tensor,
+    ) -> Displacement:
+        """Returns a displacement of N frames: where the hand goes by `shift_m` (N, 2).
+
+        The other of grasp and goal goes by `other_m` (N, 2), if the two are displaced apart.
+        """
+        if not self.config.displaced_apart:
+            other_m = shift_m
+        held = held[:, None]
+        return Displacement(
+            below_m=below_m,
+            grasp_m=grasp_m,
+            goal_m=goal_m,
+            by_grasp_m=torch.where(held, other_m, shift_m),
+            by_goal_m=torch.where(held, shift_m, other_m),
+        )
 
     def aims(self, batch: AimBatch, step: int) -> AimBatch:
         """Returns the single frames `batch` with the changes of `step`."""
@@ -60,13 +123,8 @@ class Augmenter:
         other_m = shift_m
         if self.config.displaced_apart:
             other_m = self._uniform(batch.grasp_m) * farthest_m
-        held = batch.held[:, None]
-        displacement = Displacement(
-            below_m=batch.below_m,
-            grasp_m=batch.grasp_m,
-            goal_m=batch.goal_m,
-            by_grasp_m=torch.where(held, other_m, shift_m),
-            by_goal_m=torch.where(held, shift_m, other_m),
+        displacement = self._displacement(
+            batch.below_m, batch.grasp_m, batch.goal_m, batch.held, shift_m, other_m
         )
         vision = self._depth(batch.vision[:, None])[:, 0]
         motion = self._table_motion(batch.vision)

@@ -18,6 +18,8 @@ from hop_core.robot_config import load_robot
 from hop_core.robot_model import TIP_SITES
 from hop_policy import checkpoint as ck
 from hop_policy.aim import (
+    BELOW,
+    FOLLOW,
     GOAL_PLACE,
     GRASP_PLACE,
     HELD,
@@ -34,6 +36,7 @@ from hop_policy.contract import PolicyContract
 from hop_policy.dataset import Episode, store_episodes
 from hop_policy.encoders import EncoderConfig
 from hop_policy.model import AIM, PolicyConfig
+from hop_policy.objective import training_loss
 from hop_policy.observation import JointScaling
 from hop_policy.segments import Share
 from hop_policy.train import train
@@ -76,7 +79,7 @@ def reach(name: str, seed: int) -> Episode:
     q = np.repeat(embodiment.home[None], 12, axis=0)
     q[:, ARM] += np.linspace(0.0, 1.0, 12)[:, None] * np.array([0.0, 0.35, 0.0, 0.2, 0, 0, 0])
     q[:, 0] += rng.uniform(-0.2, 0.2)
-    target = q.copy()
+    target = np.concatenate([q[1:], q[-1:]])
     target[:, BENDING] = np.where(np.arange(12) < GRASP, 0.2, 1.0)[:, None]
     vision = rng.uniform(0.4, 0.9, (12, 60, 60)).astype(np.float32)
     scale = embodiment.scale
@@ -164,6 +167,83 @@ def test_after_a_grasp_the_aim_is_where_the_object_is_brought_to() -> None:
         known = action if other is not aiming else None
         assert np.isnan(other.rows(proprio, GRASP, CELL, known)[GRASP:]).all()
     assert not Aiming(CONTRACT, goal_m=0.05).rows(proprio, GRASP, CELL, action)[:GRASP, AIM].any()
+
+
+def test_a_label_follows_what_is_displaced_by_its_share_of_the_way() -> None:
+    """Its arm moves the palm along the table, without a turn; the last one a tick can most."""
+    episode, kinematics = reach("one", 0), Kinematics()
+    action = episode.action
+    rows = Aiming(CONTRACT, OBJECT_M).rows(episode.proprio, GRASP, CELL, action)
+    movable = np.flatnonzero(rows[:, BELOW] > 0)
+    assert np.isfinite(rows[movable, FOLLOW]).all()
+    assert np.isnan(np.delete(rows, movable, axis=0)[:, FOLLOW]).all()
+    scaling, ahead_m, follows = JointScaling(CONTRACT), 0.05, []
+    for t in movable:
+        moved = action[t].astype(np.float64)
+        moved[ARM] += rows[t, FOLLOW].reshape(7, 2) @ [0.0, ahead_m]
+        before, after = (
+            kinematics.site_pose(scaling.unscale(each), "palm") for each in (action[t], moved)
+        )
+        way_m = after[:3, 3] - before[:3, 3]
+        np.testing.assert_allclose(way_m[[0, 2]], 0.0, atol=1e-3)
+        np.testing.assert_allclose(after[:3, :3], before[:3, :3], atol=0.02)
+        follows.append(way_m[1] / ahead_m)
+    palms_m = np.stack(
+        [kinematics.site_pose(q, "palm")[:3, 3] for q in scaling.unscale(episode.proprio)]
+    )
+    steps_m = np.linalg.norm(np.diff(palms_m[: movable[-1] + 2], axis=0), axis=1)
+    left_m = [max(0.06, steps_m[t : movable[-1]].sum()) for t in movable]
+    np.testing.assert_allclose(follows, np.minimum(0.3, steps_m / left_m), atol=0.02)
+    assert follows[-1] > follows[0]
+
+
+def test_a_share_of_the_segments_acts_on_what_is_displaced() -> None:
+    config = TOY.model_copy(
+        update={"augment": TOY.augment.model_copy(update={"displaced_acting": 0.5}), "segments": 64}
+    )
+    batch = data(config).train.batch(0)
+    changed = Augmenter(config.augment, CONTRACT, torch.full((23,), 0.1), 0)(batch, 0)
+    assert changed.aims is not None
+    movable = changed.aims[..., BELOW] > 0
+    chosen = ~changed.foresees
+    assert torch.equal(chosen, chosen[:, :1].expand_as(chosen))
+    assert 0.25 < chosen[:, 0].float().mean().item() < 0.75
+    assert torch.equal(changed.acts, ~chosen | movable)
+    shift_m = changed.displacement.by_grasp_m.view(*movable.shape, 2)
+    assert torch.equal(shift_m.abs().sum(-1) > 0, chosen & movable)
+    assert 0.05 < shift_m.abs().max() <= TOY.augment.displaced_m
+    follow = changed.aims[..., FOLLOW].nan_to_num(0.0).unflatten(-1, (7, 2))
+    way = (follow * shift_m[..., None, :]).sum(-1)
+    torch.testing.assert_close(changed.action[..., ARM] - batch.action[..., ARM], way)
+    assert way.abs().max() > 0
+    others = np.setdiff1d(np.arange(23), np.arange(23)[ARM])
+    assert torch.equal(changed.action[..., others], batch.action[..., others])
+
+
+def test_what_is_displaced_is_learnt_where_it_is_seen(tmp_path: Path) -> None:
+    """A wrong label of a frame that may not be displaced costs nothing, another's does."""
+    augment = TOY.augment.model_copy(update={"displaced_acting": 1.0})
+    config = TOY.model_copy(update={"augment": augment, "segments": 64})
+    trainer = Trainer(config, CONTRACT, data(config), tmp_path)
+    batch = trainer.lessons.draw(3, 1.0).acting
+    assert batch is not None
+
+    def loss(where: torch.Tensor) -> float:
+        wrong = batch.action + 9.0 * where[..., None]
+        return training_loss(
+            trainer.model, replace(batch, action=wrong), config.cut, "scaled"
+        ).item()
+
+    nowhere = torch.zeros_like(batch.acts)
+    assert loss(~batch.acts) == loss(nowhere)
+    assert loss(batch.acts) > loss(nowhere)
+
+
+def test_acting_on_what_is_displaced_needs_an_aim() -> None:
+    values = TOY.model_dump() | {"aim_frames": 0}
+    values["augment"] = TOY.augment.model_copy(update={"displaced_acting": 0.5})
+    with pytest.raises(ValueError, match=r"displaced_acting needs .* and aim_frames"):
+        TrainConfig.model_validate(values)
 
 
 def test_frames_before_a_grasp_are_drawn_and_shared_out() -> None:
