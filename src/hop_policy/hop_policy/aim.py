@@ -173,9 +173,10 @@ class Aiming:
     ) -> None:
         """Writes into `rows` (T, `ROW`) by how much the labels follow what is displaced.
 
-        Where the last row is that may be displaced, the hand is to have followed it all the way. A
-        label before follows by its step's share of the way until there, and more by none than by
-        `_MOST_FOLLOWS`.
+        By the last row that may be displaced, the hand is to have followed all the way. Each label
+        follows by its step's share of the way that is left until there, at most `_MOST_FOLLOWS`.
+        Source: ours; as DemoGen (Xue et al., 2025) adapts a demonstration's way, but a tick at a
+        time and with the posture as it was, so that where a hand is heading tells nothing.
 
         Args:
             rows: of one way, to a grasp or to a goal.

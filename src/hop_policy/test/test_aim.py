@@ -220,6 +220,21 @@ def test_a_share_of_the_segments_acts_on_what_is_displaced() -> None:
     assert torch.equal(changed.action[..., others], batch.action[..., others])
 
 
+def test_what_segments_act_on_does_not_depend_on_how_they_are_shared_out() -> None:
+    augment = TOY.augment.model_copy(update={"displaced_acting": 0.5})
+    config = TOY.model_copy(update={"augment": augment, "segments": 64})
+    sampler, std = data(config).train, torch.full((23,), 0.1)
+    whole = Augmenter(augment, CONTRACT, std, 0)(sampler.batch(5), 5)
+    for share in (Share(0, 2), Share(1, 2)):
+        mine = Augmenter(augment, CONTRACT, std, 0, share)(sampler.batch(5, share), 5)
+        segments = share.rows(64)
+        for key in ("action", "acts", "foresees"):
+            assert torch.equal(getattr(mine, key), getattr(whole, key)[segments])
+        frames = share.rows(64 * config.cut.frames)
+        for part, all_of_it in zip(mine.displacement, whole.displacement, strict=True):
+            torch.testing.assert_close(part, all_of_it[frames], rtol=0, atol=0, equal_nan=True)
+
+
 def test_what_is_displaced_is_learnt_where_it_is_seen(tmp_path: Path) -> None:
     """A wrong label of a frame that may not be displaced costs nothing, another's does."""
     augment = TOY.augment.model_copy(update={"displaced_acting": 1.0})

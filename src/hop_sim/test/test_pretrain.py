@@ -225,6 +225,11 @@ def test_bad_input_is_one_sentence(store: TrajectoryStore, tmp_path: Path) -> No
     slow = CONTRACT.model_copy(update={"policy_hz": 10.0})
     with pytest.raises(TrajectoryError, match="policy's contract has 10"):
         data_of_stores([store], "any", slow, TINY)
+    with pytest.raises(ConfigError, match="aim_goal_m is for demonstrations"):
+        main([store.address, "-o", str(out), "--set", "aim_goal_m=0.07"])
+    acting = TINY.augment.model_copy(update={"displaced_acting": 0.5})
+    with pytest.raises(ConfigError, match=r"augment\.displaced_acting is for demonstrations"):
+        data_of_stores([store], "any", CONTRACT, TINY.model_copy(update={"augment": acting}))
     assert not out.exists()
 
 

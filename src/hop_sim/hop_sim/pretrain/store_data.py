@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from hop_core.config import config_hash
-from hop_core.errors import TrajectoryError
+from hop_core.errors import ConfigError, TrajectoryError
 from hop_policy.contract import PolicyContract
 from hop_policy.frame_store import SegmentSampler
 from hop_policy.optimise import resolve_device
@@ -49,7 +49,9 @@ def data_of_stores(
     Raises:
         TrajectoryError: a store does not fit the contract or is damaged, there is too little, or
             too much for the memory.
+        ConfigError: the configuration asks for what only demonstrations tell.
     """
+    _require_told(config)
     for store in stores:
         require_fitting(store, contract)
     train, held_out = split_parts(kept_parts(stores, kept), config.val_fraction, config.seed)
@@ -73,6 +75,15 @@ def data_of_stores(
         {**about, **_side("training", train), **_side("validation", val)},
         aims,
     )
+
+
+def _require_told(config: TrainConfig) -> None:
+    """Passes if `config` asks for nothing of an aim that trajectories do not tell."""
+    asked = {"aim_goal_m": config.aim_goal_m}
+    asked["augment.displaced_acting"] = config.augment.displaced_acting
+    for key, value in asked.items():
+        if value:
+            raise ConfigError(f"{key} is for demonstrations (hop finetune): set it to 0")
 
 
 def require_fitting(store: TrajectoryStore, contract: PolicyContract) -> None:
