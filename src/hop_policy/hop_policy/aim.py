@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from hop_core.embodiment import ARM, ARM_JOINTS, BENDING_JOINTS, JOINT_NAMES
+from hop_core.ik import damped_inverse
 from hop_core.kinematics import Kinematics
 from hop_core.robot_model import TIP_SITES
 from hop_policy.cell_statics import CellFrames
@@ -194,9 +195,8 @@ class Aiming:
             label_m = self._kinematics.site_pose(q[t], "palm")[:3, 3]
             step_m = np.linalg.norm(label_m - palms[t, :3, 3])
             jacobian = self._kinematics.jacobian(q[t], "palm")[:, ARM]
-            squared = jacobian @ jacobian.T + _DAMPING**2 * np.eye(6)
-            along = np.eye(6)[:, :3] @ R_level_base[:2].T  # the palm moves and does not turn
-            joints = jacobian.T @ np.linalg.solve(squared, along)
+            # The palm moves and does not turn.
+            joints = damped_inverse(jacobian, _DAMPING)[:, :3] @ R_level_base[:2].T
             follows = min(_MOST_FOLLOWS, step_m / left_m[t])
             rows[t, FOLLOW] = (follows * joints / self._half_span[:, None]).ravel()
 
