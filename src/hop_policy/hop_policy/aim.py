@@ -31,10 +31,13 @@ from hop_policy.table_view import Displacement, level_axes, turned
 
 BELOW, HELD = AIM, AIM + 1
 GRASP_PLACE, GOAL_PLACE = slice(AIM + 2, AIM + 4), slice(AIM + 4, AIM + 6)
-FOLLOW = slice(AIM + 6, AIM + 6 + 2 * len(ARM_JOINTS))
-ROW = FOLLOW.stop
-"""Columns of what a frame teaches: its aim, then these of an `AimBatch`, then by how much each of
-its label's arm joints follows what is displaced, to the right and ahead [policy units / m]."""
+FOLLOWS = AIM + 6
+LABEL_GOES = slice(FOLLOWS + 1, FOLLOWS + 1 + 2 * len(ARM_JOINTS))
+POSTURE_GOES = slice(LABEL_GOES.stop, LABEL_GOES.stop + 2 * len(ARM_JOINTS))
+ROW = POSTURE_GOES.stop
+"""Columns of what a frame teaches: its aim, then these of an `AimBatch`; then the share by which
+its label follows what is displaced, and by how much each arm joint of label and posture goes as the
+palm moves to the right and ahead [policy units / m]."""
 
 _THUMB = "thumb_tip"
 _UNIT_M = 0.1
@@ -125,7 +128,7 @@ class Aiming:
     ) -> np.ndarray:
         """Returns (T, `ROW`) float32 of an episode: an aim and what an `AimBatch` has beside it.
 
-        Rows that teach nothing are NaN: those from the grasp on, or from the goal.
+        Rows that teach no aim, those from the grasp on, or from the goal, are NaN up to `FOLLOWS`.
 
         Args:
             proprio: (T, 23) policy units.
@@ -135,12 +138,15 @@ class Aiming:
                 nobody knows it.
         """
         rows = np.full((len(proprio), ROW), np.nan, np.float32)
+        R_level_base = _level_rotation(cell.T_base_cam)
+        if action is not None:
+            rows[:, LABEL_GOES] = self._going(action, R_level_base)
+            rows[:, POSTURE_GOES] = self._going(proprio, R_level_base)
         if grasp == 0:
             return rows
         end = grasp if action is None or not self._goal_m else goal_tick(action, grasp)
         sites = self._sites(proprio[: end + 1])
         palms = np.stack([poses["palm"] for poses in sites])
-        R_level_base = _level_rotation(cell.T_base_cam)
 
         def place(poses: Mapping[str, np.ndarray]) -> np.ndarray:
             grip_m = _between_fingers(poses) - cell.T_base_cam[:3, 3]
@@ -156,7 +162,7 @@ class Aiming:
         rows[:grasp, BELOW] = above * self._object_m
         if action is None:
             return rows
-        self._follow(rows[:grasp], palms[:grasp], action[:grasp], R_level_base)
+        self._follow(rows[:grasp], palms[:grasp], action[:grasp])
         if end > grasp:
             (asked,) = self._sites(action[end - 1 : end])  # the arm may stray from it
             _aim_at(asked["palm"], palms[grasp:end], R_level_base, rows[grasp:end])
@@ -166,12 +172,10 @@ class Aiming:
             above = np.minimum(lowest_m[grasp:end], risen_m) > self._goal_m
             rows[grasp:end, BELOW] = above * self._goal_m
             carried = slice(grasp, end)
-            self._follow(rows[carried], palms[carried], action[carried], R_level_base)
+            self._follow(rows[carried], palms[carried], action[carried])
         return rows
 
-    def _follow(
-        self, rows: np.ndarray, palms: np.ndarray, action: np.ndarray, R_level_base: np.ndarray
-    ) -> None:
+    def _follow(self, rows: np.ndarray, palms: np.ndarray, action: np.ndarray) -> None:
         """Writes into `rows` (T, `ROW`) by how much the labels follow what is displaced.
 
         By the last row that may be displaced, the hand is to have followed all the way. Each label
@@ -183,22 +187,26 @@ class Aiming:
             rows: of one way, to a grasp or to a goal.
             palms: (T, 4, 4) where the palm is.
             action: (T, 23) labels, policy units.
-            R_level_base: (3, 3).
         """
         movable = np.flatnonzero(rows[:, BELOW] > 0)
         if not len(movable):
             return
         steps_m = np.linalg.norm(np.diff(palms[: movable[-1] + 1, :3, 3], axis=0), axis=1)
         left_m = np.append(np.cumsum(steps_m[::-1])[::-1], 0.0).clip(_LAST_WAY_M)
-        q = self._scaling.unscale(action).astype(np.float64)
-        for t in movable:
-            label_m = self._kinematics.site_pose(q[t], "palm")[:3, 3]
-            step_m = np.linalg.norm(label_m - palms[t, :3, 3])
-            jacobian = self._kinematics.jacobian(q[t], "palm")[:, ARM]
-            # The palm moves and does not turn.
-            joints = damped_inverse(jacobian, _DAMPING)[:, :3] @ R_level_base[:2].T
-            follows = min(_MOST_FOLLOWS, step_m / left_m[t])
-            rows[t, FOLLOW] = (follows * joints / self._half_span[:, None]).ravel()
+        labels_m = np.stack([poses["palm"][:3, 3] for poses in self._sites(action[movable])])
+        step_m = np.linalg.norm(labels_m - palms[movable, :3, 3], axis=1)
+        rows[movable, FOLLOWS] = np.minimum(_MOST_FOLLOWS, step_m / left_m[movable])
+
+    def _going(self, scaled: np.ndarray, R_level_base: np.ndarray) -> np.ndarray:
+        """Returns (N, 14): how the arm's joints go as the palm moves right and ahead, unturned.
+
+        At joint angles `scaled` (N, 23), policy units; each joint's two numbers side by side.
+        """
+        goes = np.empty((len(scaled), len(ARM_JOINTS), 2))
+        for joints, q in zip(goes, self._scaling.unscale(scaled).astype(np.float64), strict=True):
+            jacobian = self._kinematics.jacobian(q, "palm")[:, ARM]
+            joints[:] = damped_inverse(jacobian, _DAMPING)[:, :3] @ R_level_base[:2].T
+        return np.asarray(goes / self._half_span[:, None]).reshape(len(goes), -1)
 
     def _sites(self, scaled: np.ndarray) -> list[dict[str, np.ndarray]]:
         """Returns the poses of palm and fingertips at joint angles (N, 23), policy units."""

@@ -11,10 +11,12 @@ from torch.nn import functional as F
 from hop_core.embodiment import ARM
 from hop_policy.aim import (
     BELOW,
-    FOLLOW,
+    FOLLOWS,
     GOAL_PLACE,
     GRASP_PLACE,
     HELD,
+    LABEL_GOES,
+    POSTURE_GOES,
     AimBatch,
     moved_aim,
 )
@@ -28,7 +30,7 @@ _ACTING, _AIMING = 0, 1
 
 
 class Augmenter:
-    """Changes the inputs of a batch, never its labels; a function of seed and step.
+    """Changes a batch's inputs, and its labels where they follow; a function of seed and step.
 
     Where batches are shared out, the changes are drawn for the whole of them, so that they do not
     depend on the number of shares.
@@ -59,7 +61,24 @@ class Augmenter:
         if motion is not None:
             motion = motion[:, None].expand(-1, batch.vision.shape[1], -1)
         batch = replace(batch, table_motion=motion)
-        return batch if batch.aims is None else self._displaced(batch, batch.aims)
+        rows = batch.aims
+        if rows is None:
+            return batch
+        if self.config.elsewhere_m:
+            batch = self._elsewhere(batch, rows)
+        return self._displaced(batch, rows) if self.config.displaced_acting else batch
+
+    def _elsewhere(self, batch: SegmentBatch, rows: Tensor) -> SegmentBatch:
+        """Returns `batch`, each segment elsewhere along the table; `rows` are its aims.
+
+        Hand, things and camera have gone there together, so the image is as it was, and with it
+        what it foresees.
+        """
+        moved_m = self._uniform(rows.new_empty(len(rows), 2))[:, None] * self.config.elsewhere_m
+        proprio, action = batch.proprio.clone(), batch.action.clone()
+        proprio[..., ARM] += _going(rows[..., POSTURE_GOES], moved_m)
+        action[..., ARM] += _going(rows[..., LABEL_GOES], moved_m)
+        return replace(batch, proprio=proprio, action=action)
 
     def _displaced(self, batch: SegmentBatch, rows: Tensor) -> SegmentBatch:
         """Returns `batch`, of which a share acts on what stands elsewhere; `rows` are its aims.
@@ -72,9 +91,9 @@ class Augmenter:
         movable = chosen & (rows[..., BELOW] > 0)
         farthest_m = self.config.displaced_m * movable[..., None]
         shift_m, other_m = farthest_m * draw[..., :2], farthest_m * draw[..., 2:4]
-        follow = rows[..., FOLLOW].nan_to_num(0.0).view(*movable.shape, -1, 2)  # (S, F, 7, 2)
+        follows_m = rows[..., FOLLOWS, None].nan_to_num(0.0) * shift_m
         action = batch.action.clone()
-        action[..., ARM] += (follow * shift_m[..., None, :]).sum(-1)
+        action[..., ARM] += _going(rows[..., LABEL_GOES], follows_m)
         displacement = self._displacement(
             rows[..., BELOW].nan_to_num(0.0).flatten(),
             rows[..., GRASP_PLACE].flatten(0, 1),
@@ -186,3 +205,11 @@ class Augmenter:
 
     def _mine(self, whole: Tensor) -> Tensor:
         return whole[self.share.rows(len(whole))]
+
+
+def _going(goes: Tensor, moved_m: Tensor) -> Tensor:
+    """Returns by how much arm joints (..., 7) go [policy units] as the palm moves (..., 2) [m].
+
+    `goes` (..., 14) are `LABEL_GOES` or `POSTURE_GOES`.
+    """
+    return (goes.view(*goes.shape[:-1], -1, 2) * moved_m[..., None, :]).sum(-1)

@@ -71,8 +71,8 @@ def data_of_episodes(
     val = [val[i] for i in drawn(len(val), config.max_val_episodes, config.seed)]
     device = resolve_device(config.device)
     rows = _aim_rows(train, contract, config) if aims_wanted(config, contract) else None
-    displaced = rows if config.augment.displaced_acting else None
-    store = store_episodes(train, contract, device, displaced)
+    moves = config.augment.displaced_acting or config.augment.elsewhere_m
+    store = store_episodes(train, contract, device, rows if moves else None)
     provenance = {
         "fingerprint": fingerprint(episodes),
         "episodes": len(episodes),

@@ -80,7 +80,8 @@ def data_of_stores(
 def _require_told(config: TrainConfig) -> None:
     """Passes if `config` asks for nothing of an aim that trajectories do not tell."""
     asked = {"aim_goal_m": config.aim_goal_m}
-    asked["augment.displaced_acting"] = config.augment.displaced_acting
+    for key in ("displaced_acting", "elsewhere_m"):
+        asked[f"augment.{key}"] = getattr(config.augment, key)
     for key, value in asked.items():
         if value:
             raise ConfigError(f"{key} is for demonstrations (hop finetune): set it to 0")
