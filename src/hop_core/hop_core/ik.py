@@ -74,19 +74,13 @@ def solve_palm(
         if np.linalg.norm(error[:3]) < _NEAR_M and np.linalg.norm(error[3:]) < _NEAR_RAD:
             break
         jacobian = kinematics.jacobian(q, "palm")[:, ARM]
-        inverse = damped_inverse(jacobian, damping)
+        inverse = jacobian.T @ np.linalg.inv(jacobian @ jacobian.T + damping**2 * np.eye(6))
         pull = (np.eye(7) - inverse @ jacobian) @ (preferred - q[ARM])
         step = inverse @ error + posture_weight * pull
         q[ARM] += step * min(1.0, _LARGEST_STEP_RAD / (np.abs(step).max() + 1e-12))
         q[ARM] = np.clip(q[ARM], embodiment.lower[ARM], embodiment.upper[ARM])
     error = _twist(kinematics.site_pose(q, "palm"), goal)
     return IkResult(q, float(np.linalg.norm(error[:3])), float(np.linalg.norm(error[3:])))
-
-
-def damped_inverse(jacobian: np.ndarray, damping: float) -> np.ndarray:
-    """Return J+ = J' (J J' + damping^2 I)^-1, (N, 6) of a Jacobian (6, N): twists to joints."""
-    squared = jacobian @ jacobian.T + damping**2 * np.eye(6)
-    return np.asarray(jacobian.T @ np.linalg.inv(squared))
 
 
 def _twist(pose: np.ndarray, goal: np.ndarray) -> np.ndarray:

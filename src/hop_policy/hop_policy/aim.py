@@ -17,8 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hop_core.embodiment import ARM, ARM_JOINTS, BENDING_JOINTS, JOINT_NAMES
-from hop_core.ik import damped_inverse
+from hop_core.embodiment import BENDING_JOINTS, JOINT_NAMES
 from hop_core.kinematics import Kinematics
 from hop_core.robot_model import TIP_SITES
 from hop_policy.cell_statics import CellFrames
@@ -31,19 +30,11 @@ from hop_policy.table_view import Displacement, level_axes, turned
 
 BELOW, HELD = AIM, AIM + 1
 GRASP_PLACE, GOAL_PLACE = slice(AIM + 2, AIM + 4), slice(AIM + 4, AIM + 6)
-FOLLOWS = AIM + 6
-LABEL_GOES = slice(FOLLOWS + 1, FOLLOWS + 1 + 2 * len(ARM_JOINTS))
-POSTURE_GOES = slice(LABEL_GOES.stop, LABEL_GOES.stop + 2 * len(ARM_JOINTS))
-ROW = POSTURE_GOES.stop
-"""Columns of what a frame teaches: its aim, then these of an `AimBatch`; then the share by which
-its label follows what is displaced, and by how much each arm joint of label and posture goes as the
-palm moves to the right and ahead [policy units / m]."""
+ROW = AIM + 6
+"""Columns of what a frame teaches: its aim, then these of an `AimBatch`."""
 
 _THUMB = "thumb_tip"
 _UNIT_M = 0.1
-_MOST_FOLLOWS = 0.3  # a tick's share of a displacement: no label jumps
-_LAST_WAY_M = 0.06  # a shorter way to follow on is this long
-_DAMPING = 0.03  # of the joints that follow [m]
 _CLOSES = 0.1  # policy units: a hand that bends less takes hold of nothing
 _BENDING = [JOINT_NAMES.index(name) for name in BENDING_JOINTS]
 _STREAM = 1  # beside that of the segments
@@ -121,14 +112,13 @@ class Aiming:
         """
         self._scaling, self._kinematics = JointScaling(contract), Kinematics()
         self._object_m, self._goal_m = object_m, goal_m
-        self._half_span = 0.5 * self._scaling.span[ARM]
 
     def rows(
         self, proprio: np.ndarray, grasp: int, cell: CellFrames, action: np.ndarray | None = None
     ) -> np.ndarray:
         """Returns (T, `ROW`) float32 of an episode: an aim and what an `AimBatch` has beside it.
 
-        Rows that teach no aim, those from the grasp on, or from the goal, are NaN up to `FOLLOWS`.
+        Rows that teach nothing are NaN: those from the grasp on, or from the goal.
 
         Args:
             proprio: (T, 23) policy units.
@@ -138,15 +128,12 @@ class Aiming:
                 nobody knows it.
         """
         rows = np.full((len(proprio), ROW), np.nan, np.float32)
-        R_level_base = _level_rotation(cell.T_base_cam)
-        if action is not None:
-            rows[:, LABEL_GOES] = self._going(action, R_level_base)
-            rows[:, POSTURE_GOES] = self._going(proprio, R_level_base)
         if grasp == 0:
             return rows
         end = grasp if action is None or not self._goal_m else goal_tick(action, grasp)
         sites = self._sites(proprio[: end + 1])
         palms = np.stack([poses["palm"] for poses in sites])
+        R_level_base = _level_rotation(cell.T_base_cam)
 
         def place(poses: Mapping[str, np.ndarray]) -> np.ndarray:
             grip_m = _between_fingers(poses) - cell.T_base_cam[:3, 3]
@@ -160,10 +147,7 @@ class Aiming:
         lowest_m -= cell.T_base_table[2, 3]
         above = np.logical_and.accumulate(lowest_m[:grasp] > self._object_m)
         rows[:grasp, BELOW] = above * self._object_m
-        if action is None:
-            return rows
-        self._follow(rows[:grasp], palms[:grasp], action[:grasp])
-        if end > grasp:
+        if action is not None and end > grasp:
             (asked,) = self._sites(action[end - 1 : end])  # the arm may stray from it
             _aim_at(asked["palm"], palms[grasp:end], R_level_base, rows[grasp:end])
             rows[:end, GOAL_PLACE] = place(asked)
@@ -171,42 +155,7 @@ class Aiming:
             risen_m = palms[grasp:end, 2, 3] - palms[grasp, 2, 3]
             above = np.minimum(lowest_m[grasp:end], risen_m) > self._goal_m
             rows[grasp:end, BELOW] = above * self._goal_m
-            carried = slice(grasp, end)
-            self._follow(rows[carried], palms[carried], action[carried])
         return rows
-
-    def _follow(self, rows: np.ndarray, palms: np.ndarray, action: np.ndarray) -> None:
-        """Writes into `rows` (T, `ROW`) by how much the labels follow what is displaced.
-
-        By the last row that may be displaced, the hand is to have followed all the way. Each label
-        follows by its step's share of the way that is left until there, at most `_MOST_FOLLOWS`.
-        Source: ours; as DemoGen (Xue et al., 2025) adapts a demonstration's way, but a tick at a
-        time and with the posture as it was, so that where a hand is heading tells nothing.
-
-        Args:
-            rows: of one way, to a grasp or to a goal.
-            palms: (T, 4, 4) where the palm is.
-            action: (T, 23) labels, policy units.
-        """
-        movable = np.flatnonzero(rows[:, BELOW] > 0)
-        if not len(movable):
-            return
-        steps_m = np.linalg.norm(np.diff(palms[: movable[-1] + 1, :3, 3], axis=0), axis=1)
-        left_m = np.append(np.cumsum(steps_m[::-1])[::-1], 0.0).clip(_LAST_WAY_M)
-        labels_m = np.stack([poses["palm"][:3, 3] for poses in self._sites(action[movable])])
-        step_m = np.linalg.norm(labels_m - palms[movable, :3, 3], axis=1)
-        rows[movable, FOLLOWS] = np.minimum(_MOST_FOLLOWS, step_m / left_m[movable])
-
-    def _going(self, scaled: np.ndarray, R_level_base: np.ndarray) -> np.ndarray:
-        """Returns (N, 14): how the arm's joints go as the palm moves right and ahead, unturned.
-
-        At joint angles `scaled` (N, 23), policy units; each joint's two numbers side by side.
-        """
-        goes = np.empty((len(scaled), len(ARM_JOINTS), 2))
-        for joints, q in zip(goes, self._scaling.unscale(scaled).astype(np.float64), strict=True):
-            jacobian = self._kinematics.jacobian(q, "palm")[:, ARM]
-            joints[:] = damped_inverse(jacobian, _DAMPING)[:, :3] @ R_level_base[:2].T
-        return np.asarray(goes / self._half_span[:, None]).reshape(len(goes), -1)
 
     def _sites(self, scaled: np.ndarray) -> list[dict[str, np.ndarray]]:
         """Returns the poses of palm and fingertips at joint angles (N, 23), policy units."""

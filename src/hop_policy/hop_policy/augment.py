@@ -9,17 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hop_core.embodiment import ARM
-from hop_policy.aim import (
-    BELOW,
-    FOLLOWS,
-    GOAL_PLACE,
-    GRASP_PLACE,
-    HELD,
-    LABEL_GOES,
-    POSTURE_GOES,
-    AimBatch,
-    moved_aim,
-)
+from hop_policy.aim import AimBatch, moved_aim
 from hop_policy.contract import PolicyContract
 from hop_policy.segments import WHOLE, SegmentBatch, Share
 from hop_policy.table_view import Displacement
@@ -30,7 +20,7 @@ _ACTING, _AIMING = 0, 1
 
 
 class Augmenter:
-    """Changes a batch's inputs, and its labels where they follow; a function of seed and step.
+    """Changes the inputs of a batch, never its labels; a function of seed and step.
 
     Where batches are shared out, the changes are drawn for the whole of them, so that they do not
     depend on the number of shares.
@@ -60,79 +50,7 @@ class Augmenter:
         motion = self._table_motion(batch.vision)
         if motion is not None:
             motion = motion[:, None].expand(-1, batch.vision.shape[1], -1)
-        batch = replace(batch, table_motion=motion)
-        rows = batch.aims
-        if rows is None:
-            return batch
-        if self.config.elsewhere_m:
-            batch = self._elsewhere(batch, rows)
-        return self._displaced(batch, rows) if self.config.displaced_acting else batch
-
-    def _elsewhere(self, batch: SegmentBatch, rows: Tensor) -> SegmentBatch:
-        """Returns `batch`, each segment elsewhere along the table; `rows` are its aims.
-
-        Hand, things and camera have gone there together, so the image is as it was, and with it
-        what it foresees.
-        """
-        moved_m = self._uniform(rows.new_empty(len(rows), 2))[:, None] * self.config.elsewhere_m
-        proprio, action = batch.proprio.clone(), batch.action.clone()
-        proprio[..., ARM] += _going(rows[..., POSTURE_GOES], moved_m)
-        action[..., ARM] += _going(rows[..., LABEL_GOES], moved_m)
-        return replace(batch, proprio=proprio, action=action)
-
-    def _displaced(self, batch: SegmentBatch, rows: Tensor) -> SegmentBatch:
-        """Returns `batch`, of which a share acts on what stands elsewhere; `rows` are its aims.
-
-        What may not be displaced is as it was: a segment that acts on what is displaced teaches
-        only where that can be seen.
-        """
-        draw = self._uniform(rows.new_empty(len(rows), 5))[:, None]  # (S, 1, 5): one scene
-        chosen = (draw[..., 4] + 1) / 2 < self.config.displaced_acting
-        movable = chosen & (rows[..., BELOW] > 0)
-        farthest_m = self.config.displaced_m * movable[..., None]
-        shift_m, other_m = farthest_m * draw[..., :2], farthest_m * draw[..., 2:4]
-        follows_m = rows[..., FOLLOWS, None].nan_to_num(0.0) * shift_m
-        action = batch.action.clone()
-        action[..., ARM] += _going(rows[..., LABEL_GOES], follows_m)
-        displacement = self._displacement(
-            rows[..., BELOW].nan_to_num(0.0).flatten(),
-            rows[..., GRASP_PLACE].flatten(0, 1),
-            rows[..., GOAL_PLACE].flatten(0, 1),
-            (rows[..., HELD] > 0).flatten(),
-            shift_m.flatten(0, 1),
-            other_m.flatten(0, 1),
-        )
-        return replace(
-            batch,
-            action=action,
-            displacement=displacement,
-            acts=movable | ~chosen,
-            foresees=(~chosen).expand(movable.shape),
-        )
-
-    def _displacement(
-        self,
-        below_m: Tensor,
-        grasp_m: Tensor,
-        goal_m: Tensor,
-        held: Tensor,
-        shift_m: Tensor,
-        other_m: Tensor,
-    ) -> Displacement:
-        """Returns a displacement of N frames: where the hand goes by `shift_m` (N, 2).
-
-        The other of grasp and goal goes by `other_m` (N, 2), if the two are displaced apart.
-        """
-        if not self.config.displaced_apart:
-            other_m = shift_m
-        held = held[:, None]
-        return Displacement(
-            below_m=below_m,
-            grasp_m=grasp_m,
-            goal_m=goal_m,
-            by_grasp_m=torch.where(held, other_m, shift_m),
-            by_goal_m=torch.where(held, shift_m, other_m),
-        )
+        return replace(batch, table_motion=motion)
 
     def aims(self, batch: AimBatch, step: int) -> AimBatch:
         """Returns the single frames `batch` with the changes of `step`."""
@@ -142,8 +60,13 @@ class Augmenter:
         other_m = shift_m
         if self.config.displaced_apart:
             other_m = self._uniform(batch.grasp_m) * farthest_m
-        displacement = self._displacement(
-            batch.below_m, batch.grasp_m, batch.goal_m, batch.held, shift_m, other_m
+        held = batch.held[:, None]
+        displacement = Displacement(
+            below_m=batch.below_m,
+            grasp_m=batch.grasp_m,
+            goal_m=batch.goal_m,
+            by_grasp_m=torch.where(held, other_m, shift_m),
+            by_goal_m=torch.where(held, shift_m, other_m),
         )
         vision = self._depth(batch.vision[:, None])[:, 0]
         motion = self._table_motion(batch.vision)
@@ -205,11 +128,3 @@ class Augmenter:
 
     def _mine(self, whole: Tensor) -> Tensor:
         return whole[self.share.rows(len(whole))]
-
-
-def _going(goes: Tensor, moved_m: Tensor) -> Tensor:
-    """Returns by how much arm joints (..., 7) go [policy units] as the palm moves (..., 2) [m].
-
-    `goes` (..., 14) are `LABEL_GOES` or `POSTURE_GOES`.
-    """
-    return (goes.view(*goes.shape[:-1], -1, 2) * moved_m[..., None, :]).sum(-1)

@@ -106,14 +106,9 @@ def drawn(count: int, most: int | None, seed: int) -> np.ndarray:
 
 
 def store_episodes(
-    episodes: Sequence[Episode],
-    contract: PolicyContract,
-    device: torch.device | str = "cpu",
-    aims: np.ndarray | None = None,
+    episodes: Sequence[Episode], contract: PolicyContract, device: torch.device | str = "cpu"
 ) -> FrameStore:
     """Returns checked copies of the episodes on `device`, laid end to end.
-
-    `aims` (N, `aim.ROW`) of all their ticks in order come along with each segment; None: not.
 
     Depth is kept as int16, far finer than a sensor's noise: 15 um steps at a range of 1 m.
 
@@ -134,8 +129,7 @@ def store_episodes(
     )
     vision = _vision_rows(episodes, contract, device)
     lengths = np.array([len(e) for e in episodes])
-    rows = None if aims is None else FloatRows(torch.from_numpy(aims).to(device))
-    return FrameStore(lengths, proprio, vision, action, contract.vision, device, aims=rows)
+    return FrameStore(lengths, proprio, vision, action, contract.vision, device)
 
 
 def _vision_rows(

@@ -38,7 +38,6 @@ class FrameStore:
         kind: VisionKind,
         device: torch.device | str = "cpu",
         whitened_by: FrameRows | None = None,
-        aims: FrameRows | None = None,
     ) -> None:
         """Keeps the columns.
 
@@ -50,14 +49,12 @@ class FrameStore:
             kind: which vision it is.
             device: where all columns are.
             whitened_by: the vision that the whitening's statistics are of; None is `vision`.
-            aims: (`aim.ROW`,) of each tick, where segments are to bring them along; None: not.
         """
         self.lengths = np.asarray(lengths, np.int64)
         self.starts = np.concatenate([[0], np.cumsum(self.lengths)[:-1]])
         self.proprio, self.vision, self.action = proprio, vision, action
         self.kind, self.device = kind, torch.device(device)
         self._whitened_by = whitened_by or vision
-        self.aims = aims
 
     def __len__(self) -> int:
         """Returns the number of ticks of all episodes."""
@@ -123,7 +120,6 @@ class FrameStore:
             valid=self._sent(valid),
             padded=not valid.all(),
             counted=self._sent(np.array(counted, np.float32)),
-            aims=None if self.aims is None else self.aims(at),
         )
 
     def _sent(self, array: np.ndarray) -> Tensor:

@@ -184,18 +184,17 @@ class PolicyModel(nn.Module):
             action_std=action_std,
         )
 
-    def encode(
-        self, proprio: Tensor, vision: Tensor, *moved: Tensor | Displacement | None
-    ) -> Tensor:
+    def encode(self, proprio: Tensor, vision: Tensor, table_motion: Tensor | None = None) -> Tensor:
         """Returns the tokens (N, 2, W) of N single steps, without time embedding: cacheable.
 
         Args:
             proprio: (N, 23) policy units.
             vision: (N, 60, 60) depth [m] or (N, P, 3) points in base_link [m].
-            moved: what else a `TableView` takes of depth, in training.
+            table_motion: (N, 3) turn [rad] and shift right and ahead [m] of a table view of depth,
+                in training.
         """
         joints = self.embed_proprio((proprio - self.proprio_mean) / self.proprio_std)
-        seen = self._see(vision, *moved)
+        seen = self._see(vision, *(() if table_motion is None else (table_motion,)))
         if self.aims:
             seen = seen + self.embed_aim(self.aim_head(seen).detach())
         return torch.stack([joints, seen], dim=1)

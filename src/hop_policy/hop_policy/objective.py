@@ -15,7 +15,6 @@ from hop_policy.frame_store import FrameStore
 from hop_policy.model import PolicyModel
 from hop_policy.observation import JointScaling
 from hop_policy.segments import SegmentBatch, Segmenting
-from hop_policy.table_view import Displacement
 from hop_policy.train_config import LossUnits
 
 Metrics = dict[str, float]
@@ -43,17 +42,11 @@ def training_loss(
     unit = model.action_std if units == "whitened" else torch.ones_like(model.action_std)
     tokens = _encode(model, batch)
     predicted, action = _predict(model, tokens, batch, cut)
-    learnt = batch.valid
-    if batch.acts is not None:
-        learnt = learnt & cut.unfold(batch.acts)[batch.inside]
-    error = (predicted - action).abs() / unit * learnt[..., None]
+    error = (predicted - action).abs() / unit * batch.valid[..., None]
     loss = error.sum() / (batch.counted * action.shape[-1])
     if cut.foresight and foresight_weight:
         foreseen = model.foresee(tokens) - batch.future.flatten(0, 1)
-        foreseen = foreseen.abs() / unit
-        if batch.foresees is not None:
-            foreseen = foreseen * batch.foresees.flatten()[:, None, None]
-        loss = loss + foresight_weight * foreseen.mean()
+        loss = loss + foresight_weight * (foreseen.abs() / unit).mean()
     return loss
 
 
@@ -65,11 +58,8 @@ def aim_loss(model: PolicyModel, batch: AimBatch) -> Tensor:
 
 def _encode(model: PolicyModel, batch: SegmentBatch) -> Tensor:
     """Returns the tokens (S * F, 2, W) of all frames."""
-    motion, displacement = batch.table_motion, batch.displacement
-    moved: tuple[Tensor | Displacement | None, ...] = ()
-    if motion is not None or displacement is not None:
-        moved = (None if motion is None else motion.flatten(0, 1), displacement)
-    return model.encode(batch.proprio.flatten(0, 1), batch.vision.flatten(0, 1), *moved)
+    moved = None if batch.table_motion is None else batch.table_motion.flatten(0, 1)
+    return model.encode(batch.proprio.flatten(0, 1), batch.vision.flatten(0, 1), moved)
 
 
 def _predict(

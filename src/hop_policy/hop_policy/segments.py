@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from hop_policy.table_view import Displacement
-
 
 @dataclass(frozen=True)
 class SegmentBatch:
@@ -34,11 +32,6 @@ class SegmentBatch:
             shared out, their number in the whole batch over the number of shares.
         table_motion: (S, F, 3) by which views of the table are moved in training: a turn [rad] and
             a shift [m] along it; None is not at all.
-        aims: (S, F, `aim.ROW`) what else is known of each frame; None where nothing is displaced.
-        displacement: of S * F frames, by which what stands on the table is moved before; `action`
-            follows it. None is not at all.
-        acts, foresees: (S, F) whether a frame's label, and what it foresees, hold where things are
-            displaced; None: all do.
     """
 
     proprio: Tensor
@@ -50,10 +43,6 @@ class SegmentBatch:
     padded: bool
     counted: Tensor
     table_motion: Tensor | None = None
-    aims: Tensor | None = None
-    displacement: Displacement | None = None
-    acts: Tensor | None = None
-    foresees: Tensor | None = None
 
 
 @dataclass(frozen=True)

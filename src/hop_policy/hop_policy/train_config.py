@@ -36,12 +36,6 @@ class AugmentConfig(Config):
         displaced_apart: what stands nearer to where a hand takes hold than to where it brings what
             it holds is displaced by another draw than what stands nearer to that goal, so that
             neither tells where the other is. Needs `TrainConfig.aim_goal_m`.
-        displaced_acting: share of the segments in which it is displaced, too, and labels follow it:
-            few demonstrations show few places, and who has seen few mostly goes between them.
-            Needs an aim.
-        elsewhere_m: largest shift, right or ahead, of a whole segment along the table: hand, things
-            and camera, so that only joints and labels change, and no posture of the arm tells where
-            an object stands. Needs an aim.
         depth_noise_m: deviation of depth noise at 1 m; grows with range squared, as stereo's does.
         depth_dropout: share of pooled pixels that read far, drawn per frame.
         cloud_noise_m: deviation of noise on the points of clouds [m].
@@ -57,8 +51,6 @@ class AugmentConfig(Config):
     table_shift_m: float = Field(default=0.0, ge=0)
     displaced_m: float = Field(default=0.0, ge=0)
     displaced_apart: bool = False
-    displaced_acting: float = Field(default=0.0, ge=0, le=1)
-    elsewhere_m: float = Field(default=0.0, ge=0)
     depth_noise_m: float = Field(default=0.0, ge=0)
     depth_dropout: float = Field(default=0.0, ge=0, lt=1)
     cloud_noise_m: float = Field(default=0.0, ge=0)
@@ -153,13 +145,6 @@ class TrainConfig(Config):
         augment = self.augment
         if augment.displaced_apart and not (augment.displaced_m and self.aim_goal_m):
             raise ValueError("augment.displaced_apart needs augment.displaced_m and aim_goal_m")
-        taught = self.aim_frames and self.model.aim
-        if augment.displaced_acting and not (taught and augment.displaced_m):
-            raise ValueError(
-                "augment.displaced_acting needs augment.displaced_m, model.aim and aim_frames"
-            )
-        if augment.elsewhere_m and not taught:
-            raise ValueError("augment.elsewhere_m needs model.aim and aim_frames")
         moved = augment.table_turn_rad or augment.table_shift_m or augment.displaced_m
         if moved and self.model.encoder.view != "table":
             raise ValueError(

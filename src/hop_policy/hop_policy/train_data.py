@@ -70,9 +70,7 @@ def data_of_episodes(
     train, val = split_episodes(episodes, config.val_fraction, config.seed)
     val = [val[i] for i in drawn(len(val), config.max_val_episodes, config.seed)]
     device = resolve_device(config.device)
-    rows = _aim_rows(train, contract, config) if aims_wanted(config, contract) else None
-    moves = config.augment.displaced_acting or config.augment.elsewhere_m
-    store = store_episodes(train, contract, device, rows if moves else None)
+    store = store_episodes(train, contract, device)
     provenance = {
         "fingerprint": fingerprint(episodes),
         "episodes": len(episodes),
@@ -83,7 +81,9 @@ def data_of_episodes(
         "broken_rates": sorted({e.group or e.name for e in episodes if not e.rates_ok}),
     }
     sampler = SegmentSampler(store, config.cut, config.segments, config.seed)
-    aims = None if rows is None else aim_sampler(store, rows, config)
+    aims = None
+    if aims_wanted(config, contract):
+        aims = aim_sampler(store, _aim_rows(train, contract, config), config)
     return TrainData(sampler, store_episodes(val, contract, device), provenance, aims)
 
 

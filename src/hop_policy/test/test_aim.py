@@ -18,13 +18,9 @@ from hop_core.robot_config import load_robot
 from hop_core.robot_model import TIP_SITES
 from hop_policy import checkpoint as ck
 from hop_policy.aim import (
-    BELOW,
-    FOLLOWS,
     GOAL_PLACE,
     GRASP_PLACE,
     HELD,
-    LABEL_GOES,
-    POSTURE_GOES,
     ROW,
     Aiming,
     AimSampler,
@@ -38,7 +34,6 @@ from hop_policy.contract import PolicyContract
 from hop_policy.dataset import Episode, store_episodes
 from hop_policy.encoders import EncoderConfig
 from hop_policy.model import AIM, PolicyConfig
-from hop_policy.objective import training_loss
 from hop_policy.observation import JointScaling
 from hop_policy.segments import Share
 from hop_policy.train import train
@@ -81,7 +76,7 @@ def reach(name: str, seed: int) -> Episode:
     q = np.repeat(embodiment.home[None], 12, axis=0)
     q[:, ARM] += np.linspace(0.0, 1.0, 12)[:, None] * np.array([0.0, 0.35, 0.0, 0.2, 0, 0, 0])
     q[:, 0] += rng.uniform(-0.2, 0.2)
-    target = np.concatenate([q[1:], q[-1:]])
+    target = q.copy()
     target[:, BENDING] = np.where(np.arange(12) < GRASP, 0.2, 1.0)[:, None]
     vision = rng.uniform(0.4, 0.9, (12, 60, 60)).astype(np.float32)
     scale = embodiment.scale
@@ -157,7 +152,7 @@ def test_after_a_grasp_the_aim_is_where_the_object_is_brought_to() -> None:
     np.testing.assert_allclose(rows[8, 3:AIM], asked["palm"][:2, 0], atol=1e-5)
     np.testing.assert_allclose(rows[2, GOAL_PLACE], between_fingers(asked), atol=1e-5)
     np.testing.assert_allclose(rows[2, 3:AIM], palms[GRASP, :2, 0], atol=1e-5)
-    assert np.isnan(rows[goal:, : FOLLOWS + 1]).all()
+    assert np.isnan(rows[goal:]).all()
     tips_m = np.array([min(each[tip][2, 3] for tip in TIP_SITES) for each in sites])
     risen_m = palms[:, 2, 3] - palms[GRASP, 2, 3]
     above = np.minimum(tips_m, risen_m)[GRASP:goal] > 0.05
@@ -167,132 +162,8 @@ def test_after_a_grasp_the_aim_is_where_the_object_is_brought_to() -> None:
     assert 0 < above.sum() < len(above)
     for other in (Aiming(CONTRACT, OBJECT_M), aiming):  # no goal is taught, or known
         known = action if other is not aiming else None
-        assert np.isnan(other.rows(proprio, GRASP, CELL, known)[GRASP:, : FOLLOWS + 1]).all()
+        assert np.isnan(other.rows(proprio, GRASP, CELL, known)[GRASP:]).all()
     assert not Aiming(CONTRACT, goal_m=0.05).rows(proprio, GRASP, CELL, action)[:GRASP, AIM].any()
-
-
-def test_a_label_follows_what_is_displaced_by_its_share_of_the_way() -> None:
-    """The last one most, and none more than what a tick may."""
-    episode, kinematics = reach("one", 0), Kinematics()
-    rows = Aiming(CONTRACT, OBJECT_M).rows(episode.proprio, GRASP, CELL, episode.action)
-    movable = np.flatnonzero(rows[:, BELOW] > 0)
-    follows = rows[movable, FOLLOWS]
-    assert np.isfinite(follows).all()
-    assert np.isnan(np.delete(rows, movable, axis=0)[:, FOLLOWS]).all()
-    scaling = JointScaling(CONTRACT)
-    palms_m = np.stack(
-        [kinematics.site_pose(q, "palm")[:3, 3] for q in scaling.unscale(episode.proprio)]
-    )
-    steps_m = np.linalg.norm(np.diff(palms_m[: movable[-1] + 2], axis=0), axis=1)
-    left_m = [max(0.06, steps_m[t : movable[-1]].sum()) for t in movable]
-    np.testing.assert_allclose(follows, np.minimum(0.3, steps_m / left_m), atol=0.02)
-    assert follows[-1] > follows[0]
-
-
-@pytest.mark.parametrize("columns", [LABEL_GOES, POSTURE_GOES])
-def test_the_arm_goes_along_the_table_without_a_turn(columns: slice) -> None:
-    """At every tick, whether it teaches an aim or not: of the label, and of the posture."""
-    episode, kinematics, scaling = reach("one", 0), Kinematics(), JointScaling(CONTRACT)
-    rows = Aiming(CONTRACT).rows(episode.proprio, GRASP, CELL, episode.action)
-    ahead_m = 0.01
-    for scaled, row in zip(
-        episode.action if columns == LABEL_GOES else episode.proprio, rows, strict=True
-    ):
-        moved = scaled.astype(np.float64)
-        moved[ARM] += row[columns].reshape(7, 2) @ [0.0, ahead_m]
-        before, after = (
-            kinematics.site_pose(scaling.unscale(each), "palm") for each in (scaled, moved)
-        )
-        np.testing.assert_allclose(after[:3, 3] - before[:3, 3], [0, ahead_m, 0], atol=2e-4)
-        np.testing.assert_allclose(after[:3, :3], before[:3, :3], atol=0.004)
-
-
-def test_segments_are_elsewhere_along_the_table_with_their_labels() -> None:
-    """Joints and labels of the arm go, each segment's by its own way; nothing that is seen does."""
-    augment = AugmentConfig(proprio_noise=0.0, elsewhere_m=0.05)
-    config = TOY.model_copy(update={"augment": augment, "segments": 16})
-    batch = data(config).train.batch(0)
-    changed = Augmenter(augment, CONTRACT, torch.full((23,), 0.1), 0)(batch, 0)
-    assert batch.aims is not None
-    for key, columns in (("proprio", POSTURE_GOES), ("action", LABEL_GOES)):
-        way = getattr(changed, key) - getattr(batch, key)
-        assert not np.delete(way.numpy(), np.arange(23)[ARM], axis=-1).any()
-        goes = batch.aims[..., columns].unflatten(-1, (7, 2))
-        moved_m = torch.linalg.lstsq(goes, way[..., ARM, None]).solution[..., 0]
-        torch.testing.assert_close(moved_m, moved_m[:, :1].expand_as(moved_m), atol=1e-4, rtol=0)
-        assert 0.03 < moved_m.abs().max() <= 0.0501
-        assert len(moved_m[:, 0, 0].unique()) == len(moved_m)
-    assert changed.vision is not None
-    assert torch.equal(changed.vision, batch.vision)
-    assert torch.equal(changed.future, batch.future)
-    assert changed.displacement is None
-    assert changed.acts is None
-
-
-def test_a_share_of_the_segments_acts_on_what_is_displaced() -> None:
-    config = TOY.model_copy(
-        update={"augment": TOY.augment.model_copy(update={"displaced_acting": 0.5}), "segments": 64}
-    )
-    batch = data(config).train.batch(0)
-    changed = Augmenter(config.augment, CONTRACT, torch.full((23,), 0.1), 0)(batch, 0)
-    assert changed.aims is not None
-    movable = changed.aims[..., BELOW] > 0
-    chosen = ~changed.foresees
-    assert torch.equal(chosen, chosen[:, :1].expand_as(chosen))
-    assert 0.25 < chosen[:, 0].float().mean().item() < 0.75
-    assert torch.equal(changed.acts, ~chosen | movable)
-    shift_m = changed.displacement.by_grasp_m.view(*movable.shape, 2)
-    assert torch.equal(shift_m.abs().sum(-1) > 0, chosen & movable)
-    assert 0.05 < shift_m.abs().max() <= TOY.augment.displaced_m
-    follows_m = changed.aims[..., FOLLOWS, None].nan_to_num(0.0) * shift_m
-    goes = changed.aims[..., LABEL_GOES].unflatten(-1, (7, 2))
-    way = (goes * follows_m[..., None, :]).sum(-1)
-    torch.testing.assert_close(changed.action[..., ARM] - batch.action[..., ARM], way)
-    assert way.abs().max() > 0
-    others = np.setdiff1d(np.arange(23), np.arange(23)[ARM])
-    assert torch.equal(changed.action[..., others], batch.action[..., others])
-
-
-def test_what_segments_act_on_does_not_depend_on_how_they_are_shared_out() -> None:
-    augment = TOY.augment.model_copy(update={"displaced_acting": 0.5, "elsewhere_m": 0.05})
-    config = TOY.model_copy(update={"augment": augment, "segments": 64})
-    sampler, std = data(config).train, torch.full((23,), 0.1)
-    whole = Augmenter(augment, CONTRACT, std, 0)(sampler.batch(5), 5)
-    for share in (Share(0, 2), Share(1, 2)):
-        mine = Augmenter(augment, CONTRACT, std, 0, share)(sampler.batch(5, share), 5)
-        segments = share.rows(64)
-        for key in ("proprio", "action", "acts", "foresees"):
-            assert torch.equal(getattr(mine, key), getattr(whole, key)[segments])
-        frames = share.rows(64 * config.cut.frames)
-        for part, all_of_it in zip(mine.displacement, whole.displacement, strict=True):
-            torch.testing.assert_close(part, all_of_it[frames], rtol=0, atol=0, equal_nan=True)
-
-
-def test_what_is_displaced_is_learnt_where_it_is_seen(tmp_path: Path) -> None:
-    """A wrong label of a frame that may not be displaced costs nothing, another's does."""
-    augment = TOY.augment.model_copy(update={"displaced_acting": 1.0})
-    config = TOY.model_copy(update={"augment": augment, "segments": 64})
-    trainer = Trainer(config, CONTRACT, data(config), tmp_path)
-    batch = trainer.lessons.draw(3, 1.0).acting
-    assert batch is not None
-
-    def loss(where: torch.Tensor) -> float:
-        wrong = batch.action + 9.0 * where[..., None]
-        return training_loss(
-            trainer.model, replace(batch, action=wrong), config.cut, "scaled"
-        ).item()
-
-    nowhere = torch.zeros_like(batch.acts)
-    assert loss(~batch.acts) == loss(nowhere)
-    assert loss(batch.acts) > loss(nowhere)
-
-
-@pytest.mark.parametrize("key", ["displaced_acting", "elsewhere_m"])
-def test_what_an_aim_s_rows_tell_needs_an_aim(key: str) -> None:
-    values = TOY.model_dump() | {"aim_frames": 0}
-    values["augment"] = TOY.augment.model_copy(update={key: 0.5})
-    with pytest.raises(ValueError, match=rf"{key} needs .*model\.aim and aim_frames"):
-        TrainConfig.model_validate(values)
 
 
 def test_frames_before_a_grasp_are_drawn_and_shared_out() -> None:

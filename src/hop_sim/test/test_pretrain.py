@@ -227,10 +227,6 @@ def test_bad_input_is_one_sentence(store: TrajectoryStore, tmp_path: Path) -> No
         data_of_stores([store], "any", slow, TINY)
     with pytest.raises(ConfigError, match="aim_goal_m is for demonstrations"):
         main([store.address, "-o", str(out), "--set", "aim_goal_m=0.07"])
-    for key in ("displaced_acting", "elsewhere_m"):
-        acting = TINY.augment.model_copy(update={key: 0.05})
-        with pytest.raises(ConfigError, match=rf"augment\.{key} is for demonstrations"):
-            data_of_stores([store], "any", CONTRACT, TINY.model_copy(update={"augment": acting}))
     assert not out.exists()
 
 
