@@ -119,32 +119,36 @@ def largest_difference(model: PolicyModel, exported: ExportedForm, ticks: int = 
             restarted = rng.integers(0, 2, _TRIAL_ROBOTS).astype(bool)
             eager.reset(restarted)
             other.reset(restarted)
-        proprio = _draw(rng, model.proprio_mean, model.proprio_std, (len(contract.joint_names),))
-        vision = _vision(rng, model)
+        shape = (_TRIAL_ROBOTS, len(contract.joint_names))
+        proprio = _draw(rng, model.proprio_mean, model.proprio_std, shape)
+        vision = plausible_vision(rng, model, _TRIAL_ROBOTS)
         seen = Observation(proprio, vision)
         gap = scaling.scale(other.act(seen)) - scaling.scale(eager.act(seen))
         largest = max(largest, float(np.abs(gap).max()))
     return largest
 
 
-def _vision(rng: np.random.Generator, model: PolicyModel) -> np.ndarray:
-    """Returns what robots may see: depth of tables askew, or points like the training set's."""
+def plausible_vision(rng: np.random.Generator, model: PolicyModel, robots: int) -> np.ndarray:
+    """Returns what `robots` may see: depth [m] of tables askew, or points like the training set's.
+
+    As `Observation.vision`.
+    """
     contract = model.contract
     if contract.vision != "depth":
-        return _draw(rng, model.vision_mean, model.vision_std, contract.vision_shape)
-    size, depth = contract.depth.size_px, contract.depth
-    each = (_TRIAL_ROBOTS, 1, 1)
+        shape = (robots, *contract.vision_shape)
+        return _draw(rng, model.vision_mean, model.vision_std, shape)
+    size, depth, each = contract.depth.size_px, contract.depth, (robots, 1, 1)
     top_m, bottom_m = rng.uniform(0.7, 1.0, each), rng.uniform(0.35, 0.5, each)
     down = np.linspace(0.0, 1.0, size)[:, None]
     table_m = 1.0 / ((1.0 - down) / top_m + down / bottom_m)  # inverse depth on a plane is linear
-    seen_m = table_m + rng.normal(0.0, 0.02, (_TRIAL_ROBOTS, size, size))
+    seen_m = table_m + rng.normal(0.0, 0.02, (robots, size, size))
     return np.asarray(seen_m.clip(depth.near_m, depth.far_m), np.float32)
 
 
 def _draw(
     rng: np.random.Generator, mean: Tensor, std: Tensor, shape: tuple[int, ...]
 ) -> np.ndarray:
-    spread = rng.normal(size=(_TRIAL_ROBOTS, *shape)).astype(np.float32)
+    spread = rng.normal(size=shape).astype(np.float32)
     return np.asarray(mean.numpy() + std.numpy() * spread)
 
 

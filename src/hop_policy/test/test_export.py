@@ -15,7 +15,7 @@ from hop_policy import checkpoint as ck
 from hop_policy import export_cli
 from hop_policy.contract import PolicyContract, VisionKind
 from hop_policy.encoders import EncoderConfig
-from hop_policy.export import TOLERANCE
+from hop_policy.export import TOLERANCE, plausible_vision
 from hop_policy.exported_form import content_hash
 from hop_policy.inference import Policy
 from hop_policy.model import PolicyConfig, PolicyModel
@@ -28,6 +28,7 @@ TOY = PolicyConfig(
     context=8,
     encoder=EncoderConfig(channels=(4, 4, 8, 8), read_out="flatten", view="table"),
     foresight=(5,),
+    aim=True,
 )
 pytestmark = pytest.mark.timeout(300)  # torch's exporter takes seconds, minutes on a busy machine
 RESETS = {3: [0], 21: [0, 1, 2], 37: [1], 38: [0, 1], 60: [2]}
@@ -90,7 +91,7 @@ def test_the_exported_form_gives_the_eager_targets(
             other.reset(robots)
         seen = Observation(
             rng.normal(size=(batch, 23)).astype(np.float32),
-            rng.uniform(0.05, 1, (batch, *eager.contract.vision_shape)).astype(np.float32),
+            plausible_vision(rng, eager.model, batch),
         )
         targets.append(eager.act(seen))
         difference = 2 * np.abs(other.act(seen) - targets[-1]) / span
@@ -98,11 +99,20 @@ def test_the_exported_form_gives_the_eager_targets(
     assert np.std(targets, axis=0).min() > 1e-3, "the targets answer the observations"
 
 
+@pytest.mark.parametrize("vision", ["depth", "point_cloud"])
+def test_the_exported_form_answers_what_it_sees(
+    exported: dict[VisionKind, Path], vision: VisionKind
+) -> None:
+    policy, rng = Policy.load(exported[vision], batch=8), np.random.default_rng(0)
+    seen = plausible_vision(rng, policy.model, 8)
+    targets = policy.act(Observation(np.zeros((8, 23), np.float32), seen))
+    assert np.std(targets, axis=0).min() > 1e-4
+
+
 def test_warm_up_leaves_no_trace(exported: dict[VisionKind, Path]) -> None:
     warm, cold = (Policy.load(exported["depth"]) for _ in range(2))
     warm.warm_up(3)
-    seen = Observation(np.zeros((1, 23), np.float32), np.ones((1, 60, 60), np.float32))
-    for _ in range(3):
+    for seen in _observations(warm, 3):
         np.testing.assert_array_equal(warm.act(seen), cold.act(seen))
 
 
@@ -110,11 +120,21 @@ def test_a_reset_frees_the_exported_form_of_what_broke_it(
     exported: dict[VisionKind, Path],
 ) -> None:
     broken, fresh = (Policy.load(exported["depth"]) for _ in range(2))
-    seen = Observation(np.zeros((1, 23), np.float32), np.ones((1, 60, 60), np.float32))
+    (seen,) = _observations(broken, 1)
     with pytest.raises(ModelError, match="not finite"):
         broken.act(Observation(np.full((1, 23), np.nan, np.float32), seen.vision))
     broken.reset()
     np.testing.assert_array_equal(broken.act(seen), fresh.act(seen))
+
+
+def _observations(policy: Policy, ticks: int) -> list[Observation]:
+    rng = np.random.default_rng(0)
+    return [
+        Observation(
+            rng.normal(size=(1, 23)).astype(np.float32), plausible_vision(rng, policy.model, 1)
+        )
+        for _ in range(ticks)
+    ]
 
 
 def test_the_exported_form_is_of_the_best_weights_on_the_cpu(copied: Path) -> None:

@@ -11,6 +11,7 @@ import torch
 from hop_core.errors import ModelError
 from hop_policy.contract import PolicyContract, VisionKind
 from hop_policy.encoders import EncoderConfig
+from hop_policy.export import plausible_vision
 from hop_policy.inference import Policy
 from hop_policy.model import PolicyConfig, PolicyModel
 from hop_policy.observation import JointScaling, Observation
@@ -18,15 +19,23 @@ from hop_policy.observation import JointScaling, Observation
 TOY = PolicyConfig(
     layers=2, width=32, heads=2, context=8, encoder=EncoderConfig(channels=(4, 4, 8, 8))
 )
+SHIPPED = PolicyConfig(
+    layers=2,
+    width=32,
+    heads=2,
+    context=8,
+    encoder=EncoderConfig(channels=(4, 4, 8, 8), read_out="flatten", view="table"),
+    aim=True,
+)
+"""Small, of the parts that the shipped depth policies have."""
 RESETS = {37: [0, 1, 2], 50: [1], 61: [0, 2], 62: [0]}
 
 
-def observations(contract: PolicyContract, ticks: int, batch: int) -> list[Observation]:
+def observations(model: PolicyModel, ticks: int, batch: int) -> list[Observation]:
     rng = np.random.default_rng(0)
     return [
         Observation(
-            rng.normal(size=(batch, 23)).astype(np.float32),
-            rng.uniform(0.05, 1, (batch, *contract.vision_shape)).astype(np.float32),
+            rng.normal(size=(batch, 23)).astype(np.float32), plausible_vision(rng, model, batch)
         )
         for _ in range(ticks)
     ]
@@ -40,13 +49,16 @@ def uncached(model: PolicyModel, history: list[Observation], robot: int) -> np.n
     return JointScaling(model.contract).unscale(model(proprio[None], vision[None])[0, -1].numpy())
 
 
-@pytest.mark.parametrize("vision", ["depth", "point_cloud"])
-def test_cached_equals_uncached_over_100_ticks_with_resets(vision: VisionKind) -> None:
-    contract = PolicyContract(vision=vision)
+@pytest.mark.parametrize(
+    ("config", "vision"), [(TOY, "depth"), (SHIPPED, "depth"), (TOY, "point_cloud")]
+)
+def test_cached_equals_uncached_over_100_ticks_with_resets(
+    config: PolicyConfig, vision: VisionKind
+) -> None:
     torch.manual_seed(0)
-    policy = Policy(PolicyModel(TOY, contract), batch=3)
+    policy = Policy(PolicyModel(config, PolicyContract(vision=vision)), batch=3)
     histories: list[list[Observation]] = [[], [], []]
-    for tick, observation in enumerate(observations(contract, 100, 3)):
+    for tick, observation in enumerate(observations(policy.model, 100, 3)):
         if tick in RESETS:
             policy.reset(np.array(RESETS[tick]))
             for robot in RESETS[tick]:
@@ -60,29 +72,28 @@ def test_cached_equals_uncached_over_100_ticks_with_resets(vision: VisionKind) -
             np.testing.assert_allclose(targets[robot], wanted, rtol=0, atol=1e-5)
 
 
-def test_a_robot_in_a_batch_acts_as_if_alone() -> None:
-    contract = PolicyContract()
-    model = PolicyModel(TOY, contract)
+@pytest.mark.parametrize("config", [TOY, SHIPPED])
+def test_a_robot_in_a_batch_acts_as_if_alone(config: PolicyConfig) -> None:
+    model = PolicyModel(config, PolicyContract())
     together, alone = Policy(model, batch=3), Policy(model)
-    for observation in observations(contract, 20, 3):
+    for observation in observations(model, 20, 3):
         mine = Observation(observation.proprio[1:2], observation.vision[1:2])
         np.testing.assert_allclose(together.act(observation)[1], alone.act(mine)[0], atol=1e-5)
 
 
-def test_warm_up_leaves_no_trace() -> None:
-    contract = PolicyContract()
-    model = PolicyModel(TOY, contract)
+@pytest.mark.parametrize("config", [TOY, SHIPPED])
+def test_warm_up_leaves_no_trace(config: PolicyConfig) -> None:
+    model = PolicyModel(config, PolicyContract())
     warm, cold = Policy(model), Policy(model)
     warm.warm_up(5)
-    for observation in observations(contract, 3, 1):
+    for observation in observations(model, 3, 1):
         np.testing.assert_array_equal(warm.act(observation), cold.act(observation))
 
 
 def test_a_reset_robot_is_free_of_what_broke_it() -> None:
-    contract = PolicyContract()
-    model = PolicyModel(TOY, contract)
+    model = PolicyModel(TOY, PolicyContract())
     broken, fresh = Policy(model, batch=3), Policy(model, batch=3)
-    first, second, third = observations(contract, 3, 3)
+    first, second, third = observations(model, 3, 3)
     broken.act(first)
     fresh.act(first)
     bad = Observation(second.proprio.copy(), second.vision)
@@ -96,9 +107,8 @@ def test_a_reset_robot_is_free_of_what_broke_it() -> None:
 
 
 def test_warm_up_mends_a_history_that_is_not_finite() -> None:
-    contract = PolicyContract()
-    policy = Policy(PolicyModel(TOY, contract))
-    (good,) = observations(contract, 1, 1)
+    policy = Policy(PolicyModel(TOY, PolicyContract()))
+    (good,) = observations(policy.model, 1, 1)
     with pytest.raises(ModelError, match="not finite"):
         policy.act(Observation(np.full_like(good.proprio, np.inf), good.vision))
     policy.warm_up(1)
@@ -106,9 +116,8 @@ def test_warm_up_mends_a_history_that_is_not_finite() -> None:
 
 
 def test_wrong_shapes_and_broken_weights_are_refused() -> None:
-    contract = PolicyContract()
-    policy = Policy(PolicyModel(TOY, contract))
-    (good,) = observations(contract, 1, 1)
+    policy = Policy(PolicyModel(TOY, PolicyContract()))
+    (good,) = observations(policy.model, 1, 1)
     with pytest.raises(ModelError, match="expects vision of shape"):
         policy.act(Observation(good.proprio, good.vision[:, :30]))
     with pytest.raises(ModelError, match="float64"):
@@ -124,9 +133,8 @@ def test_a_tick_of_the_papers_network_is_quick() -> None:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        contract = PolicyContract()
-        policy = Policy(PolicyModel(PolicyConfig(), contract))
-        (observation,) = observations(contract, 1, 1)
+        policy = Policy(PolicyModel(PolicyConfig(), PolicyContract()))
+        (observation,) = observations(policy.model, 1, 1)
         policy.warm_up()
         least, give_up = float("inf"), time.monotonic() + 20.0
         while least > 5e-3 and time.monotonic() < give_up:
