@@ -32,8 +32,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
     parser.add_argument("--ticks", type=int, default=300, help="ticks timed (default 300)")
-    parser.add_argument("--vision", choices=("depth", "point_cloud"), default="depth")
-    parser.add_argument(
+    network = parser.add_mutually_exclusive_group()
+    network.add_argument("--vision", choices=("depth", "point_cloud"), default="depth")
+    network.add_argument(
         "--checkpoint", type=Path, help="time this policy instead of the paper's network"
     )
     args = parser.parse_args()

@@ -58,6 +58,8 @@ def main() -> int:
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     parser.add_argument("--compile", action="store_true", help="ours; the reference never is")
     args = parser.parse_args()
+    if args.batch < WINDOWS or args.batch % WINDOWS:
+        parser.error(f"--batch {args.batch}: segments have {WINDOWS} windows; give a multiple")
     torch.set_num_threads(args.threads)
     try:
         figures = measure(args)

@@ -46,7 +46,8 @@ class AimBatch:
 
     Attributes:
         vision: (N, 60, 60) depth [m].
-        aim: (N, 5) in the level axes of the camera.
+        aim: (N, 5) the palm's way right, ahead and up in the level axes of the camera [0.1 m], and
+            its normal's right and ahead where it ends.
         below_m: (N,) what is lower over the table than this stands there, and the hand does not: it
             may be moved [m]; 0 is nothing.
         grasp_m, goal_m: (N, 2) where the hand takes hold, and where it brings what it holds, right

@@ -1,4 +1,4 @@
-"""Random changes of training batches: noise on joints, a moved camera, holes in depth."""
+"""Random changes of training batches: noise on joints, a moved camera or scene, holes in depth."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ACTING, _AIMING = 0, 1
 
 
 class Augmenter:
-    """Changes the inputs of a batch, never its labels; a function of seed and step.
+    """Changes inputs of a batch, never labels of actions; aims follow. A function of seed and step.
 
     Where batches are shared out, the changes are drawn for the whole of them, so that they do not
     depend on the number of shares.

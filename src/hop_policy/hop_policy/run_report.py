@@ -16,7 +16,7 @@ class Pace:
     """How long a run has trained, over all its resumptions, and on how much.
 
     Attributes:
-        elapsed_s: time of training and validation.
+        elapsed_s: time of training and validation, each time from the first step on.
         wait_s: of that, time spent on preparing batches.
         windows: windows trained on; those that would end outside their episode are none.
     """

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -19,7 +19,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from hop_core.closing import Closing
 from hop_core.errors import EvaluationError
-from hop_sim.paired_bootstrap import OutcomeTable
 from hop_sim.rollout import Outcome
 
 Setting = Mapping[str, object]
@@ -44,15 +43,6 @@ class Outcomes:
     agents: dict[str, Identity] = field(default_factory=dict)
     episodes: dict[str, dict[int, Outcome]] = field(default_factory=dict)
 
-    def table(self, kind: str = "policy") -> OutcomeTable:
-        """Return {arm: {checkpoint: {start state: success}}} of the agents of this kind."""
-        table: dict[str, dict[str, dict[int, bool]]] = {}
-        for name, identity in self.agents.items():
-            if identity["kind"] == kind:
-                success = {seed: o.success for seed, o in self.episodes[name].items()}
-                table.setdefault(str(identity.get("arm", name)), {})[name] = success
-        return table
-
 
 def read_outcomes(file: Path) -> Outcomes:
     """Return what `file` holds; an unfinished last line is left out.
@@ -71,25 +61,6 @@ def read_outcomes(file: Path) -> Outcomes:
     for number, line in enumerate(lines[1:], start=2):
         _take(outcomes, file, number, _object(file, number, line))
     return outcomes
-
-
-def read_table(files: Sequence[Path], kind: str = "policy") -> OutcomeTable:
-    """Return the outcomes of several files of one setting as one table.
-
-    Raises:
-        EvaluationError: a file is not usable, the settings differ, or two files hold one agent.
-    """
-    table: dict[str, dict[str, Mapping[int, bool]]] = {}
-    first: Outcomes | None = None
-    for file in files:
-        outcomes = read_outcomes(file)
-        first = first or outcomes
-        require_setting(file, first.setting, outcomes.setting)
-        for arm, checkpoints in outcomes.table(kind).items():
-            if twice := table.get(arm, {}).keys() & checkpoints.keys():
-                raise EvaluationError(f"{file}: '{twice.pop()}' is in another of the files too")
-            table.setdefault(arm, {}).update(checkpoints)
-    return table
 
 
 def require_setting(

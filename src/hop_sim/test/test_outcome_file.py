@@ -8,8 +8,7 @@ import pytest
 
 from hop_core.errors import EvaluationError
 from hop_sim.motion_record import Motion
-from hop_sim.outcome_file import OutcomeFile, read_outcomes, read_table
-from hop_sim.paired_bootstrap import paired_difference
+from hop_sim.outcome_file import OutcomeFile, read_outcomes
 from hop_sim.rollout import Outcome
 
 SETTING = {"task": "t", "task_hash": "00", "realism": {"shift_m": (0.0, 0.1, 0.0)}}
@@ -30,23 +29,6 @@ def test_outcomes_come_back_as_they_were(tmp_path: Path) -> None:
     assert found.episodes == {"a": {0: GOOD, 1: replace(LIVE, seed=1)}}
     with OutcomeFile(file, SETTING) as kept:
         assert kept.begin("a", found.agents["a"])[0] == GOOD
-
-
-def test_files_of_one_setting_make_one_table(tmp_path: Path) -> None:
-    bad = replace(GOOD, success=False, reason="time limit")
-    write(tmp_path / "1", "a", "ours", GOOD, replace(GOOD, seed=1))
-    write(tmp_path / "1", "a, blind", "ours", bad, kind="blind")
-    write(tmp_path / "2", "b", "ours", GOOD, replace(bad, seed=1))
-    write(tmp_path / "2", "c", "scratch", bad, replace(bad, seed=1))
-    table = read_table([tmp_path / "1", tmp_path / "2"])
-    assert table == {
-        "ours": {"a": {0: True, 1: True}, "b": {0: True, 1: False}},
-        "scratch": {"c": {0: False, 1: False}},
-    }
-    assert paired_difference(table["ours"], table["scratch"]).value == 0.75
-    assert read_table([tmp_path / "1"], "blind") == {"ours": {"a, blind": {0: False}}}
-    with pytest.raises(EvaluationError, match="'a' is in another of the files too"):
-        read_table([tmp_path / "1", tmp_path / "1"])
 
 
 def test_a_file_that_another_process_writes_is_left_alone(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def _bases(results: Results) -> Iterator[str]:
         yield _table(["base", *_LOSSES], rows)
 
 
-_LOSSES = ["units", "best (step)", "last (step)", "posture", "previous label", "blind"]
+_LOSSES = ["units", "best (step)", "last (step)", "posture", "previous label", "blind (last)"]
 
 
 def _losses(learnt: Learnt) -> list[str]:
