@@ -1,4 +1,4 @@
-"""Where a demonstration's joints tell that its hand goes is where its images show what stands there."""
+"""Where a demonstration's joints tell that its hand goes, its images show what stands there."""
 
 from __future__ import annotations
 
