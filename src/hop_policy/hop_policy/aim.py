@@ -10,7 +10,7 @@ from all else: few demonstrations have few distances between an object and its g
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,8 +33,10 @@ GRASP_PLACE, GOAL_PLACE = slice(AIM + 2, AIM + 4), slice(AIM + 4, AIM + 6)
 ROW = AIM + 6
 """Columns of what a frame teaches: its aim, then these of an `AimBatch`."""
 
+UNIT_M = 0.1
+"""Of the way that an aim tells."""
+
 _THUMB = "thumb_tip"
-_UNIT_M = 0.1
 _CLOSES = 0.1  # policy units: a hand that bends less takes hold of nothing
 _BENDING = [JOINT_NAMES.index(name) for name in BENDING_JOINTS]
 _STREAM = 1  # beside that of the segments
@@ -178,7 +180,7 @@ def _between_fingers(poses: Mapping[str, np.ndarray]) -> np.ndarray:
 def _aim_at(end: np.ndarray, palms: np.ndarray, R_level_base: np.ndarray, rows: np.ndarray) -> None:
     """Writes the way of each of the `palms` (T, 4, 4) to the one at `end` (4, 4) into `rows`."""
     way_m = (end[:3, 3] - palms[:, :3, 3]) @ R_level_base.T
-    rows[:, :3] = way_m / _UNIT_M
+    rows[:, :3] = way_m / UNIT_M
     rows[:, 3:5] = R_level_base[:2] @ end[:3, 0]
 
 
@@ -212,7 +214,15 @@ class AimSampler:
     def batch(self, step: int, share: Share = WHOLE) -> AimBatch:
         """Returns the batch of `step`, or a share of it."""
         rng = np.random.default_rng((self._seed, step, _STREAM))
-        drawn = rng.integers(len(self._taught), size=self._frames)[share.rows(self._frames)]
+        drawn = rng.integers(len(self._taught), size=self._frames)
+        return self._batch(drawn[share.rows(self._frames)])
+
+    def all(self) -> Iterator[AimBatch]:
+        """Yields all frames that teach an aim, in order, in batches."""
+        for first in range(0, len(self), self._frames):
+            yield self._batch(np.arange(first, min(first + self._frames, len(self))))
+
+    def _batch(self, drawn: np.ndarray) -> AimBatch:
         device = self._store.device
         rows = self._rows[torch.from_numpy(drawn).to(device)]
         vision = self._store.vision(torch.from_numpy(self._taught[drawn]).to(device))
@@ -228,7 +238,7 @@ def moved_aim(aim: Tensor, shift_m: Tensor, turn: Tensor | None = None) -> Tenso
         shift_m: (N, 2) by which grasp or goal is moved, right and ahead [m].
         turn: (N,) by which the view is then turned [rad]; None is not at all.
     """
-    right, ahead = (aim[:, :2] + shift_m / _UNIT_M).unbind(1)
+    right, ahead = (aim[:, :2] + shift_m / UNIT_M).unbind(1)
     normal_right, normal_ahead = aim[:, 3:].unbind(1)
     if turn is not None:
         right, ahead = turned(right, ahead, turn)

@@ -23,7 +23,7 @@ class Lesson:
 
     Attributes:
         acting: segments that teach what to do; None while a run only learns to see.
-        aiming: frames that teach where hands go next; None where the network does not tell it.
+        aiming: frames that teach where hands go next; None where the run does not teach it.
     """
 
     acting: SegmentBatch | None

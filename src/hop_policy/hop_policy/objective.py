@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hop_core.embodiment import ARM, HAND
-from hop_policy.aim import AimBatch
+from hop_policy.aim import UNIT_M, AimBatch, AimSampler
 from hop_policy.contract import PolicyContract
 from hop_policy.frame_store import FrameStore
 from hop_policy.model import PolicyModel
@@ -18,6 +18,8 @@ from hop_policy.segments import SegmentBatch, Segmenting
 from hop_policy.train_config import LossUnits
 
 Metrics = dict[str, float]
+AIM_ERRORS = ("aim_right_mm", "aim_ahead_mm", "aim_up_mm")
+"""Metrics that are there where an aim is taught."""
 
 
 def predict(model: PolicyModel, batch: SegmentBatch, cut: Segmenting) -> tuple[Tensor, Tensor]:
@@ -75,21 +77,36 @@ class Validation:
     """Errors on held-out episodes, as deployed: one prediction a tick, with all its history.
 
     Reported are means over ticks and joints: `scaled` [policy units], `whitened` [deviations of the
-    label], `arm_rad` and `hand_rad` [rad].
+    label], `arm_rad` and `hand_rad` [rad]; and, where an aim is taught, over the frames that have
+    one: how far it is off, `AIM_ERRORS`.
     """
 
     def __init__(
-        self, store: FrameStore, contract: PolicyContract, context: int, action_std: Tensor
+        self,
+        store: FrameStore,
+        contract: PolicyContract,
+        context: int,
+        action_std: Tensor,
+        aims: AimSampler | None = None,
     ) -> None:
-        """Keeps the episodes; `action_std` (23,) is the training set's, policy units."""
+        """Keeps the episodes.
+
+        Args:
+            store: frames of the episodes.
+            contract: what policies see.
+            context: of the network.
+            action_std: (23,) the training set's, policy units.
+            aims: frames of these episodes that have an aim; None: it is not judged.
+        """
         self.store, self.contract, self.context = store, contract, context
+        self._aims = aims
         self._action_std = action_std
         span = np.array(contract.policy_upper) - np.array(contract.policy_lower)
         self._rad = torch.tensor(0.5 * span, dtype=torch.float32, device=store.device)
 
     def __call__(self, model: PolicyModel) -> Metrics:
         """Returns the errors of `model`."""
-        return self._mean_error(self.predictions(model))
+        return {**self._mean_error(self.predictions(model)), **self._aim_error(model)}
 
     def blind(self, model: PolicyModel) -> Metrics | None:
         """Returns its errors on the vision of another episode; None where there is no other."""
@@ -137,6 +154,16 @@ class Validation:
         """Returns actions (T, 23) of each episode as joint angles [rad]."""
         scaling = JointScaling(self.contract)
         return [scaling.unscale(each.cpu().numpy()) for each in actions]
+
+    @torch.inference_mode()
+    def _aim_error(self, model: PolicyModel) -> Metrics:
+        if self._aims is None:
+            return {}
+        was_training = model.training
+        model.eval()
+        off = torch.cat([(model.aim(b.vision) - b.aim)[:, :3].abs() for b in self._aims.all()])
+        model.train(was_training)
+        return dict(zip(AIM_ERRORS, (1e3 * UNIT_M * off.mean(0)).tolist(), strict=True))
 
     def _mean_error(self, predictions: list[Tensor]) -> Metrics:
         pairs = zip(predictions, self.labels(), strict=True)

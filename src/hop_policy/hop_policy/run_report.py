@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hop_policy.objective import Metrics
+from hop_policy.objective import AIM_ERRORS, Metrics
 from hop_policy.train_config import LossUnits
 from hop_policy.train_progress import clock
 
@@ -58,20 +58,22 @@ class RunReport:
     def line(self) -> str:
         """Returns the last validation as a line of text."""
         entry, units = self.history[-1], self.units
+        aim = [entry[key] for key in AIM_ERRORS if key in entry]
+        told = "; aim {:.0f}, {:.0f}, {:.0f} mm".format(*aim) if aim else ""
         return (
             f"step {entry['step']:6d}  {clock(60 * entry['minutes'])}  "
             f"validation L1 {entry[units]:.4f} {units} (best {self.best():.4f}, "
             f"copying the posture {self.baselines['copy_proprio'][units]:.4f}, "
             f"the previous label {self.baselines['previous_label'][units]:.4f}); "
-            f"arm {entry['arm_rad']:.4f} rad, hand {entry['hand_rad']:.4f} rad"
+            f"arm {entry['arm_rad']:.4f} rad, hand {entry['hand_rad']:.4f} rad{told}"
         )
 
     def curves(self, figures: dict[str, Any]) -> dict[str, float]:
         """Returns the last validation and the `figures` of the run, by the names of curves."""
         entry = self.history[-1]
-        keys = ("scaled", "whitened", "arm_rad", "hand_rad")
+        keys = ("scaled", "whitened", "arm_rad", "hand_rad", *AIM_ERRORS)
         return {
-            **{f"validation/{key}": entry[key] for key in keys},
+            **{f"validation/{key}": entry[key] for key in keys if key in entry},
             **{f"validation/{k}": errors[self.units] for k, errors in self.baselines.items()},
             **{f"run/{key}": figures[key] for key in ("samples_per_s", "data_wait_share")},
             **{f"run/peak_{key}": mb for key, mb in figures["peak_memory_mb"].items()},

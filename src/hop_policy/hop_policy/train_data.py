@@ -41,13 +41,15 @@ class TrainData:
         val: held-out episodes, at most as many as the configuration allows.
         provenance: where the data came from, kept beside the weights. Its "fingerprint" must be the
             same for a run to be resumed.
-        aims: frames that teach where hands go next; None where the network does not tell it.
+        aims: frames that teach where hands go next; None where the run does not teach it.
+        val_aims: those of the held-out episodes; None where none has one, or it is not taught.
     """
 
     train: BatchSource
     val: FrameStore
     provenance: Mapping[str, Any]
     aims: AimSampler | None = None
+    val_aims: AimSampler | None = None
 
 
 def data_of_episodes(
@@ -81,10 +83,11 @@ def data_of_episodes(
         "broken_rates": sorted({e.group or e.name for e in episodes if not e.rates_ok}),
     }
     sampler = SegmentSampler(store, config.cut, config.segments, config.seed)
-    aims = None
+    held_out, aims, val_aims = store_episodes(val, contract, device), None, None
     if aims_wanted(config, contract):
         aims = aim_sampler(store, _aim_rows(train, contract, config), config)
-    return TrainData(sampler, store_episodes(val, contract, device), provenance, aims)
+        val_aims = held_out_aims(held_out, _aim_rows(val, contract, config), config)
+    return TrainData(sampler, held_out, provenance, aims, val_aims)
 
 
 def _aim_rows(
@@ -122,6 +125,12 @@ def aim_sampler(store: FrameStore, rows: np.ndarray, config: TrainConfig) -> Aim
             "aim_frames to 0, or learn from others"
         )
     return sampler
+
+
+def held_out_aims(store: FrameStore, rows: np.ndarray, config: TrainConfig) -> AimSampler | None:
+    """Returns the frames of the held-out `store` that have an aim, as `aim_sampler`; or None."""
+    sampler = AimSampler(store, rows, config.aim_frames, config.seed)
+    return sampler if len(sampler) else None
 
 
 def fingerprint(episodes: Sequence[Episode]) -> str:

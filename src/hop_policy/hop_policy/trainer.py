@@ -57,7 +57,7 @@ class Trainer:
         )
         self.lessons = Lessons(config, contract, data, statistics["proprio_std"], self.ranks.share)
         context, action_std = config.model.context, statistics["action_std"]
-        self.validation = Validation(data.val, contract, context, action_std)
+        self.validation = Validation(data.val, contract, context, action_std, data.val_aims)
         self.average = WeightAverage(self.model, config.ema_decay)
         self.report = RunReport(config.loss_units, self.validation.baselines())
         self.step, self.pace = 0, Pace()

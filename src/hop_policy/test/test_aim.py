@@ -34,6 +34,7 @@ from hop_policy.contract import PolicyContract
 from hop_policy.dataset import Episode, store_episodes
 from hop_policy.encoders import EncoderConfig
 from hop_policy.model import AIM, PolicyConfig
+from hop_policy.objective import AIM_ERRORS
 from hop_policy.observation import JointScaling
 from hop_policy.segments import Share
 from hop_policy.train import train
@@ -164,6 +165,24 @@ def test_after_a_grasp_the_aim_is_where_the_object_is_brought_to() -> None:
         known = action if other is not aiming else None
         assert np.isnan(other.rows(proprio, GRASP, CELL, known)[GRASP:]).all()
     assert not Aiming(CONTRACT, goal_m=0.05).rows(proprio, GRASP, CELL, action)[:GRASP, AIM].any()
+
+
+def test_validation_tells_how_far_aims_of_held_out_frames_are_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over all of them, right, ahead and up; a run that teaches no aim tells none."""
+    learnt = data(TOY)
+    assert learnt.val_aims is not None
+    held_out = torch.cat([batch.aim for batch in learnt.val_aims.all()])
+    assert len(held_out) == len(learnt.val_aims) > TOY.aim_frames
+    trainer = Trainer(TOY, CONTRACT, learnt, tmp_path)
+    answers = iter(torch.split(held_out + torch.tensor([0.1, -0.2, 0.3, 1, 1]), TOY.aim_frames))
+    monkeypatch.setattr(trainer.model, "aim", lambda _vision: next(answers))
+    metrics = trainer.validation(trainer.model)
+    np.testing.assert_allclose([metrics[key] for key in AIM_ERRORS], [10, 20, 30], rtol=1e-4)
+    assert trainer.model.training
+    none = TOY.model_copy(update={"aim_frames": 0})
+    assert data(none).val_aims is None
 
 
 def test_frames_before_a_grasp_are_drawn_and_shared_out() -> None:

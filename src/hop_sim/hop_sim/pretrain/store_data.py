@@ -12,7 +12,7 @@ from hop_policy.contract import PolicyContract
 from hop_policy.frame_store import SegmentSampler
 from hop_policy.optimise import resolve_device
 from hop_policy.train_config import TrainConfig
-from hop_policy.train_data import TrainData, aim_sampler, aims_wanted
+from hop_policy.train_data import TrainData, aim_sampler, aims_wanted, held_out_aims
 from hop_sim.pretrain.depth_images import require_depth
 from hop_sim.pretrain.grasp_aims import aim_rows
 from hop_sim.pretrain.hidden_objects import Objects
@@ -65,15 +65,18 @@ def data_of_stores(
     device = resolve_device(config.device)
     require_room([*train, *val], frame_bytes(contract), device)
     frames = load_frames(train, contract, device, read, objects, config.seed)
-    aims = None
+    unseen = load_frames(val, contract, device, read, objects, config.seed)
+    aims, val_aims, object_m = None, None, config.aim_object_m
     if aims_wanted(config, contract):
-        aims = aim_sampler(frames, aim_rows(train, frames, contract, config.aim_object_m), config)
+        aims = aim_sampler(frames, aim_rows(train, frames, contract, object_m), config)
+        val_aims = held_out_aims(unseen, aim_rows(val, unseen, contract, object_m), config)
     about = provenance(stores, kept, contract, objects)
     return TrainData(
         SegmentSampler(frames, config.cut, config.segments, config.seed),
-        load_frames(val, contract, device, read, objects, config.seed),
+        unseen,
         {**about, **_side("training", train), **_side("validation", val)},
         aims,
+        val_aims,
     )
 
 
