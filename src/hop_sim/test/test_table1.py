@@ -158,6 +158,12 @@ def test_a_curve_may_have_fewer_seeds_than_its_end() -> None:
         ({"conditions": {"../moved": {"noise": 2.0}}}, r"conditions.*\.\./moved"),
         ({"conditions": {}}, "in_conditions: there are no conditions"),
         (
+            {"tasks": {"grasp_lift": {**LIFT, "in_conditions": []}}},
+            "conditions: no task's in_conditions",
+        ),
+        ({"tasks": {"grasp_lift": {**LIFT, "fewer_arms": []}}}, "fewer_arms go together"),
+        ({"tasks": {"grasp_lift": {**LIFT, "fewer": []}}}, "fewer_arms go together"),
+        (
             {"bases": {**SMALL["bases"], "scratch": {}}},
             "'scratch' is the arm without a base",
         ),

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hop_sim.tracks.rigid import angle_between
+
 RAMP = 0.15  # share of a `trapezoid` in which it speeds up, and again slows down
 _RADIAN_M = 0.3  # a radian takes as long as so much of a straight line: the arm can follow
 
@@ -32,11 +34,6 @@ def turn_about(axis: np.ndarray, angle_rad: float) -> np.ndarray:
     return np.asarray(
         np.eye(3) + np.sin(angle_rad) * skew + (1.0 - np.cos(angle_rad)) * skew @ skew
     )
-
-
-def angle_between(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the angle of the rotation from `a` (3, 3) to `b` [rad]."""
-    return float(np.arccos(np.clip(0.5 * (np.trace(a.T @ b) - 1.0), -1.0, 1.0)))
 
 
 def between(a: np.ndarray, b: np.ndarray, share: float) -> np.ndarray:

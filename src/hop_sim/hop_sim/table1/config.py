@@ -168,6 +168,11 @@ class Table1Config(Config):
                     raise ValueError(f"tasks.{name}.{key}: {sorted(not_rolled)} are not its arms")
             if task.in_conditions and not self.conditions:
                 raise ValueError(f"tasks.{name}.in_conditions: there are no conditions")
+            if bool(task.fewer) != bool(task.fewer_arms) or (task.fewer_seeds and not task.fewer):
+                raise ValueError(
+                    f"tasks.{name}: fewer, fewer_arms and fewer_seeds make one curve: fewer and "
+                    "fewer_arms go together"
+                )
             for key in _ONCE:
                 if len(set(getattr(task, key))) < len(getattr(task, key)):
                     raise ValueError(f"tasks.{name}.{key}: names something twice")
@@ -177,6 +182,8 @@ class Table1Config(Config):
                 raise ValueError(f"tasks.{name}.fewer: must lie in 2..{task.demos - 1}")
             if task.attempts < task.demos:
                 raise ValueError(f"tasks.{name}.attempts: less than its {task.demos} demos")
+        if self.conditions and not any(task.in_conditions for task in self.tasks.values()):
+            raise ValueError("conditions: no task's in_conditions rolls an arm out in them")
         for name, variant in self.variants.items():
             plan = self.tasks.get(variant.task)
             if plan is None or variant.arm not in plan.arms or variant.seed not in plan.seeds:

@@ -21,12 +21,6 @@ def duration_s(way: float, peak: float, least_s: float) -> float:
     return max(least_s, PEAK * way / peak)
 
 
-def turn_rad(rotation_a: np.ndarray, rotation_b: np.ndarray) -> float:
-    """Return the angle between two rotations (3, 3)."""
-    cosine = (np.trace(rotation_a.T @ rotation_b) - 1.0) / 2.0
-    return float(np.arccos(np.clip(cosine, -1.0, 1.0)))
-
-
 def turned(rotation_a: np.ndarray, rotation_b: np.ndarray, share: np.ndarray) -> np.ndarray:
     """Return rotations (T, 3, 3) at `share` (T,) of the shorter turn from a to b (3, 3)."""
     a = np.repeat(quaternions(rotation_a[None]), len(share), axis=0)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hop_sim.tracks.rigid import pose, rotation_about
+from hop_sim.tracks.rigid import angle_between, pose, rotation_about
 from hop_sim.tracks.synthetic.config import MotionConfig
-from hop_sim.tracks.synthetic.course import duration_s, minimum_jerk, turn_rad, turned
+from hop_sim.tracks.synthetic.course import duration_s, minimum_jerk, turned
 
 _TRIES = 20  # for a goal within the table's bounds
 _UP = np.array([0.0, 0.0, 1.0])
@@ -107,7 +107,7 @@ def _seconds(
 ) -> float:
     """Time of a move whose peak speeds are drawn; the bow counts as there and back."""
     way_m = float(np.hypot(np.linalg.norm(goal[:3, 3] - start[:3, 3]), 2.0 * bow_m))
-    angle = turn_rad(start[:3, :3], goal[:3, :3])
+    angle = angle_between(start[:3, :3], goal[:3, :3])
     return max(
         duration_s(way_m, rng.uniform(*config.carry_speed_m_s), config.least_s),
         duration_s(angle, rng.uniform(*config.turn_speed_rad_s), config.least_s),

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hop_sim.tracks.rigid import pose, rotation_about
+from hop_sim.tracks.rigid import angle_between, pose, rotation_about
 from hop_sim.tracks.synthetic.config import MotionConfig
 from hop_sim.tracks.synthetic.course import (
     bezier,
     bezier_length,
     duration_s,
     minimum_jerk,
-    turn_rad,
     turned,
 )
 
@@ -59,6 +58,8 @@ def draw_reach(T_table_palm: np.ndarray, config: MotionConfig, rng: np.random.Ge
     # On a cubic curve the speed along the parameter varies; its mean is what the draw is about.
     seconds = max(
         duration_s(bezier_length(controls), rng.uniform(*config.reach_speed_m_s), config.least_s),
-        duration_s(turn_rad(away, grasp), rng.uniform(*config.turn_speed_rad_s), config.least_s),
+        duration_s(
+            angle_between(away, grasp), rng.uniform(*config.turn_speed_rad_s), config.least_s
+        ),
     )
     return Reach(controls, away, grasp, seconds)

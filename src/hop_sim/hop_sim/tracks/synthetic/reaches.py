@@ -23,9 +23,9 @@ from hop_sim.tracks.contact import distances_m
 from hop_sim.tracks.files import load_track, read_about
 from hop_sim.tracks.keypoints import KEYPOINTS
 from hop_sim.tracks.pacing import pace
-from hop_sim.tracks.rigid import pose
+from hop_sim.tracks.rigid import angle_between, pose
 from hop_sim.tracks.synthetic.config import Point, Range, SyntheticConfig
-from hop_sim.tracks.synthetic.course import duration_s, minimum_jerk, turn_rad
+from hop_sim.tracks.synthetic.course import duration_s, minimum_jerk
 from hop_sim.tracks.synthetic.grasp import draw_turn
 from hop_sim.tracks.synthetic.hand import Hand, make_hand
 from hop_sim.tracks.synthetic.moves import Move
@@ -158,7 +158,7 @@ def _way(
         way_m = float(np.linalg.norm(there[:3, 3] - here[:3, 3]))
         takes_s = max(
             duration_s(way_m, rng.uniform(*motion.reach_speed_m_s), motion.least_s),
-            duration_s(turn_rad(here[:3, :3], there[:3, :3]),
+            duration_s(angle_between(here[:3, :3], there[:3, :3]),
                        rng.uniform(*motion.turn_speed_rad_s), motion.least_s),
         )  # fmt: skip
         pause_s = rng.uniform(*motion.pause_s)
