@@ -153,7 +153,8 @@ SLEEPERS = """
 import os, time
 from hop_sim.processes import over_processes
 def make():
-    return lambda seed: (print(os.getpid(), flush=True), time.sleep(60))
+    # One write: two prints at once may end both lines after both numbers.
+    return lambda seed: (os.write(1, f"{os.getpid()}\\n".encode()), time.sleep(60))
 if __name__ == "__main__":
     list(over_processes(make, [1, 2], 2))
 """
