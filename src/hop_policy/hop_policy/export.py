@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from hop_core.durable_files import replace_file
 from hop_core.errors import CheckpointError
 from hop_policy import checkpoint as ck
+from hop_policy.contract import DepthContract
 from hop_policy.exported_form import (
     INPUTS,
     OUTPUTS,
@@ -109,35 +110,36 @@ def largest_difference(model: PolicyModel, exported: ExportedForm, ticks: int = 
 
     Over `ticks` of robots whose histories begin anew at different times, on plausible observations.
     """
-    contract, rng = model.contract, np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     eager = Policy(model, _TRIAL_ROBOTS)
     other = Policy(model, _TRIAL_ROBOTS, exported=exported)
-    scaling = JointScaling(contract)
+    scaling = JointScaling(model.contract)
     largest = 0.0
     for tick in range(ticks):
         if tick % 7 == 5:
             restarted = rng.integers(0, 2, _TRIAL_ROBOTS).astype(bool)
             eager.reset(restarted)
             other.reset(restarted)
-        shape = (_TRIAL_ROBOTS, len(contract.joint_names))
-        proprio = _draw(rng, model.proprio_mean, model.proprio_std, shape)
-        vision = plausible_vision(rng, model, _TRIAL_ROBOTS)
-        seen = Observation(proprio, vision)
+        seen = plausible_observation(rng, model, _TRIAL_ROBOTS)
         gap = scaling.scale(other.act(seen)) - scaling.scale(eager.act(seen))
         largest = max(largest, float(np.abs(gap).max()))
     return largest
 
 
-def plausible_vision(rng: np.random.Generator, model: PolicyModel, robots: int) -> np.ndarray:
-    """Returns what `robots` may see: depth [m] of tables askew, or points like the training set's.
-
-    As `Observation.vision`.
-    """
+def plausible_observation(rng: np.random.Generator, model: PolicyModel, robots: int) -> Observation:
+    """Returns what `robots` may see: joints and points like the training set's, tables askew."""
     contract = model.contract
-    if contract.vision != "depth":
-        shape = (robots, *contract.vision_shape)
-        return _draw(rng, model.vision_mean, model.vision_std, shape)
-    size, depth, each = contract.depth.size_px, contract.depth, (robots, 1, 1)
+    joints = (robots, len(contract.joint_names))
+    proprio = _draw(rng, model.proprio_mean, model.proprio_std, joints)
+    if contract.vision == "depth":
+        return Observation(proprio, _tables_askew(rng, contract.depth, robots))
+    points = (robots, *contract.vision_shape)
+    return Observation(proprio, _draw(rng, model.vision_mean, model.vision_std, points))
+
+
+def _tables_askew(rng: np.random.Generator, depth: DepthContract, robots: int) -> np.ndarray:
+    """Returns depth (robots, H, W) [m] of a table for each, with uneven things on it."""
+    size, each = depth.size_px, (robots, 1, 1)
     top_m, bottom_m = rng.uniform(0.7, 1.0, each), rng.uniform(0.35, 0.5, each)
     down = np.linspace(0.0, 1.0, size)[:, None]
     table_m = 1.0 / ((1.0 - down) / top_m + down / bottom_m)  # inverse depth on a plane is linear

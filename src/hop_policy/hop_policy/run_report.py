@@ -59,7 +59,7 @@ class RunReport:
         """Returns the last validation as a line of text."""
         entry, units = self.history[-1], self.units
         aim = [entry[key] for key in AIM_ERRORS if key in entry]
-        told = "; aim {:.0f}, {:.0f}, {:.0f} mm".format(*aim) if aim else ""
+        told = "; aim off by {:.0f}, {:.0f}, {:.0f} mm".format(*aim) if aim else ""
         return (
             f"step {entry['step']:6d}  {clock(60 * entry['minutes'])}  "
             f"validation L1 {entry[units]:.4f} {units} (best {self.best():.4f}, "

@@ -7,13 +7,16 @@ import pytest
 import torch
 
 from hop_core import topics
+from hop_core.config import config_path, load_config
 from hop_core.embodiment import ARM_JOINTS, HAND_JOINTS, JOINT_NAMES, load_embodiment
 from hop_policy import messages
 from hop_policy.bag_writer import EpisodeWriter
 from hop_policy.contract import PolicyContract
 from hop_policy.episode_info import EpisodeInfo
 from hop_policy.live_observer import LiveObserver, TickObservation
+from hop_policy.model import PolicyConfig
 from hop_policy.statics import Statics
+from hop_policy.train_config import TrainConfig
 
 T0 = 1_700_000_000_000_000_000
 MS = 1_000_000
@@ -28,6 +31,15 @@ HOME = load_embodiment().home
 def one_thread() -> None:
     """Compute on one core: on a busy machine torch's threads wait for each other."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def shipped_network() -> PolicyConfig:
+    """The network that depth policies are shipped with, small."""
+    shipped = load_config(config_path("train.yaml"), TrainConfig).model
+    encoder = shipped.encoder.model_copy(update={"channels": (4, 4, 8, 8)})
+    small = {"layers": 2, "width": 32, "heads": 2, "context": 8, "encoder": encoder}
+    return shipped.model_copy(update=small)
 
 
 @pytest.fixture

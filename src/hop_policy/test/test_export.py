@@ -14,22 +14,12 @@ from hop_core.errors import CheckpointError, ConfigError, ModelError
 from hop_policy import checkpoint as ck
 from hop_policy import export_cli
 from hop_policy.contract import PolicyContract, VisionKind
-from hop_policy.encoders import EncoderConfig
-from hop_policy.export import TOLERANCE, plausible_vision
+from hop_policy.export import TOLERANCE, plausible_observation
 from hop_policy.exported_form import content_hash
 from hop_policy.inference import Policy
 from hop_policy.model import PolicyConfig, PolicyModel
 from hop_policy.observation import Observation
 
-TOY = PolicyConfig(
-    layers=2,
-    width=32,
-    heads=2,
-    context=8,
-    encoder=EncoderConfig(channels=(4, 4, 8, 8), read_out="flatten", view="table"),
-    foresight=(5,),
-    aim=True,
-)
 pytestmark = pytest.mark.timeout(300)  # torch's exporter takes seconds, minutes on a busy machine
 RESETS = {3: [0], 21: [0, 1, 2], 37: [1], 38: [0, 1], 60: [2]}
 
@@ -41,16 +31,21 @@ def _no_power_loss(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> dict[VisionKind, Path]:
+def exported(
+    tmp_path_factory: pytest.TempPathFactory, shipped_network: PolicyConfig
+) -> dict[VisionKind, Path]:
     """Checkpoints with random weights that whiten, exported by the command."""
     folder = tmp_path_factory.mktemp("policies")
-    return {vision: make(folder / vision, vision) for vision in ("depth", "point_cloud")}
+    return {
+        vision: make(folder / vision, vision, shipped_network)
+        for vision in ("depth", "point_cloud")
+    }
 
 
-def make(path: Path, vision: VisionKind) -> Path:
+def make(path: Path, vision: VisionKind, network: PolicyConfig) -> Path:
     torch.manual_seed(0)
     contract = PolicyContract(vision=vision)
-    model = PolicyModel(TOY, contract)
+    model = PolicyModel(network, contract)
     std = 0.1 + torch.rand(23)
     model.set_whitening(
         **{"proprio_mean": 0.2 * torch.randn(23), "proprio_std": std},
@@ -59,7 +54,7 @@ def make(path: Path, vision: VisionKind) -> Path:
     with torch.no_grad():
         for weights in (model.action_head.weight, model.embed_time.weight):
             weights.normal_()
-    ck.save_config(path, ck.CheckpointConfig(contract=contract, model=TOY))
+    ck.save_config(path, ck.CheckpointConfig(contract=contract, model=network))
     for name in (ck.WEIGHTS, ck.LAST_WEIGHTS):
         ck.save_weights(path, model.state_dict(), name)
     ck.save_json(path, ck.METRICS, {})
@@ -89,10 +84,7 @@ def test_the_exported_form_gives_the_eager_targets(
             robots = np.array([robot for robot in RESETS[tick] if robot < batch], dtype=np.intp)
             eager.reset(robots)
             other.reset(robots)
-        seen = Observation(
-            rng.normal(size=(batch, 23)).astype(np.float32),
-            plausible_vision(rng, eager.model, batch),
-        )
+        seen = plausible_observation(rng, eager.model, batch)
         targets.append(eager.act(seen))
         difference = 2 * np.abs(other.act(seen) - targets[-1]) / span
         assert difference.max() <= TOLERANCE == 1e-5
@@ -104,15 +96,17 @@ def test_the_exported_form_answers_what_it_sees(
     exported: dict[VisionKind, Path], vision: VisionKind
 ) -> None:
     policy, rng = Policy.load(exported[vision], batch=8), np.random.default_rng(0)
-    seen = plausible_vision(rng, policy.model, 8)
-    targets = policy.act(Observation(np.zeros((8, 23), np.float32), seen))
+    seen = plausible_observation(rng, policy.model, 8)
+    targets = policy.act(Observation(np.zeros_like(seen.proprio), seen.vision))
     assert np.std(targets, axis=0).min() > 1e-4
 
 
 def test_warm_up_leaves_no_trace(exported: dict[VisionKind, Path]) -> None:
     warm, cold = (Policy.load(exported["depth"]) for _ in range(2))
     warm.warm_up(3)
-    for seen in _observations(warm, 3):
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        seen = plausible_observation(rng, warm.model, 1)
         np.testing.assert_array_equal(warm.act(seen), cold.act(seen))
 
 
@@ -120,21 +114,11 @@ def test_a_reset_frees_the_exported_form_of_what_broke_it(
     exported: dict[VisionKind, Path],
 ) -> None:
     broken, fresh = (Policy.load(exported["depth"]) for _ in range(2))
-    (seen,) = _observations(broken, 1)
+    seen = plausible_observation(np.random.default_rng(0), broken.model, 1)
     with pytest.raises(ModelError, match="not finite"):
         broken.act(Observation(np.full((1, 23), np.nan, np.float32), seen.vision))
     broken.reset()
     np.testing.assert_array_equal(broken.act(seen), fresh.act(seen))
-
-
-def _observations(policy: Policy, ticks: int) -> list[Observation]:
-    rng = np.random.default_rng(0)
-    return [
-        Observation(
-            rng.normal(size=(1, 23)).astype(np.float32), plausible_vision(rng, policy.model, 1)
-        )
-        for _ in range(ticks)
-    ]
 
 
 def test_the_exported_form_is_of_the_best_weights_on_the_cpu(copied: Path) -> None:

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from hop_core.errors import ModelError
-from hop_policy.contract import PolicyContract, VisionKind
+from hop_policy.contract import PolicyContract
 from hop_policy.encoders import EncoderConfig
-from hop_policy.export import plausible_vision
+from hop_policy.export import plausible_observation
 from hop_policy.inference import Policy
 from hop_policy.model import PolicyConfig, PolicyModel
 from hop_policy.observation import JointScaling, Observation
@@ -19,26 +19,20 @@ from hop_policy.observation import JointScaling, Observation
 TOY = PolicyConfig(
     layers=2, width=32, heads=2, context=8, encoder=EncoderConfig(channels=(4, 4, 8, 8))
 )
-SHIPPED = PolicyConfig(
-    layers=2,
-    width=32,
-    heads=2,
-    context=8,
-    encoder=EncoderConfig(channels=(4, 4, 8, 8), read_out="flatten", view="table"),
-    aim=True,
-)
-"""Small, of the parts that the shipped depth policies have."""
 RESETS = {37: [0, 1, 2], 50: [1], 61: [0, 2], 62: [0]}
+
+
+@pytest.fixture(params=["paper, depth", "shipped, depth", "paper, point_cloud"])
+def model(request: pytest.FixtureRequest, shipped_network: PolicyConfig) -> PolicyModel:
+    network, vision = request.param.split(", ")
+    torch.manual_seed(0)
+    config = TOY if network == "paper" else shipped_network
+    return PolicyModel(config, PolicyContract(vision=vision))
 
 
 def observations(model: PolicyModel, ticks: int, batch: int) -> list[Observation]:
     rng = np.random.default_rng(0)
-    return [
-        Observation(
-            rng.normal(size=(batch, 23)).astype(np.float32), plausible_vision(rng, model, batch)
-        )
-        for _ in range(ticks)
-    ]
+    return [plausible_observation(rng, model, batch) for _ in range(ticks)]
 
 
 @torch.inference_mode()
@@ -49,16 +43,10 @@ def uncached(model: PolicyModel, history: list[Observation], robot: int) -> np.n
     return JointScaling(model.contract).unscale(model(proprio[None], vision[None])[0, -1].numpy())
 
 
-@pytest.mark.parametrize(
-    ("config", "vision"), [(TOY, "depth"), (SHIPPED, "depth"), (TOY, "point_cloud")]
-)
-def test_cached_equals_uncached_over_100_ticks_with_resets(
-    config: PolicyConfig, vision: VisionKind
-) -> None:
-    torch.manual_seed(0)
-    policy = Policy(PolicyModel(config, PolicyContract(vision=vision)), batch=3)
+def test_cached_equals_uncached_over_100_ticks_with_resets(model: PolicyModel) -> None:
+    policy = Policy(model, batch=3)
     histories: list[list[Observation]] = [[], [], []]
-    for tick, observation in enumerate(observations(policy.model, 100, 3)):
+    for tick, observation in enumerate(observations(model, 100, 3)):
         if tick in RESETS:
             policy.reset(np.array(RESETS[tick]))
             for robot in RESETS[tick]:
@@ -68,22 +56,18 @@ def test_cached_equals_uncached_over_100_ticks_with_resets(
             histories[robot].append(observation)
             if robot != tick % 3 and tick - 2 not in RESETS and tick not in RESETS:
                 continue  # one robot in turn, and all after a reset: the check is the slow part
-            wanted = uncached(policy.model, histories[robot], robot)
+            wanted = uncached(model, histories[robot], robot)
             np.testing.assert_allclose(targets[robot], wanted, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("config", [TOY, SHIPPED])
-def test_a_robot_in_a_batch_acts_as_if_alone(config: PolicyConfig) -> None:
-    model = PolicyModel(config, PolicyContract())
+def test_a_robot_in_a_batch_acts_as_if_alone(model: PolicyModel) -> None:
     together, alone = Policy(model, batch=3), Policy(model)
     for observation in observations(model, 20, 3):
         mine = Observation(observation.proprio[1:2], observation.vision[1:2])
         np.testing.assert_allclose(together.act(observation)[1], alone.act(mine)[0], atol=1e-5)
 
 
-@pytest.mark.parametrize("config", [TOY, SHIPPED])
-def test_warm_up_leaves_no_trace(config: PolicyConfig) -> None:
-    model = PolicyModel(config, PolicyContract())
+def test_warm_up_leaves_no_trace(model: PolicyModel) -> None:
     warm, cold = Policy(model), Policy(model)
     warm.warm_up(5)
     for observation in observations(model, 3, 1):
