@@ -208,8 +208,8 @@ def summary(out: Path, metrics: dict[str, Any]) -> str:
         f"best validation L1 {best[units]:.4f} {units} at step {best['step']} "
         f"(arm {best['arm_rad']:.4f} rad, hand {best['hand_rad']:.4f} rad); "
         f"copying the posture gives {copied['copy_proprio']:.4f}, the previous label "
-        f"{copied['previous_label']:.4f}, the last weights with another episode's vision "
-        + (f"{blind[units]:.4f}" if blind else "was not to be had from one validation episode")
+        f"{copied['previous_label']:.4f}; the last weights with another episode's vision "
+        + (f"give {blind[units]:.4f}" if blind else "cannot be judged on one validation episode")
     )
 
 

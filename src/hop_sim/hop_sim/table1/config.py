@@ -170,8 +170,7 @@ class Table1Config(Config):
                 raise ValueError(f"tasks.{name}.in_conditions: there are no conditions")
             if bool(task.fewer) != bool(task.fewer_arms) or (task.fewer_seeds and not task.fewer):
                 raise ValueError(
-                    f"tasks.{name}: fewer, fewer_arms and fewer_seeds make one curve: fewer and "
-                    "fewer_arms go together"
+                    f"tasks.{name}: fewer and fewer_arms go together, and fewer_seeds with both"
                 )
             for key in _ONCE:
                 if len(set(getattr(task, key))) < len(getattr(task, key)):
