@@ -153,6 +153,19 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
+def learnt_from(path: Path) -> frozenset[str] | None:
+    """Returns the names of the episodes and tracks that a checkpoint was trained on.
+
+    None: it does not say, as one that others made.
+
+    Raises:
+        CheckpointError: its provenance is damaged.
+    """
+    told = read_json(path / PROVENANCE) if (path / PROVENANCE).is_file() else {}
+    lists = [told[key] for key in ("training_episodes", "training_tracks") if key in told]
+    return frozenset(str(name) for names in lists for name in names) if lists else None
+
+
 def load_training_state(path: Path) -> dict[str, Any]:
     """Returns the training state of the checkpoint directory `path`.
 

@@ -17,7 +17,7 @@ from hop_core.errors import BagError, ConfigError
 from hop_core.terminal import table_console
 from hop_policy.bag_dataset import decode_bags, labelled
 from hop_policy.bag_reader import EpisodeBag, find_bags
-from hop_policy.checkpoint import PROVENANCE, Checkpoint, load_checkpoint, read_json
+from hop_policy.checkpoint import Checkpoint, learnt_from, load_checkpoint
 from hop_policy.contract import PolicyContract, load_contract
 from hop_policy.dataset import store_episodes
 from hop_policy.objective import Validation
@@ -63,14 +63,14 @@ class Report:
 
     Attributes:
         about: what was judged by what, flat.
-        trained_on: how many of the bags each policy has seen in training.
+        trained_on: how many of the bags each policy has seen in training; None: it does not say.
         errors: by agent, policies first.
         horizons: of the errors.
         joint_names: of the errors.
     """
 
     about: Mapping[str, object]
-    trained_on: Mapping[str, int]
+    trained_on: Mapping[str, int | None]
     errors: Mapping[str, OpenLoopErrors]
     horizons: Sequence[int]
     joint_names: Sequence[str]
@@ -87,7 +87,11 @@ class Report:
         """Print errors by horizon, by history and by joint [mrad]."""
         console.print(", ".join(f"{key} {value}" for key, value in self.about.items()))
         for name, count in self.trained_on.items():
-            if count:
+            if count is None:
+                console.print(
+                    f"{name} does not say what it was trained on: these bags may be among it"
+                )
+            elif count:
                 console.print(
                     f"{name} was trained on {count} of these bags: they say less about it"
                 )
@@ -193,12 +197,12 @@ def _require_contract(bags: Sequence[EpisodeBag], contract: PolicyContract) -> N
             )
 
 
-def _trained_on(checkpoint: Checkpoint, bags: Sequence[EpisodeBag]) -> int:
-    """Return how many of the bags the checkpoint's provenance names as training data."""
-    if not (checkpoint.path / PROVENANCE).is_file():
-        return 0  # a checkpoint that others made may have none
-    names = read_json(checkpoint.path / PROVENANCE).get("training_episodes", [])
-    seen = {str(name).partition("#")[0] for name in names}
+def _trained_on(checkpoint: Checkpoint, bags: Sequence[EpisodeBag]) -> int | None:
+    """Return how many of the bags the checkpoint was trained on; None where it does not say."""
+    names = learnt_from(checkpoint.path)
+    if names is None:
+        return None
+    seen = {name.partition("#")[0] for name in names}
     return sum(bag.name in seen for bag in bags)
 
 

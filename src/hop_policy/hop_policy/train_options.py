@@ -138,7 +138,13 @@ def learn(
         ModelError: training diverged.
     """
     about = {**data.provenance, **_provenance(options, command, data.provenance)}
-    if seen := about["validation_seen_by_init"]:
+    seen = about["validation_seen_by_init"]
+    if seen is None:
+        progress.line(
+            f"{about['init']} does not say what it was trained on: if what this run is validated "
+            "on was among it, the validation loss flatters it"
+        )
+    elif seen:
         progress.line(
             f"{about['init']} was trained on {len(seen)} of what this run is validated on, such as "
             f"{seen[0]}: the validation loss flatters it; begin with the same data and seed, or "
@@ -183,16 +189,13 @@ def _provenance(
     }
 
 
-def _seen_by(init: Path, data: Mapping[str, Any]) -> list[str]:
-    """Names of what `data` validates on that the checkpoint `init` was trained on."""
-    if not (init / ck.PROVENANCE).is_file():
-        return []  # a checkpoint that others made may have none
-    learnt = ck.read_json(init / ck.PROVENANCE)
-    return sorted(
-        name
-        for kind in ("episodes", "tracks")
-        for name in {*data.get(f"validation_{kind}", ())} & {*learnt.get(f"training_{kind}", ())}
-    )
+def _seen_by(init: Path, data: Mapping[str, Any]) -> list[str] | None:
+    """Names of what `data` validates on that `init` was trained on; None where it does not say."""
+    learnt = ck.learnt_from(init)
+    if learnt is None:
+        return None
+    held_out = [*data.get("validation_episodes", ()), *data.get("validation_tracks", ())]
+    return sorted(learnt.intersection(held_out))
 
 
 def summary(out: Path, metrics: dict[str, Any]) -> str:

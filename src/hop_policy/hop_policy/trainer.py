@@ -98,11 +98,12 @@ class Trainer:
                 f"{', '.join(map(str, state))}; resume with the software that wrote it, or train "
                 "again from its weights (--init)"
             )
-        if state["identity"] != self._identity():
+        now = self._trained_with()
+        if other := [part for part, told in now.items() if state["trained_with"][part] != told]:
             raise CheckpointError(
-                f"{self.out} was trained with another configuration or other data than now asked "
-                f"for; resume it with the data of its command ({ck.PROVENANCE}), or choose another "
-                "output directory"
+                f"{self.out} was trained with another {' and another '.join(other)} than now asked "
+                f"for; resume it with the data of its command ({ck.PROVENANCE}) and the software "
+                "that wrote it, or choose another output directory"
             )
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -223,7 +224,7 @@ class Trainer:
 
     def _state(self) -> dict[str, Any]:
         return {
-            "identity": self._identity(),
+            "trained_with": self._trained_with(),
             "step": self.step,
             "pace": self.pace.state(),
             "history": self.report.history,
@@ -232,11 +233,15 @@ class Trainer:
             "average": self.average.model.state_dict(),
         }
 
-    def _identity(self) -> str:
+    def _trained_with(self) -> dict[str, str]:
         """Returns what must not change between a run and its resumption; budget and logs may."""
         free = {"max_steps": None, "max_minutes": None, "logs": (), "log_every": 1}
         config = self.config.model_copy(update=free)
-        return f"{config_hash(config)} {self.contract.hash} {self.data.provenance['fingerprint']}"
+        return {
+            "configuration": config_hash(config),
+            "contract": self.contract.hash,
+            "set of data": self.data.provenance["fingerprint"],
+        }
 
     def _figures(self) -> dict[str, Any]:
         """Returns how far and how fast the run is, and what it takes."""

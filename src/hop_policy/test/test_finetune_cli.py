@@ -220,6 +220,11 @@ def test_a_start_that_has_learnt_the_validation_episodes_is_told(
         about = json.loads((out / ck.PROVENANCE).read_text())
         assert [name.partition("#")[0] for name in about["validation_seen_by_init"]] == seen
         assert ("the validation loss flatters it" in capsys.readouterr().err) == bool(seen)
+    (begun / ck.PROVENANCE).unlink()
+    out = tmp_path / "unknown"
+    assert main([*command, "-o", str(out), "--init", str(begun), *SMALL]) == 0
+    assert json.loads((out / ck.PROVENANCE).read_text())["validation_seen_by_init"] is None
+    assert "does not say what it was trained on" in capsys.readouterr().err
 
 
 def test_few_demonstrations_are_the_first_by_name(demos: Path, tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_policies_stand_beside_their_blind_controls_and_the_copies(
 ) -> None:
     contract = load_contract()
     first = save_policy(tmp_path / "a" / "best", contract, training_episodes=["toy/e1", "x/y#0"])
-    second = save_policy(tmp_path / "b" / "best", contract)
+    second = save_policy(tmp_path / "b" / "best", contract, training_tracks=["x"])
     found = judge(capsys, "--open-loop", bags, "--policy", first, second)
     assert (found["bags"], found["ticks"], found["policy"]) == (2, 40, "a/best, b/best")
     assert list(found["agents"]) == [
@@ -123,11 +123,17 @@ def test_policies_stand_beside_their_blind_controls_and_the_copies(
 def test_one_bag_is_judged_alone_and_shown_as_tables(
     tmp_path: Path, bags: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    policy = save_policy(tmp_path / "p", load_contract())
+    policy = save_policy(tmp_path / "p", load_contract(), software="theirs")
     bag = bags / "toy" / "e0"
     assert open_loop_cli.main(["--open-loop", str(bag), "--policy", str(policy)]) == 0
     said = capsys.readouterr().out
-    for words in ("bags 1, episodes 1, ticks 20", "arm [mrad]", "allegro_thumb_3", "9-16"):
+    for words in (
+        "bags 1, episodes 1, ticks 20",
+        "p does not say what it was trained on",
+        "arm [mrad]",
+        "allegro_thumb_3",
+        "9-16",
+    ):
         assert words in said
     assert "blind" not in said  # there is no other episode to see
 

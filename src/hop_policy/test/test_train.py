@@ -123,10 +123,10 @@ def test_resuming_needs_the_same_configuration_and_data(whole: Run, tmp_path: Pa
     with pytest.raises(CheckpointError, match="holds a run already"):
         train(TOY, CONTRACT, toy_data(), tmp_path, progress=quiet())
     other = TOY.model_copy(update={"learning_rate": 1e-3})
-    with pytest.raises(CheckpointError, match="another configuration or other data"):
+    with pytest.raises(CheckpointError, match="with another configuration than now asked for"):
         train(other, CONTRACT, toy_data(), tmp_path, resume=True, progress=quiet())
     fewer = data_of_episodes(toy_episodes()[:5], CONTRACT, TOY)
-    with pytest.raises(CheckpointError, match="another configuration or other data"):
+    with pytest.raises(CheckpointError, match="with another set of data than now asked for"):
         train(TOY, CONTRACT, fewer, tmp_path, resume=True, progress=quiet())
     longer = TOY.model_copy(update={"max_steps": 25})
     assert (

@@ -206,7 +206,7 @@ def test_the_command_makes_a_policy_and_goes_on_with_it(
     assert (about["kept"], about["validation_trajectories"]) == ("any", 2)
     assert json.loads((out / ck.METRICS).read_text())["peak_memory_mb"]["rss_mb"] > 100
     assert Policy.load(out, CONTRACT).model.config.layers == 1
-    with pytest.raises(CheckpointError, match="other data"):
+    with pytest.raises(CheckpointError, match="another set of data"):
         main([store.address, "-o", str(out), "--resume", "--max-steps=8"])
 
 

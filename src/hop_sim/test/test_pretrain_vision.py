@@ -323,6 +323,6 @@ def test_a_run_keeps_to_its_control(store: TrajectoryStore, tmp_path: Path) -> N
     assert main([store.address, "-o", str(out), "--objects=masked", *SMALL]) == 0
     assert json.loads((out / ck.PROVENANCE).read_text())["objects"] == "masked"
     again = [store.address, "-o", str(out), "--kept=any", "--resume", "--max-steps=3"]
-    with pytest.raises(CheckpointError, match="other data"):
+    with pytest.raises(CheckpointError, match="another set of data"):
         main(again)
     assert main([*again, "--objects=masked"]) == 0
