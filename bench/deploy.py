@@ -16,7 +16,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -94,13 +94,12 @@ def measure(seconds: float, resolution: str, policy: str | None, folder: Path) -
         figures = observe(seconds, runner, graph, launch)
         performer.end()
         graph.set(topics.RECORDER_STOP, False)
-        graph.wait("the cadence report", lambda: has_report(graph), 5.0)
-        figures |= policy_figures(graph)
+        figures |= policy_figures(performer.pace())
         graph.wait("the bag", lambda: bool(bags(folder)), 20.0)
         runner.close()
     bag = open_episode(bags(folder)[-1])
     expected = bag.duration_ns * 1e-9 * load_robot("twin", config_dir).camera.fps
-    figures["depth_delivered"] = min(1.0, bag.counts[topics.DEPTH] / expected)
+    figures["depth_delivered"] = bag.counts[topics.DEPTH] / expected
     settings = {"resolution": resolution, "seconds": seconds, "realtime": realtime}
     return {**settings, **rounded(figures)}
 
@@ -186,22 +185,13 @@ def bare_loop(seconds: float, send: Connection) -> None:
     send.send(loop.stats().late_p99_ms)
 
 
-def has_report(graph: GraphClient) -> bool:
-    """Whether the policy has said how it kept its pace."""
-    report = graph.state("policy")
-    return report is not None and "policy_hz" in report.extra
-
-
-def policy_figures(graph: GraphClient) -> dict[str, float]:
+def policy_figures(told: Mapping[str, str]) -> dict[str, float]:
     """Return the policy's own figures of the run."""
-    report = graph.state("policy")
-    if report is None:
-        raise TwinError("the policy has said nothing on /hop/state")
-    late = sum(int(count) for count in re.findall(r"\b\d+\b", report.extra["late_observations"]))
+    late = sum(int(count) for count in re.findall(r"\b\d+\b", told["late_observations"]))
     keys = ("policy_hz", "tick_to_target_p50_ms", "tick_to_target_p99_ms", "forward_p50_ms")
-    figures = {key: float(report.extra[key]) for key in keys}
+    figures = {key: float(told[key]) for key in keys}
     counts = ("ticks", "missed_ticks")
-    return {**figures, **{k: int(float(report.extra[k])) for k in counts}, "obs_late_ticks": late}
+    return {**figures, **{k: int(float(told[k])) for k in counts}, "obs_late_ticks": late}
 
 
 def bags(folder: Path) -> list[Path]:

@@ -30,7 +30,8 @@ class Reset(_Request):
     Attributes:
         seed: of everything random in the episode.
         object: which of the task's objects, where it has several; None: by seed.
-        teleport_robot: put the robot at home at once; False leaves it where it is.
+        teleport_robot: put the robot at once where the episode's draw has it, near home; False
+            leaves it where it is.
         camera_jitter: scale on the configured jitter of the camera's pose.
         camera_shift_m: added to the camera's position in base_link.
         noise_scale: depth noise; None: as configured.

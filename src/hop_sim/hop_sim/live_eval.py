@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hop_core.errors import TwinError
-from hop_core.state_report import StateReport
 from hop_sim.live_figures import rates_between
 from hop_sim.live_launch import LiveLaunch
 from hop_sim.live_runner import LiveRunner, PolicyPerformer, Recording
@@ -90,7 +89,7 @@ def evaluate_live(
         def episodes() -> Iterator[Outcome]:
             for seed in seeds:
                 outcome = runner.episode(seed, performer)
-                pace.add(graph.state("policy"))
+                pace.add(performer.pace())
                 yield outcome
 
         outcomes = watch(episodes())
@@ -107,15 +106,13 @@ class PolicyPace:
         self._ticks = self._missed = 0
         self._run_s = self._late_p99_ms = 0.0
 
-    def add(self, report: StateReport | None) -> None:
-        """Add the report of the run that just ended."""
-        if report is None or "policy_hz" not in report.extra:
-            return
-        ticks, hz = int(float(report.extra["ticks"])), float(report.extra["policy_hz"])
+    def add(self, told: Mapping[str, str]) -> None:
+        """Add what the policy told of the run that just ended."""
+        ticks, hz = int(float(told["ticks"])), float(told["policy_hz"])
         self._ticks += ticks
-        self._missed += int(float(report.extra["missed_ticks"]))
+        self._missed += int(float(told["missed_ticks"]))
         self._run_s += ticks / hz if hz > 0.0 else 0.0
-        self._late_p99_ms = max(self._late_p99_ms, float(report.extra["tick_to_target_p99_ms"]))
+        self._late_p99_ms = max(self._late_p99_ms, float(told["tick_to_target_p99_ms"]))
 
     def figures(self) -> dict[str, float]:
         """Return rate, ticks, missed ticks, and the worst run's 99 % time from tick to target."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -32,6 +32,7 @@ _ARM_S = 10.0
 _SETTLE_S = 0.4
 _POLL_S = 0.05
 _BAG_S = 20.0
+_PACE_S = 5.0
 
 
 class Performer(Protocol):
@@ -76,6 +77,20 @@ class PolicyPerformer:
         with suppress(TwinError):  # a fault has taken it already
             self._graph.set(topics.SUPERVISOR_POLICY, False)
         self._graph.trigger(topics.POLICY_STOP)
+
+    def pace(self) -> Mapping[str, str]:
+        """Return the figures of the cadence of the run that was just ended (`CadenceReport`).
+
+        Raises:
+            TwinError: the policy does not tell them.
+        """
+        self._graph.wait("the policy's cadence report", lambda: bool(self._told()), _PACE_S)
+        return self._told()
+
+    def _told(self) -> Mapping[str, str]:
+        """Return the figures of the newest report: of a run that goes on it has none."""
+        report = self._graph.state("policy")
+        return report.extra if report is not None else {}
 
 
 class LiveRunner:

@@ -32,10 +32,11 @@ class Interval:
         value: from all outcomes, each once.
         low, high: the percentile interval.
         seeds: training seeds of the arm, or of both arms; an arm of one is not resampled over
-            seeds, and the interval then tells nothing about another training run.
+            seeds, and the interval then tells nothing about another training run of it.
         states: start states.
-        chance: of two arms of one seed, the exact sign test over states: how probable as uneven a
-            split is if neither is better. Resampling a few wins without a loss never finds 0.
+        chance: of two arms, the exact sign test over states, each by the means over the arms'
+            seeds: how probable as uneven a split is if neither is better. Resampling a few wins
+            without a loss never finds 0, however many seeds have them.
     """
 
     value: float
@@ -53,8 +54,12 @@ class Interval:
 
     @property
     def over(self) -> str:
-        """What was resampled of every arm; where one has a single seed, start states alone."""
-        return "states and training seeds" if min(self.seeds) > 1 else "states"
+        """What was resampled: start states, and training seeds of the arms that have several."""
+        several = sum(count > 1 for count in self.seeds)
+        if several == 0:
+            return "states"
+        whose = "" if several == len(self.seeds) else "one arm's "
+        return f"states and {whose}training seeds"
 
     def as_dict(self) -> dict[str, object]:
         """Return the figures for JSON."""
@@ -83,12 +88,9 @@ def paired_difference(
     rng = np.random.default_rng(seed)
     weight = _weights(rng, len(states), resamples)
     difference = _resampled(rng, first, weight) - _resampled(rng, second, weight)
-    chance = None
-    if len(first) == len(second) == 1:
-        ahead = first[0] - second[0]
-        chance = sign_test(int((ahead > 0).sum()), int((ahead < 0).sum()))
+    won, lost = _won_and_lost(first, second)
     value, seeds = float(first.mean() - second.mean()), (len(first), len(second))
-    return _interval(value, difference, seeds, len(states), chance)
+    return _interval(value, difference, seeds, len(states), sign_test(won, lost))
 
 
 def mean_success(arm: ArmOutcomes, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
@@ -140,6 +142,15 @@ def _common_states(*arms: ArmOutcomes) -> list[int]:
 def _matrix(arm: ArmOutcomes, states: list[int]) -> np.ndarray:
     """Return success (S, N) of each checkpoint on each state as 0 or 1."""
     return np.array([[outcomes[state] for state in states] for outcomes in arm.values()], float)
+
+
+def _won_and_lost(first: np.ndarray, second: np.ndarray) -> tuple[int, int]:
+    """Return the states on which more, and fewer, of the first arm's checkpoints succeed.
+
+    Outcomes are (S, N) 0 or 1; of unlike numbers of checkpoints, shares of them are compared.
+    """
+    ahead = first.sum(axis=0) * len(second) - second.sum(axis=0) * len(first)
+    return int((ahead > 0).sum()), int((ahead < 0).sum())
 
 
 def _weights(rng: np.random.Generator, count: int, resamples: int) -> np.ndarray:

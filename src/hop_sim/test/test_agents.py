@@ -10,9 +10,11 @@ import pytest
 from hop_policy.contract import PolicyContract
 from hop_policy.dataset import Episode
 from hop_policy.observation import JointScaling, Observation
-from hop_sim import agents
-from hop_sim.agents import BlindAgent, NearestDemonstrationAgent
-from hop_sim.rollout import CellSpec
+from hop_sim import agents, evaluate
+from hop_sim.agents import Agent, BlindAgent, NearestDemonstrationAgent
+from hop_sim.lockstep import LockStep
+from hop_sim.rollout import CellSpec, Outcome, roll_out
+from hop_sim.seeds import FIRST_DEMO_SEED
 
 CONTRACT = PolicyContract()
 CAMERA = CellSpec("grasp_lift").load_robot().camera
@@ -68,6 +70,29 @@ def test_a_blind_policy_feels_its_own_arm_and_sees_another_episode() -> None:
         np.testing.assert_allclose(answer[:, 1], felt)
     blind.reset(twin, seed=3)
     assert blind.act(twin)[0] == pytest.approx(0.5)
+
+
+def test_a_blind_policy_is_shown_other_episodes_than_are_judged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its donors are the expert's, of seeds that are no evaluation's, and each shows motion."""
+    monkeypatch.undo()  # the observer is the real one here
+    seeds: list[int] = []
+
+    def seen_and_rolled(twin: LockStep, agent: Agent, seed: int) -> Outcome:
+        seeds.append(seed)
+        return roll_out(twin, agent, seed)
+
+    monkeypatch.setattr(evaluate, "BLIND_DONORS", 2)
+    monkeypatch.setattr(evaluate, "roll_out", seen_and_rolled)
+    visions = evaluate._donor_visions.__wrapped__(CellSpec("grasp_lift_can"))
+    assert len(set(seeds)) == len(visions) == 2
+    assert min(seeds) >= FIRST_DEMO_SEED
+    for vision in visions:
+        assert vision.shape[1:] == (60, 60)
+        assert 60 < len(vision) < 600  # an expert's episode, not one that ran out of time
+        assert np.abs(vision[0] - vision[len(vision) // 2]).mean() > 1e-3  # metres
+    assert np.abs(visions[0][0] - visions[1][0]).mean() > 1e-3
 
 
 def test_the_demonstration_that_began_most_alike_is_replayed_and_its_last_target_held() -> None:

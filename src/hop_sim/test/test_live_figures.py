@@ -3,7 +3,7 @@
 import pytest
 
 from hop_core.errors import TwinError
-from hop_sim.live_eval import cadence_problem
+from hop_sim.live_eval import PolicyPace, cadence_problem
 from hop_sim.live_figures import rates_between, read_counters
 
 FIRST = {
@@ -30,6 +30,25 @@ def test_rates_are_differences_over_the_time_between() -> None:
             "depth_hz": 30.0,
         }
     )
+
+
+def test_runs_of_the_policy_add_up_by_their_ticks() -> None:
+    pace = PolicyPace()
+    for ticks, hz, missed, late_ms in (("100", "20", "1", "9.5"), ("300", "15", "2", "4")):
+        pace.add(
+            {
+                "ticks": ticks,
+                "policy_hz": hz,
+                "missed_ticks": missed,
+                "tick_to_target_p99_ms": late_ms,
+            }
+        )
+    assert pace.figures() == {
+        "policy_hz": pytest.approx(400 / (100 / 20 + 300 / 15)),
+        "ticks": 400.0,
+        "missed_ticks": 3.0,
+        "tick_to_target_p99_ms": 9.5,
+    }
 
 
 def test_a_silent_driver_is_named() -> None:

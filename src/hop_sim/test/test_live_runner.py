@@ -1,17 +1,44 @@
 """An episode on the running graph: what interrupted it decides, also where the task was done."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from hop_core.errors import TwinError
 from hop_core.robot_config import load_robot
 from hop_core.state import HopState
 from hop_core.state_report import StateReport
-from hop_sim.live_runner import LiveRunner
+from hop_sim.live_runner import LiveRunner, PolicyPerformer
 from hop_sim.realism import Realism
 from hop_sim.rollout import SUCCESS, TIME_LIMIT
 
 HOLD = StateReport("supervisor", HopState.HOLD, "no target from policy for 0.16 s")
+
+
+def test_a_pace_is_that_of_the_run_that_ended() -> None:
+    """The report of the end comes a little after the answer to the request to stop."""
+    reports = [
+        StateReport("policy", HopState.ACTIVE, progress="running"),
+        StateReport("policy", HopState.IDLE, progress="stopped", extra={"policy_hz": "20"}),
+    ]
+
+    class Graph:
+        def state(self, _: str) -> StateReport:
+            return reports[0]
+
+        def wait(self, what: str, holds: Callable[[], bool], _: float) -> None:
+            assert not holds()
+            reports.pop(0)
+            if not holds():
+                raise TwinError(what)
+
+    graph: Any = Graph()
+    assert PolicyPerformer(graph).pace() == {"policy_hz": "20"}
+    reports[:] = [StateReport("policy", HopState.ACTIVE)] * 2
+    with pytest.raises(TwinError, match="the policy's cadence report"):
+        PolicyPerformer(graph).pace()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hop_sim.paired_bootstrap import (
     mean_success,
     paired_difference,
 )
-from hop_sim.statistics import rate_of
+from hop_sim.statistics import rate_of, sign_test
 
 
 def arm(*rows: str) -> ArmOutcomes:
@@ -46,8 +46,8 @@ def test_seeds_that_disagree_widen_the_interval() -> None:
     assert good.value == pytest.approx(2 / 3)
     assert (good.low, good.high) == pytest.approx((0.0, 1.0))  # P(no good seed drawn) is 1 / 27
     assert good.seeds == (3, 1)
-    assert good.as_dict()["over"] == "states"
-    alike = paired_difference(arm("1111", "1111", "1111"), arm("0000", "0000", "0000"))
+    assert good.as_dict()["over"] == "states and one arm's training seeds"
+    alike = paired_difference(arm(*["1" * 8] * 3), arm(*["0" * 8] * 3))
     assert alike.as_dict()["over"] == "states and training seeds"
     assert (alike.low, alike.high) == (1.0, 1.0)
     assert alike.shown
@@ -60,7 +60,17 @@ def test_a_few_wins_without_a_loss_may_be_chance() -> None:
     assert few.chance == pytest.approx(2 / 16)
     assert not few.shown
     assert paired_difference(arm("1" * 6 + "0" * 94), arm("0" * 100)).shown
-    assert paired_difference(arm("1111", "1111"), arm("0000", "0000")).chance is None
+    for first, second in ((2, 1), (3, 3)):  # the same few states, won by several seeds
+        wins, none = ["1111" + "0" * 96] * first, ["0" * 100] * second
+        few = paired_difference(arm(*wins), arm(*none))
+        assert few.low > 0.0
+        assert not few.shown
+
+
+def test_a_state_is_won_by_the_greater_share_of_checkpoints() -> None:
+    """Of three to two checkpoints: 2/3 and 1/2, 1/3 and 1/2, all and all, 2/3 and 0."""
+    first, second = arm("1111", "1011", "0010"), arm("1110", "0010")
+    assert paired_difference(first, second).chance == sign_test(2, 1)
 
 
 def test_outcomes_that_are_all_alike_have_wilsons_interval_over_states() -> None:

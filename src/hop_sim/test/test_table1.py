@@ -110,7 +110,13 @@ def test_shipped_configurations_are_the_papers_table(name: str) -> None:
     assert demos == {"grasp_lift": 50, "grasp_drop": 15, "grasp_pour": 15}
     assert shipped.rollouts == 100
     assert len(shipped.tasks["grasp_lift"].seeds) == 3
-    assert {"hop", "scratch"} <= set(shipped.tasks["grasp_lift"].arms)
+    arms = set(shipped.tasks["grasp_lift"].arms)
+    assert arms == {"hop", "scratch", "hand_only", "shuffled", "reaches"}
+    for plan in shipped.tasks.values():
+        assert {"hop", "scratch"} <= set(plan.arms) & set(plan.at_last)
+        assert {"blind", "nearest", "zero"} <= set(plan.controls)
+    assert shipped.first_state >= 1000  # choices of ours were made on lower ones
+    assert len(shipped.scratch_learning_rates) == 3
 
 
 def test_a_variants_values_go_before_the_tried_rate_and_that_before_the_tasks(
@@ -427,13 +433,18 @@ def test_a_single_run_has_wilsons_interval_wherever_it_stands(tmp_path: Path) ->
 
 def test_a_difference_says_what_its_interval_is_over(tmp_path: Path) -> None:
     plan = Plan(config(scratch_learning_rates=[1.0e-3], rollouts=6), tmp_path, cores=2)
-    for seed, over in ((0, "+1.00 (+1.00 to +1.00), over states alone |"),
-                       (1, "+1.00 (+1.00 to +1.00) |")):  # fmt: skip
-        for cell in plan.cells:
-            if cell.seed == seed and cell.demos == 3 and not cell.variant:
-                trained(plan.policy(cell), 0.1, 0.2)
-                rolled_out(plan.outcomes(cell), {"policy": [cell.arm == "hop"] * 6})
-        assert over in page_of(Results(plan))
+    runs = {
+        (cell.arm, cell.seed): cell for cell in plan.cells if cell.demos == 3 and not cell.variant
+    }
+    for done, over in (
+        ([("hop", 0), ("scratch", 0)], ", over states alone |"),
+        ([("hop", 1)], ", over states and one arm's training seeds |"),
+        ([("scratch", 1)], " |"),
+    ):
+        for key in done:
+            trained(plan.policy(runs[key]), 0.1, 0.2)
+            rolled_out(plan.outcomes(runs[key]), {"policy": [key[0] == "hop"] * 6})
+        assert f"+1.00 (+1.00 to +1.00){over}" in page_of(Results(plan))
 
 
 def test_a_worse_camera_stands_beside_the_usual_one(tmp_path: Path) -> None:

@@ -41,13 +41,24 @@ def test_every_task_has_a_configuration_and_an_expert_and_every_configuration_a_
 def test_the_simulator_does_not_help(name: str) -> None:
     model = load_task(name, TABLE).build_model()
     assert model.neq == 0  # no weld
+    assert model.npair == 0  # a pair would have a friction of its own
     assert model.nmocap == 0
     assert not np.any(model.actuator_trntype == mujoco.mjtTrn.mjTRN_BODY)  # no adhesion
     assert model.geom_friction[:, 0].max() <= 1.0
     hand = load_embodiment().hand
     cap = np.array(hand.cap) * hand.torque_per_unit_nm
     assert model.actuator_forcerange[HAND, 1] == pytest.approx(cap)
+    assert model.actuator_forcerange[HAND, 0] == pytest.approx(-cap)
     assert model.opt.jacobian == mujoco.mjtJacobian.mjJAC_DENSE
+
+
+@pytest.mark.parametrize(
+    ("name", "hold_s"),
+    [("grasp_lift", 2.0), ("grasp_lift_can", 2.0), ("grasp_drop", 1.0), ("grasp_pour", 1.0)],
+)
+def test_success_must_last_and_come_in_time(name: str, hold_s: float) -> None:
+    config = load_task(name, TABLE).config
+    assert (config.hold_s, config.time_limit_s) == (hold_s, 30.0)
 
 
 @pytest.mark.parametrize("name", TASKS)

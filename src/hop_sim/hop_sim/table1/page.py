@@ -100,7 +100,8 @@ def _task(results: Results, task: str) -> Iterator[str]:
         for name in plan.controls
     ]
     head = ["agent", "success", "95 % interval", f"by seed (first {FEW} states)"]
-    tail = ["time [s]", "validation, best / last", "less scratch", "the same at equal steps"]
+    tail = ["median time to success [s]", "validation, best / last"]
+    tail += [f"success minus {SCRATCH}'s", "the same at equal steps"]
     yield _table([*head, *tail], rows)
 
 
@@ -167,7 +168,8 @@ def _first(outcomes: Sequence[Outcome]) -> str:
 
 def _difference(interval: Interval) -> str:
     """A difference; where an arm has one training seed, it tells nothing of another run of it."""
-    over = "" if min(interval.seeds) > 1 else ", over states alone"
+    alone = " alone" if max(interval.seeds) == 1 else ""
+    over = "" if min(interval.seeds) > 1 else f", over {interval.over}{alone}"
     sign = "" if interval.shown else ", no difference shown"
     return f"{interval.value:+.2f} ({interval.low:+.2f} to {interval.high:+.2f}){over}{sign}"
 

@@ -1,1 +1,1 @@
-"""Tasks of the twin: starts, success and reward as pure batched functions of simulator state."""
+"""Tasks of the twin: starts, success and Lift's reward, pure functions of batched states."""

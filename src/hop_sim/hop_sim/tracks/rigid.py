@@ -15,11 +15,6 @@ def rotation_about(axis: np.ndarray, angle_rad: np.ndarray | float) -> np.ndarra
     return np.asarray(np.eye(3) + np.sin(angle) * skew + (1.0 - np.cos(angle)) * (skew @ skew))
 
 
-def angle_between(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the angle of the rotation from `a` (3, 3) to `b` [rad]."""
-    return float(np.arccos(np.clip(0.5 * (np.trace(a.T @ b) - 1.0), -1.0, 1.0)))
-
-
 def pose(rotation: np.ndarray, position_m: np.ndarray) -> np.ndarray:
     """Return (..., 4, 4) of `rotation` (..., 3, 3) and `position_m` (..., 3)."""
     shape = np.broadcast_shapes(rotation.shape[:-2], position_m.shape[:-1])

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from hop_core.config import Config, config_hash, config_path, load_config
 from hop_core.errors import TrackError
+from hop_core.kinematics import angle_between
 from hop_sim.tracks.assemble import Origin, Sighting, assemble
 from hop_sim.tracks.batch import Job
 from hop_sim.tracks.config import TracksConfig
@@ -23,7 +24,7 @@ from hop_sim.tracks.contact import distances_m
 from hop_sim.tracks.files import load_track, read_about
 from hop_sim.tracks.keypoints import KEYPOINTS
 from hop_sim.tracks.pacing import pace
-from hop_sim.tracks.rigid import angle_between, pose
+from hop_sim.tracks.rigid import pose
 from hop_sim.tracks.synthetic.config import Point, Range, SyntheticConfig
 from hop_sim.tracks.synthetic.course import duration_s, minimum_jerk
 from hop_sim.tracks.synthetic.grasp import draw_turn
