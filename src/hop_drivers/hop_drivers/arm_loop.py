@@ -10,8 +10,6 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping
 
-import numpy as np
-
 from hop_core.clock import ClockOffset
 from hop_core.embodiment import ARM, Embodiment
 from hop_core.errors import DeviceError
@@ -21,7 +19,7 @@ from hop_core.safety_config import SafetyConfig
 from hop_drivers.arm_adapter import ArmAdapter, ArmReading
 from hop_drivers.driver import Driver
 from hop_drivers.driver_state import DriverView
-from hop_drivers.follower import device_follower
+from hop_drivers.follower import device_follower, strayed
 
 _S_PER_NS = 1e-9
 
@@ -105,13 +103,8 @@ class ArmDriver(Driver[ArmAdapter]):
             self.fault(reason)
             return
         q = self.follower.step(now_ns, reading.q, self._dt_s)
-        error = np.abs(q - reading.q)
-        if error.max() > self._safety.watchdog.tracking_error_rad:
-            self.fault(
-                f"joint{int(error.argmax()) + 1} is {error.max():.2f} rad from its command "
-                f"(limit {self._safety.watchdog.tracking_error_rad:g}); look for an obstacle or a "
-                "wrong payload"
-            )
+        if told := strayed(q, reading.q, self._safety.watchdog.tracking_error_rad):
+            self.fault(f"{told}; look for an obstacle or a wrong payload")
             return
         self._follow_phase()
         if self.state.may_move:

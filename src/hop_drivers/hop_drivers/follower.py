@@ -32,6 +32,21 @@ class Phase(Enum):
     EXPIRED = "no target for too long"
 
 
+def strayed(commanded: np.ndarray, measured: np.ndarray, limit_rad: float) -> str:
+    """Return which joint of the arm is too far from its command; empty if none is.
+
+    Args:
+        commanded: (7,) [rad].
+        measured: (7,) [rad].
+        limit_rad: what is allowed.
+    """
+    error = np.abs(commanded - measured)
+    worst = int(error.argmax())
+    if error[worst] <= limit_rad:
+        return ""
+    return f"joint{worst + 1} is {error[worst]:.2f} rad from its command (limit {limit_rad:g})"
+
+
 class Follower:
     """Turns targets at some 20 Hz into commands at the device's rate.
 

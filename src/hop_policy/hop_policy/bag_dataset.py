@@ -120,6 +120,7 @@ def to_episodes(bag: EpisodeBag, decoded: DecodedEpisode) -> list[Episode]:
             refused_ticks=sum(decoded.refused.values()) if index == 0 else 0,
             rates_ok=bag.rates_ok,
             cell=decoded.cell,
+            seed=bag.info.seed,
         )
         for index, run in enumerate(runs)
     ]

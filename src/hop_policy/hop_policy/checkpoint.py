@@ -161,9 +161,23 @@ def learnt_from(path: Path) -> frozenset[str] | None:
     Raises:
         CheckpointError: its provenance is damaged.
     """
-    told = read_json(path / PROVENANCE) if (path / PROVENANCE).is_file() else {}
+    told = _provenance(path)
     lists = [told[key] for key in ("training_episodes", "training_tracks") if key in told]
     return frozenset(str(name) for names in lists for name in names) if lists else None
+
+
+def scenes_learnt_from(path: Path) -> frozenset[int]:
+    """Returns the seeds of the twin's scenes whose recordings a checkpoint is known to come from.
+
+    Raises:
+        CheckpointError: its provenance is damaged.
+    """
+    return frozenset(_provenance(path).get("scene_seeds", ()))
+
+
+def _provenance(path: Path) -> dict[str, Any]:
+    """What a checkpoint tells of its making; one that others made may tell nothing."""
+    return read_json(path / PROVENANCE) if (path / PROVENANCE).is_file() else {}
 
 
 def load_training_state(path: Path) -> dict[str, Any]:

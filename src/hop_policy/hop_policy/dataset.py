@@ -30,6 +30,7 @@ class Episode:
         refused_ticks: ticks of its recording that had no fresh sample and were left out.
         rates_ok: whether all streams of its recording kept their rates.
         cell: where camera and table stood; None is not known.
+        seed: of the twin's scene in its recording; None on a real robot, or where that is not told.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Episode:
     refused_ticks: int = 0
     rates_ok: bool = True
     cell: CellFrames | None = None
+    seed: int | None = None
 
     def __len__(self) -> int:
         """Returns the number of ticks."""

@@ -79,6 +79,7 @@ def data_of_episodes(
         "ticks": sum(len(e) for e in episodes),
         "validation_episodes": [e.name for e in val],
         "training_episodes": [e.name for e in train],
+        "scene_seeds": sorted({e.seed for e in (*train, *val) if e.seed is not None}),
         "refused_ticks": sum(e.refused_ticks for e in episodes),
         "broken_rates": sorted({e.group or e.name for e in episodes if not e.rates_ok}),
     }

@@ -233,6 +233,7 @@ def test_few_demonstrations_are_the_first_by_name(demos: Path, tmp_path: Path) -
     about = json.loads((out / ck.PROVENANCE).read_text())
     used = {*about["training_episodes"], *about["validation_episodes"]}
     assert used == {"toy/e0", "toy/e1"}
+    assert about["scene_seeds"] == [0, 1]
 
 
 @pytest.mark.parametrize(

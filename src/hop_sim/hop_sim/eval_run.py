@@ -15,7 +15,7 @@ from hop_core.robot_model import robot_hash
 from hop_core.safety_config import load_safety
 from hop_policy.bag_dataset import labelled
 from hop_policy.bag_reader import find_episodes
-from hop_policy.checkpoint import load_checkpoint
+from hop_policy.checkpoint import load_checkpoint, scenes_learnt_from
 from hop_policy.checkpoint_files import WEIGHTS
 from hop_policy.episode_info import DEMONSTRATORS, run_hash, software_version
 from hop_sim.contenders import Contender, checkpoint_identity, require_distinct
@@ -156,11 +156,16 @@ class EvalRun:
 
         Raises:
             CheckpointError: a checkpoint is not usable in this cell.
-            ConfigError: two of an arm are the same.
+            ConfigError: two of an arm are the same, or one was trained on what it is judged on.
         """
         contract = self.cell.load_contract()
         for contender in self.contenders:
             load_checkpoint(contender.checkpoint, contract, self.weights)
+            if known := scenes_learnt_from(contender.checkpoint).intersection(self.seeds):
+                raise ConfigError(
+                    f"{contender.name} was trained on recordings of {len(known)} of these scenes, "
+                    f"such as seed {min(known)}; judge it on others (--first)"
+                )
         identities = [checkpoint_identity(c.checkpoint, self.weights) for c in self.contenders]
         require_distinct([c.arm for c in self.contenders], identities)
         return {c.name: each for c, each in zip(self.contenders, identities, strict=True)}

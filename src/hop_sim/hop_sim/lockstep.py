@@ -1,9 +1,10 @@
 """The twin without a clock: world, drivers' control code, safety filter, lags and camera in a loop.
 
 It runs faster than real time. Nothing is modelled twice: the arm and the hand follow targets with
-the drivers' own `Follower` and `HandPd`, targets pass the supervisor's `SafetyFilter`, and
-observations are chosen by the tick rule from streams with the rates of the live graph. What differs
-from the live twin is only that no process waits for another: every delay is the figure of `Timing`.
+the drivers' own `Follower` and `HandPd`, targets pass the supervisor's `SafetyFilter`, the control
+box's `Trips` and the driver's watch on the arm's tracking stop it, and observations are chosen by
+the tick rule from streams with the rates of the live graph. What differs from the live twin is that
+no process waits for another: every delay is the figure of `Timing`, and no device or message fails.
 """
 
 from __future__ import annotations
@@ -21,15 +22,17 @@ from hop_core.kinematics import Kinematics
 from hop_core.robot_config import RobotConfig
 from hop_core.safety_config import SafetyConfig
 from hop_drivers.depth import depth_to_mm
-from hop_drivers.follower import device_follower
+from hop_drivers.follower import device_follower, strayed
 from hop_drivers.hand_pd import HandPd
 from hop_drivers.safety_filter import SafetyFilter
 from hop_drivers.target import Target
+from hop_drivers.xarm_codes import describe_error
 from hop_policy.contract import PolicyContract
 from hop_policy.streams import ARM as ARM_STREAM
 from hop_policy.streams import DEPTH as DEPTH_STREAM
 from hop_policy.streams import HAND as HAND_STREAM
 from hop_policy.streams import stream_rules
+from hop_sim.box_trips import Trips
 from hop_sim.camera import DepthCamera, episode_pose
 from hop_sim.motion_record import MotionRecord
 from hop_sim.realism import Realism
@@ -37,12 +40,14 @@ from hop_sim.tap import Tap
 from hop_sim.tasks.start import TaskStart
 from hop_sim.tasks.task import Monitor, Task
 from hop_sim.world import World
+from hop_sim.xarm_codes import Mode
+from hop_sim.xarm_reports import Settings
 
 MS = 1_000_000
 ARMING_ID = "lockstep"
 # Counted up when the code moves the robot, or shows it, in another way with the same settings: 2,
-# targets keep their stamp on the way to the followers.
-MOVES = 2
+# targets keep their stamp on the way to the followers; 3, what trips the arm ends an episode.
+MOVES = 3
 EPOCH_NS = 1_000_000_000_000  # stamps of an episode start here, so that none is near zero
 
 
@@ -70,8 +75,8 @@ class LockStep:
         monitor: the score of the running episode.
         motion: the accepted targets of the running episode.
         now_ns: simulated ROS time.
-        stopped: why the safety filter refused a target, which ends the episode; empty while all is
-            well.
+        stopped: why the safety filter refused a target, or what tripped the arm, which ends the
+            episode; empty while all is well.
     """
 
     def __init__(
@@ -113,6 +118,8 @@ class LockStep:
         self.now_ns = EPOCH_NS
         self._filter = SafetyFilter(self._embodiment, safety, robot, Kinematics())
         self._safety = safety
+        self._trips = Trips(self.world)
+        self._box = Settings(collision_sensitivity=robot.arm.collision_sensitivity)
         rates = self._embodiment.rates
         self._tick_ns = round(1e9 / contract.policy_hz)
         self._arm_period_ns = round(1e9 / rates.arm_hz)
@@ -143,6 +150,7 @@ class LockStep:
         self._pd = HandPd(self._embodiment.hand, torque_scale=self._robot.hand.torque_scale)
         self._pd.reset(self.world.hand_q)
         self._filter.reset(self._q_start)
+        self._trips.reset()
         self.motion = MotionRecord(self._tick_ns)
         due_ns = (self.now_ns + self.timing.due_ns,)
         self._offer(Target(ARMING_ID, self.now_ns, due_ns, self._q_start[None]))
@@ -187,8 +195,8 @@ class LockStep:
     def step(self, q_target: np.ndarray) -> np.ndarray:
         """Answer this tick with `q_target` (23,) [rad] and run to the next one.
 
-        A refused target sets `stopped`: the robot would hold, fault or not begin at all, and the
-        episode has failed.
+        A refused target, or what trips the arm, sets `stopped`: the robot would hold, fault or not
+        begin at all, and the episode has failed.
 
         Returns:
             The accepted target (23,) [rad].
@@ -231,7 +239,7 @@ class LockStep:
 
     def _advance(self, until_ns: int) -> None:
         """Run the world, one hand set at a time, until `now_ns` reaches `until_ns`."""
-        while self._world_ns() < until_ns:
+        while self._world_ns() < until_ns and not self.stopped:
             self.now_ns = self._world_ns()
             if self._pending is not None and self.now_ns >= self._pending[0]:
                 self._offer(self._pending[1])
@@ -241,6 +249,7 @@ class LockStep:
             if self.now_ns >= self._next_arm_ns:
                 self._arm_cycle()
             self._hand_set()
+            self._watch_box()
             self.world.step(self._set_ms)
             self.monitor.update(self.world.data, self._set_ns * 1e-9)
         self.now_ns = until_ns
@@ -265,7 +274,14 @@ class LockStep:
         self.aligner.insert(ARM_STREAM, self.now_ns, lambda: q)
         if self.tap is not None:
             self.tap.arm(self.now_ns, q, world.arm_qd, world.arm_torque)
-        world.set_arm_target(self._arm.step(self.now_ns, q, self._arm_period_ns * 1e-9))
+        command = self._arm.step(self.now_ns, q, self._arm_period_ns * 1e-9)
+        self.stopped = strayed(command, q, self._safety.watchdog.tracking_error_rad)
+        world.set_arm_target(command)
+
+    def _watch_box(self) -> None:
+        fault = self._trips.check(Mode.SERVO, self._box, self._set_ns * 1e-9)
+        if fault is not None:
+            self.stopped = describe_error(fault)
 
     def _hand_set(self) -> None:
         q, dt_s = self.world.hand_q, self._set_ns * 1e-9

@@ -255,6 +255,17 @@ def test_a_file_of_another_setting_or_checkpoint_is_refused(
         eval_cli.main(command)
 
 
+def test_a_policy_is_not_judged_on_scenes_that_it_was_trained_on(
+    tmp_path: Path, rolled: Rolled, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy = save_policy(tmp_path / "run", 0)
+    ck.save_json(Path(policy), ck.PROVENANCE, {"scene_seeds": [1, 2, 7]})
+    with pytest.raises(ConfigError, match="recordings of 2 of these scenes, such as seed 1"):
+        eval_cli.main(["--policy", policy, "-n", "3"])
+    assert rolled == []
+    run_json(capsys, "--policy", policy, "-n", "3", "--first", "3")
+
+
 def test_copies_of_a_checkpoint_are_no_training_seeds(tmp_path: Path, rolled: Rolled) -> None:
     copies = [f"ours={save_policy(tmp_path / name, 0)}" for name in "ab"]
     with pytest.raises(ConfigError, match="2 checkpoints of the arm 'ours' are copies"):

@@ -33,9 +33,9 @@ def _takes(twin: LockStep, name: str, seed: int) -> bool:
     ("task", "name", "beside_m"),
     [
         ("grasp_drop", "cube", (0.02, 0.015)),
-        ("grasp_pour", "bottle", (0.015, 0.015)),
+        ("grasp_pour", "bottle", (0.02, 0.02)),
         ("grasp_lift", "tin", (0.02, 0.02)),
-        ("grasp_lift", "jar", (0.024, 0.024)),
+        ("grasp_lift", "jar", (0.024, 0.015)),
         ("grasp_lift", "pot", (0.015, 0.015)),
         ("grasp_lift", "stand", (0.024, 0.024)),
     ],

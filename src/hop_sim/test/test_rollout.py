@@ -21,6 +21,7 @@ from hop_sim.processes import over_processes
 from hop_sim.rollout import CellSpec, roll_out
 from hop_sim.seeds import FIRST_DEMO_SEED, demonstration_seeds, evaluation_seeds
 from hop_sim.statistics import success_rate
+from hop_sim.xarm_reports import Settings
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +86,42 @@ def test_a_jump_is_limited_and_nan_ends_the_episode(twin: LockStep) -> None:
     twin.step(np.full(23, np.nan))
     assert "NaN" in twin.stopped
     assert twin.done
+    assert not twin.success
+
+
+def pushed_down(twin: LockStep) -> str:
+    """Push the hand towards the table; return why the episode ended."""
+    start = twin.task.sample(np.random.default_rng(0))
+    twin.reset(start, 0, 0)
+    q = start.q[0].copy()
+    for _ in range(60):
+        q[1] += 0.02
+        q = twin.step(q).copy()
+        if twin.done:
+            break
+    return twin.stopped
+
+
+def test_a_blocked_arm_trips_as_the_control_box_does(twin: LockStep) -> None:
+    told = pushed_down(twin)
+    assert "C31: a collision was detected" in told
+    assert twin.done
+    assert not twin.success
+    agent = ZeroAgent()
+    twin.reset(twin.task.sample(np.random.default_rng(0)), 0, 0)
+    agent.reset(twin, 0)
+    twin.step(agent.act(twin))
+    assert twin.stopped == ""  # the next episode begins anew
+
+
+def test_an_arm_that_does_not_follow_ends_the_episode(
+    twin: LockStep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watchdog = twin._safety.watchdog.model_copy(update={"tracking_error_rad": 0.05})
+    safety = twin._safety.model_copy(update={"watchdog": watchdog})
+    monkeypatch.setattr(twin, "_safety", safety)
+    monkeypatch.setattr(twin, "_box", Settings(collision_sensitivity=0))
+    assert pushed_down(twin).startswith("joint2 is 0.0")
     assert not twin.success
 
 

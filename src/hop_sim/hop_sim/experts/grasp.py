@@ -120,11 +120,14 @@ UNSTACK = replace(POWER, grip_m=np.array([0.0, -0.012, 0.025]), turn=quarter)
 
 SIDE = replace(
     POWER,
-    tilt_rad=np.radians(30.0),
+    tilt_rad=np.radians(12.0),
     roll_rad=np.radians(80.0),
     point_m=np.array([0.066, -0.006, 0.022]),
-    grip_m=np.array([-0.012, 0.003, 0.065]),
+    grip_m=np.array([0.0, 0.010, 0.082]),
     before_m=0.16,
     from_above=True,
 )
-"""All fingers around something tall and upright, from behind it: nothing is above the palm."""
+"""All fingers around something tall and upright, from behind it: nothing is above the palm.
+
+Tilted more, or lower, the ring finger would meet the table.
+"""

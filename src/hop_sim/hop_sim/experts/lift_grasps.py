@@ -19,11 +19,7 @@ def beside_handle(yaw_rad: float) -> float:
     return float(yaw_rad - np.copysign(HANDLE_CLEAR_RAD, yaw_rad))
 
 
-AROUND = replace(
-    SIDE,
-    tilt_rad=np.radians(12.0),
-    grip_m=np.array([0.010, 0.010, 0.106]),
-)
+AROUND = replace(SIDE, grip_m=np.array([0.010, 0.010, 0.106]))
 """All fingers around something tall, high up: above most of what is lower."""
 
 OVER = replace(
