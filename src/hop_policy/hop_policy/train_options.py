@@ -20,6 +20,7 @@ from hop_policy.contract import PolicyContract, VisionKind, load_contract
 from hop_policy.episode_info import software_version
 from hop_policy.ranks import Ranks
 from hop_policy.shipped import checkpoint_path
+from hop_policy.source_commit import source_commit
 from hop_policy.train import require_free, train
 from hop_policy.train_config import TrainConfig
 from hop_policy.train_data import TrainData
@@ -186,6 +187,7 @@ def _provenance(
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "software": software_version(),
+        "commit": source_commit(),
     }
 
 

@@ -80,6 +80,8 @@ class Reset:
     """Put the robot at its start pose at once."""
     camera_jitter: float = 1.0
     """Scale on the jitter of the camera's pose."""
+    camera_shift_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Added to the camera's position in base_link [m]."""
     noise_scale: float | None = None
     """Depth noise; 1 is a ZED-2's; default: as configured."""
 
@@ -92,6 +94,7 @@ class Reset:
                     object=self.object,
                     teleport_robot=self.teleport_robot,
                     camera_jitter=self.camera_jitter,
+                    camera_shift_m=self.camera_shift_m,
                     noise_scale=self.noise_scale,
                 )
             )

@@ -500,7 +500,7 @@ def test_what_is_kept_gives_the_same_tables(tmp_path: Path) -> None:
     run.corpus_figures("hands").write_text(json.dumps(figures))
     (run.out / CONFIG).write_text("name: tiny\n")
     for name in ("pretrain/hop", "thin/hands"):
-        _write_record(run.out, Record(name, ("pretrain",), "a", 60.0))
+        _write_record(run.out, Record(name, ("pretrain",), "a", 60.0, "c0ffee"))
     rolled_out(make(kept.out) / "outcomes/grasp_lift/old.jsonl", {"policy": [True] * 4})
     keep(Results(run), kept.out)
     page = page_of(Results(run))
@@ -508,7 +508,7 @@ def test_what_is_kept_gives_the_same_tables(tmp_path: Path) -> None:
     assert not (kept.out / "outcomes/grasp_lift/old.jsonl").exists()
     assert (kept.out / CONFIG).read_text() == "name: tiny\n"
     assert "| hands | 4 | 2 | 6 | 1,200 |" in page
-    assert "pretrain 1 in 1 min" in page
+    assert "pretrain 1 in 1 min, thin 1 in 1 min), by the code of c0ffee." in page
     assert not list(kept.out.rglob("*.safetensors"))
     with pytest.raises(HopError, match="cannot be written to"):
         keep(Results(run), Path("/proc/none"))

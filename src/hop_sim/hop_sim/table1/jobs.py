@@ -17,6 +17,7 @@ from hop_core.cli import INTERRUPTED, VERB_GROUP, run_verb
 from hop_core.config import config_path, values_hash
 from hop_core.durable_files import replace_file
 from hop_core.errors import ConfigError, HopError
+from hop_policy.source_commit import source_commit
 from hop_sim.processes import over_processes
 
 RECORDS = "jobs"
@@ -68,12 +69,14 @@ class Record:
     Attributes:
         name, argv, settings: the job's.
         wall_s: time of its last command [s]; None while it is not done.
+        commit: of the code that did it; empty where that is not known.
     """
 
     name: str
     argv: tuple[str, ...]
     settings: str
     wall_s: float | None
+    commit: str = ""
 
 
 class JobRunner:
@@ -140,7 +143,7 @@ def _read_record(out: Path, name: str) -> Record:
         values = json.loads(file.read_text(encoding="utf-8"))
         argv, settings = tuple(values["argv"]), str(values["settings"])
         wall_s = None if values["wall_s"] is None else float(values["wall_s"])
-        return Record(values["name"], argv, settings, wall_s)
+        return Record(values["name"], argv, settings, wall_s, str(values.get("commit", "")))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{file} is damaged; remove it, and the job is done anew") from error
 
@@ -164,7 +167,7 @@ def _do(out: Path, job: Job) -> tuple[str, float]:
         stream = log.open("a", encoding="utf-8", buffering=1)
     goes_on = job.begun is not None and job.begun.exists()
     argv = [*(job.again if goes_on else job.argv), *job.aside]
-    begun = Record(job.name, job.argv, job.settings, None)
+    begun = Record(job.name, job.argv, job.settings, None, source_commit())
     _write_record(out, begun)
     started = time.monotonic()
     with stream:

@@ -35,12 +35,14 @@ def _header(results: Results) -> str:
         f"{kind} {count} in {took:.0f} min" for kind, (count, took) in minutes.items()
     )
     hours = sum(took for _, took in minutes.values()) / 60
+    commits = results.commits()
     return (
         f"`hop table1`, configuration `{config.name}` ({config.pretrain.config} for "
         f"{config.pretrain.max_steps:,} steps, {config.finetune.config} for "
         f"{config.finetune.max_steps:,}), {config.at_once} jobs at once: {done} of at most "
         f"{results.plan.count} jobs are done"
-        + (f", {hours:.1f} hours of their last commands ({kinds})." if done else ".")
+        + (f", {hours:.1f} hours of their last commands ({kinds})" if done else "")
+        + (f", by the code of {', '.join(commits)}." if commits else ".")
     )
 
 

@@ -99,6 +99,11 @@ class Results:
             out[kind] = count + 1, minutes + record.wall_s / 60
         return out
 
+    def commits(self) -> list[str]:
+        """Return the commits of the code that did the jobs, where that is known."""
+        done = {record.commit for record in self._records.values() if record.wall_s is not None}
+        return sorted(done - {""})
+
     def arm(self, task: str, arm: str, demos: int, variant: str = "") -> Arm | None:
         """Return an arm of a task with what is there of it; None: nothing."""
         mine = [
