@@ -93,11 +93,25 @@ def test_the_bowl_starts_apart_from_the_object_and_both_on_the_table(name: str) 
     assert np.array_equal(again.others["bowl"].yaw_rad, starts.others["bowl"].yaw_rad)
 
 
-@pytest.mark.parametrize("twin", BOWL_TASKS, indirect=True)
-def test_the_expert_does_it(twin: LockStep) -> None:
-    outcome = roll_out(twin, ExpertAgent(0.05), 0)
+class TorqueWatch(ExpertAgent):
+    """The expert; remembers the most that the arm's servos gave, as a share of what they can."""
+
+    most = 0.0
+
+    def act(self, twin: LockStep) -> np.ndarray:
+        share = np.abs(twin.world.arm_servo_torque) / twin.world.arm_torque_limit
+        self.most = max(self.most, float(share.max()))
+        return super().act(twin)
+
+
+@pytest.mark.parametrize("twin", TASKS, indirect=True)
+def test_the_expert_does_it_and_pushes_nowhere(twin: LockStep) -> None:
+    """An arm at the limit of its torque trips the control box; the expert stays well below it."""
+    expert = TorqueWatch(0.05)
+    outcome = roll_out(twin, expert, 0)
     assert outcome.success, outcome.reason
     assert 3.0 < outcome.time_s < 15.0
+    assert 0.1 < expert.most < 0.6
 
 
 @pytest.mark.slow
