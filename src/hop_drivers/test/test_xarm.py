@@ -1,4 +1,4 @@
-"""The arm's adapter where the box does not fit: nothing stays connected."""
+"""The arm's adapter: a box that does not fit is let go, one that falls silent is a fault."""
 
 from types import SimpleNamespace
 
@@ -6,6 +6,7 @@ import pytest
 
 from hop_core.errors import DeviceError
 from hop_core.robot_config import load_robot
+from hop_drivers import xarm
 from hop_drivers.xarm import XArm
 
 
@@ -15,6 +16,8 @@ class Api:
     def __init__(self, version, serial):
         self.version_number, self.sn = version, serial
         self.connected = True
+
+    error_code, mode, state = 0, xarm.codes.SERVO_MODE, 1
 
     def register_report_callback(self, *_args, **_keys):
         pass
@@ -46,3 +49,20 @@ def test_a_box_that_does_not_fit_is_let_go(monkeypatch, version, serial, second,
         XArm(load_robot("twin").arm).open()
     assert len(made) == 1 + second
     assert not any(api.connected for api in made)
+
+
+def test_silence_counts_from_the_connection_until_the_first_report(monkeypatch):
+    """A box that was just connected has said nothing yet, and is not silent for that."""
+    now_ns = 100_000_000_000_000  # a machine that has been up for a day
+    monkeypatch.setattr("hop_drivers.xarm.probe", lambda _config: SimpleNamespace())
+    monkeypatch.setattr(
+        "hop_drivers.xarm.connect", lambda _config, report: Api((1, 12, 0), "XF130400")
+    )
+    monkeypatch.setattr(xarm.time, "monotonic_ns", lambda: now_ns)
+    arm = XArm(load_robot("twin").arm)
+    arm.open()
+    assert arm.fault() is None
+    now_ns += 3_000_000_000
+    assert "reports stopped 3.0 s ago" in arm.fault()
+    arm._on_report({})
+    assert arm.fault() is None
