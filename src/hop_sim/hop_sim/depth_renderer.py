@@ -5,7 +5,7 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 
-from hop_sim.gl_context import open_context
+from hop_sim.offscreen import Offscreen
 
 _MAX_GEOMS = 400
 
@@ -35,11 +35,7 @@ class DepthRenderer:
         self._far = np.float32(visual.map.zfar * model.stat.extent)
         self._half_height = height / (2.0 * focal_px) * float(self._near)
         self._pixels = np.empty((height, width), dtype=np.float32)
-        self._context = open_context(width, height)
-        self._rect = mujoco.MjrRect(0, 0, width, height)
-        self._mjr = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
-        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._mjr)
-        self._mjr.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
+        self._buffer = Offscreen(model, width, height)
         self._scene = mujoco.MjvScene(model, maxgeom=_MAX_GEOMS)
         self._scene.flags[:] = 0  # depth needs neither shadows nor haze, sky or textures
         self._scene.flags[mujoco.mjtRndFlag.mjRND_CULL_FACE] = 1
@@ -52,19 +48,20 @@ class DepthRenderer:
         Args:
             qpos: (nq,) of the model.
             T_base_cam: (4, 4) optical frame (z forward, x right, y down) in the world.
+
+        Raises:
+            TwinError: the renderer gave no image.
         """
-        self._draw(qpos, T_base_cam)
-        mujoco.mjr_readPixels(None, self._pixels, self._rect, self._mjr)
+        self._place(qpos, T_base_cam)
+        self._buffer.depth(self._scene, self._pixels)
         return self._metres(self._pixels[::-1])
 
     def render_color(self, qpos: np.ndarray, T_base_cam: np.ndarray) -> np.ndarray:
         """Return the image (H, W, 3) uint8, RGB; arguments as in `render`. Slower than depth."""
-        self._draw(qpos, T_base_cam)
-        pixels = np.empty((*self._pixels.shape, 3), dtype=np.uint8)
-        mujoco.mjr_readPixels(pixels, None, self._rect, self._mjr)
-        return pixels[::-1]
+        self._place(qpos, T_base_cam)
+        return self._buffer.color(self._scene)[::-1]
 
-    def _draw(self, qpos: np.ndarray, T_base_cam: np.ndarray) -> None:
+    def _place(self, qpos: np.ndarray, T_base_cam: np.ndarray) -> None:
         data = self._data
         data.qpos[:] = qpos
         mujoco.mj_kinematics(self.model, data)
@@ -79,8 +76,6 @@ class DepthRenderer:
             camera.frustum_center = camera.frustum_width = 0.0
             camera.frustum_bottom, camera.frustum_top = -self._half_height, self._half_height
             camera.frustum_near, camera.frustum_far = float(self._near), float(self._far)
-        self._context.make_current()
-        mujoco.mjr_render(self._rect, self._scene, self._mjr)
 
     def _metres(self, reading: np.ndarray) -> np.ndarray:
         """Undo the perspective division of a reading: 1 at the near plane, 0 at the far one."""
@@ -89,6 +84,4 @@ class DepthRenderer:
 
     def close(self) -> None:
         """Free the context, on the thread that opened it."""
-        self._context.make_current()
-        self._mjr.free()
-        self._context.free()
+        self._buffer.close()

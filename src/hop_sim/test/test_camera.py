@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 
+from hop_core.errors import TwinError
 from hop_core.robot_config import load_robot
 from hop_sim.camera import DepthCamera, episode_pose, jitter_pose
 from hop_sim.depth_renderer import DepthRenderer
@@ -51,6 +54,36 @@ def test_box_appears_where_the_pinhole_puts_it_and_at_its_height(renderer, table
     assert columns.mean() == pytest.approx((WIDTH - 1) / 2 + FOCAL * 0.02 / 0.44, abs=0.6)
     assert rows.mean() == pytest.approx((HEIGHT - 1) / 2, abs=0.6)
     assert np.ptp(columns) + 1 == pytest.approx(2 * FOCAL * 0.03 / 0.44, abs=1.5)
+
+
+def test_a_renderer_that_is_gone_takes_nothing_from_another(table_scene):
+    """Both name their buffers alike, each in its own OpenGL context."""
+    places = [(0.62, -0.2, 0.03), (0.55, -0.25, 0.03)]
+    images = [renderer_of(table_scene).render(_qpos(table_scene, p), ABOVE) for p in places]
+    assert not np.array_equal(*images)
+    first, second = renderer_of(table_scene), renderer_of(table_scene)
+    first.render(_qpos(table_scene), ABOVE)
+    second.render(_qpos(table_scene), ABOVE)
+    del first
+    gc.collect()
+    for place, image in zip(places, images, strict=True):
+        assert np.array_equal(second.render(_qpos(table_scene, place), ABOVE), image)
+    second.close()
+
+
+def test_a_renderer_that_has_lost_its_buffers_says_so(table_scene):
+    first, second = renderer_of(table_scene), renderer_of(table_scene)
+    second.render(_qpos(table_scene), ABOVE)
+    first._buffer._mjr.free()  # in the second's context
+    with pytest.raises(TwinError, match="the renderer gave no image"):
+        second.render(_qpos(table_scene), ABOVE)
+
+
+def renderer_of(model):
+    return DepthRenderer(model, WIDTH, HEIGHT, FOCAL)
+
+
+ABOVE = _down(0.6, -0.2, 0.5)
 
 
 def test_the_far_plane_stands_where_there_is_nothing(renderer, table_scene):

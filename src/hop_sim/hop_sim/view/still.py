@@ -5,7 +5,7 @@ from __future__ import annotations
 import mujoco
 import numpy as np
 
-from hop_sim.gl_context import open_context
+from hop_sim.offscreen import Offscreen
 from hop_sim.trajectories.poses import posed
 from hop_sim.view.drawing import Drawing, Layer, Solid, Viewpoint
 from hop_sim.view.shapes import Hull, PointSet, Primitive, PrimitiveKind
@@ -48,10 +48,7 @@ class StillRenderer:
         self._strokes = [each for each in drawing.strokes if each.layer in shown]
         self._model = _model(self._bodies, width, height)
         self._data = mujoco.MjData(self._model)
-        self._context = open_context(width, height)
-        self._rect = mujoco.MjrRect(0, 0, width, height)
-        self._mjr = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
-        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._mjr)
+        self._buffer = Offscreen(self._model, width, height)
         self._scene = mujoco.MjvScene(self._model, maxgeom=self._most_geoms())
         self._scene.flags[mujoco.mjtRndFlag.mjRND_HAZE] = 0
         self._option, self._camera = mujoco.MjvOption(), _camera(drawing.viewpoint)
@@ -68,17 +65,11 @@ class StillRenderer:
             self._model, self._data, self._option, None, self._camera, everything, self._scene
         )
         self._add_moving(k)
-        self._context.make_current()
-        mujoco.mjr_render(self._rect, self._scene, self._mjr)
-        pixels = np.empty((self._rect.height, self._rect.width, 3), dtype=np.uint8)
-        mujoco.mjr_readPixels(pixels, None, self._rect, self._mjr)
-        return pixels[::-1]
+        return self._buffer.color(self._scene)[::-1]
 
     def close(self) -> None:
         """Free the context, on the thread that opened it."""
-        self._context.make_current()
-        self._mjr.free()
-        self._context.free()
+        self._buffer.close()
 
     def _most_geoms(self) -> int:
         clouds = sum(len(points_m) for points_m, _ in self._clouds)
