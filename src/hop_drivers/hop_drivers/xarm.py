@@ -58,9 +58,8 @@ class XArm:
 
     def _connect(self) -> None:
         self._api = connect(self._config, report=True)
-        self._last_report_ns = (
-            time.monotonic_ns()
-        )  # until the first comes, silence counts from here
+        # Until the first report comes, silence counts from here.
+        self._last_report_ns = time.monotonic_ns()
         self._api.register_report_callback(
             self._on_report, report_cartesian=False, report_joints=False, report_state=False,
             report_error_code=False, report_warn_code=False,

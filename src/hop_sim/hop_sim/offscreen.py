@@ -25,9 +25,9 @@ _abandoned: list[tuple[Any, mujoco.MjrContext]] = []
 class Offscreen:
     """A renderer's buffers on a context of their own, for the thread that made them.
 
-    OpenGL names buffers by small numbers that are unlike within a context alone, and MuJoCo frees
-    those of whatever context is current. So the context of a renderer that nobody holds any more is
-    made current to free them, and the one before again: else a renderer beside it would lose its
+    OpenGL names buffers by numbers that are unique in their context alone, and MuJoCo frees those
+    of whatever context is current. So the context of a renderer that nobody holds any more is made
+    current to free them, and then the one before again: else a renderer beside it would lose its
     buffers, and show its last image for ever.
     """
 
@@ -42,8 +42,10 @@ class Offscreen:
         self._mjr = mujoco.MjrContext(model, mujoco.mjtFontScale.mjFONTSCALE_100.value)
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN.value, self._mjr)
         self._mjr.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
-        self._free = weakref.finalize(self, _free, self._context, self._mjr, threading.get_ident())
-        self._free.atexit = False
+        self._probe, self._corner = np.empty((1, 1), np.float32), mujoco.MjrRect(0, 0, 1, 1)
+        mine = threading.get_ident()
+        self._finalizer = weakref.finalize(self, _free, self._context, self._mjr, mine)
+        self._finalizer.atexit = False
 
     def depth(self, scene: mujoco.MjvScene, out: np.ndarray) -> None:
         """Render `scene` and read its depth into `out` (H, W) float32, the lowest row first.
@@ -54,13 +56,14 @@ class Offscreen:
             TwinError: the renderer gave no image.
         """
         self._draw(scene)
-        out[0, 0] = np.nan
         mujoco.mjr_readPixels(None, out, self._rect, self._mjr)
-        if np.isnan(out[0, 0]):
-            raise TwinError("the renderer gave no image; its OpenGL buffers are lost: start again")
 
     def color(self, scene: mujoco.MjvScene) -> np.ndarray:
-        """Render `scene` and return its image (H, W, 3) uint8, RGB, the lowest row first."""
+        """Render `scene` and return its image (H, W, 3) uint8, RGB, the lowest row first.
+
+        Raises:
+            TwinError: the renderer gave no image.
+        """
         self._draw(scene)
         pixels = np.empty((self._rect.height, self._rect.width, 3), dtype=np.uint8)
         mujoco.mjr_readPixels(pixels, None, self._rect, self._mjr)
@@ -68,11 +71,15 @@ class Offscreen:
 
     def close(self) -> None:
         """Free context and buffers, on the thread that made them."""
-        self._free()
+        self._finalizer()
 
     def _draw(self, scene: mujoco.MjvScene) -> None:
         _make_current(self._context)
         mujoco.mjr_render(self._rect, scene, self._mjr)
+        self._probe[:] = np.nan  # MuJoCo reads nothing from a buffer that is gone, and says nothing
+        mujoco.mjr_readPixels(None, self._probe, self._corner, self._mjr)
+        if np.isnan(self._probe[0, 0]):
+            raise TwinError("the renderer gave no image; its OpenGL buffers are lost: start again")
 
 
 def _open_context(width: int, height: int) -> Any:

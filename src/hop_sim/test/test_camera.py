@@ -24,9 +24,16 @@ def _down(x: float, y: float, z: float) -> np.ndarray:
     return pose
 
 
+ABOVE = _down(0.6, -0.2, 0.5)
+
+
+def renderer_of(model) -> DepthRenderer:
+    return DepthRenderer(model, WIDTH, HEIGHT, FOCAL)
+
+
 @pytest.fixture(scope="module")
 def renderer(table_scene):
-    opened = DepthRenderer(table_scene, WIDTH, HEIGHT, FOCAL)
+    opened = renderer_of(table_scene)
     yield opened
     opened.close()
 
@@ -75,15 +82,9 @@ def test_a_renderer_that_has_lost_its_buffers_says_so(table_scene):
     first, second = renderer_of(table_scene), renderer_of(table_scene)
     second.render(_qpos(table_scene), ABOVE)
     first._buffer._mjr.free()  # in the second's context
-    with pytest.raises(TwinError, match="the renderer gave no image"):
-        second.render(_qpos(table_scene), ABOVE)
-
-
-def renderer_of(model):
-    return DepthRenderer(model, WIDTH, HEIGHT, FOCAL)
-
-
-ABOVE = _down(0.6, -0.2, 0.5)
+    for render in (second.render, second.render_color):
+        with pytest.raises(TwinError, match="the renderer gave no image"):
+            render(_qpos(table_scene), ABOVE)
 
 
 def test_the_far_plane_stands_where_there_is_nothing(renderer, table_scene):
