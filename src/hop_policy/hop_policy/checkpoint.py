@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import yaml
@@ -37,6 +37,8 @@ from hop_policy.checkpoint_files import WEIGHTS as WEIGHTS
 from hop_policy.contract import PolicyContract
 from hop_policy.model import PolicyConfig, PolicyModel
 from hop_policy.torch_file import read_torch_file
+
+_ToldT = TypeVar("_ToldT")
 
 
 class CheckpointConfig(Config):
@@ -161,9 +163,9 @@ def learnt_from(path: Path) -> frozenset[str] | None:
     Raises:
         CheckpointError: its provenance is damaged.
     """
-    told = _provenance(path)
-    lists = [told[key] for key in ("training_episodes", "training_tracks") if key in told]
-    return frozenset(str(name) for names in lists for name in names) if lists else None
+    told = [_told(path, key, str) for key in ("training_episodes", "training_tracks")]
+    names = [each for each in told if each is not None]
+    return frozenset().union(*names) if names else None
 
 
 def scenes_learnt_from(path: Path) -> frozenset[int]:
@@ -172,12 +174,21 @@ def scenes_learnt_from(path: Path) -> frozenset[int]:
     Raises:
         CheckpointError: its provenance is damaged.
     """
-    return frozenset(_provenance(path).get("scene_seeds", ()))
+    return _told(path, "scene_seeds", int) or frozenset()
 
 
-def _provenance(path: Path) -> dict[str, Any]:
-    """What a checkpoint tells of its making; one that others made may tell nothing."""
-    return read_json(path / PROVENANCE) if (path / PROVENANCE).is_file() else {}
+def _told(path: Path, key: str, kind: type[_ToldT]) -> frozenset[_ToldT] | None:
+    """A list in a checkpoint's provenance; None where it is not told: others may tell nothing."""
+    if not (path / PROVENANCE).is_file():
+        return None
+    values = read_json(path / PROVENANCE).get(key)
+    if values is None:
+        return None
+    if not isinstance(values, list) or not all(isinstance(each, kind) for each in values):
+        raise CheckpointError(
+            f"{path / PROVENANCE}: {key} is no list of {kind.__name__}; copy the file again"
+        )
+    return frozenset(values)
 
 
 def load_training_state(path: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -13,9 +14,9 @@ MAX_LINE = 65536
 
 
 class _Request(BaseModel):
-    """Base of all requests: frozen, unknown keys refused."""
+    """Base of all requests: frozen; unknown keys and numbers that are not finite are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Hello(_Request):
@@ -159,6 +160,7 @@ Request = Annotated[
     Hello | Reset | State | Success | Inject | Clear | Shutdown, Field(discriminator="cmd")
 ]
 _REQUEST: TypeAdapter[Any] = TypeAdapter(Request)
+_RESET: TypeAdapter[Any] = TypeAdapter(Reset)
 _FAULT: TypeAdapter[Any] = TypeAdapter(Fault)
 
 
@@ -168,10 +170,16 @@ def parse_request(line: bytes | str) -> Any:
     Raises:
         TwinError: it is no JSON object, or names an unknown command, key or value.
     """
-    try:
-        return _REQUEST.validate_json(line)
-    except ValidationError as error:
-        raise TwinError(f"twin control channel: {first_problem(error)}") from error
+    return _parsed(_REQUEST.validate_json, line, "control channel")
+
+
+def parse_reset(values: dict[str, Any]) -> Any:
+    """Return the request that begins an episode, of `values` such as {"seed": 3}.
+
+    Raises:
+        TwinError: naming the missing or wrong value.
+    """
+    return _parsed(_RESET.validate_python, values, "reset")
 
 
 def parse_fault(values: dict[str, Any]) -> Any:
@@ -180,7 +188,11 @@ def parse_fault(values: dict[str, Any]) -> Any:
     Raises:
         TwinError: naming the unknown fault or the missing or wrong value.
     """
+    return _parsed(_FAULT.validate_python, values, "fault")
+
+
+def _parsed(validate: Callable[[Any], Any], value: object, what: str) -> Any:
     try:
-        return _FAULT.validate_python(values)
+        return validate(value)
     except ValidationError as error:
-        raise TwinError(f"twin fault: {first_problem(error)}") from error
+        raise TwinError(f"twin {what}: {first_problem(error)}") from error

@@ -13,11 +13,11 @@ from hop_sim.control_schema import (
     Clear,
     Hello,
     Inject,
-    Reset,
     Shutdown,
     State,
     Success,
     parse_fault,
+    parse_reset,
 )
 
 _RETRY_S = 0.05
@@ -82,8 +82,12 @@ class TwinClient(Closing):
         return self._ask(Hello())
 
     def reset(self, seed: int, **options: Any) -> dict[str, Any]:
-        """Begin an episode; options as in `control_schema.Reset`. Returns what was drawn."""
-        return self._ask(Reset(seed=seed, **options))
+        """Begin an episode; options as in `control_schema.Reset`. Returns what was drawn.
+
+        Raises:
+            TwinError: an option is wrong, or the twin refuses it.
+        """
+        return self._ask(parse_reset({"seed": seed, **options}))
 
     def state(self) -> dict[str, Any]:
         """Return the ground truth."""

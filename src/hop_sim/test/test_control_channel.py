@@ -70,6 +70,10 @@ def test_state_carries_the_devices_and_the_loop(client):
 def test_unknown_object_and_fault_are_refused_in_words(client):
     with pytest.raises(TwinError, match="no object 'teapot'"):
         client.reset(0, object="teapot")
+    with pytest.raises(TwinError, match=r"twin reset: camera_shift_m.1: .* finite number"):
+        client.reset(0, camera_shift_m=(0.1, float("nan"), 0.0))
+    with pytest.raises(TwinError, match="twin reset: camera_jitter"):
+        client.reset(0, camera_jitter=-1.0)
     with pytest.raises(TwinError, match=r"arm_error.*hand_silent"):
         client.inject("meteorite")
     with pytest.raises(TwinError, match="code"):
@@ -84,6 +88,7 @@ def test_unknown_object_and_fault_are_refused_in_words(client):
         b'{"cmd": "fly"}\n',
         b'{"cmd": "reset"}\n',
         b'{"cmd": "reset", "seed": -1}\n',
+        b'{"cmd": "reset", "seed": 1, "camera_shift_m": [NaN, 0, 0]}\n',
         b'{"cmd": "hello", "extra": 1}\n',
         b"\xff\xfe\n",
     ],
