@@ -428,7 +428,29 @@ def test_a_single_run_has_wilsons_interval_wherever_it_stands(tmp_path: Path) ->
     (quiet,) = (cell for cell in plan.cells if cell.variant == "quiet")
     trained(plan.policy(quiet), 0.1, 0.2)
     rolled_out(plan.outcomes(quiet), {"policy": [True] * 4})
-    assert "| augment.arm_noise_std = 0.0 | 1.00 (0.51-1.00) |" in page_of(Results(plan))
+    assert "| augment.arm_noise_std = 0.0 | 1.00 (0.51-1.00) | not run |" in page_of(Results(plan))
+
+
+def test_a_variant_is_compared_with_the_run_that_it_varies_and_no_other(tmp_path: Path) -> None:
+    plan = Plan(config(rollouts=6), tmp_path, cores=2)
+    (quiet,) = (cell for cell in plan.cells if cell.variant == "quiet")
+    for cell in plan.cells:
+        if cell == quiet or (cell.arm == "hop" and cell.demos == quiet.demos):
+            trained(plan.policy(cell), 0.1, 0.2)
+            rolled_out(plan.outcomes(cell), {"policy": [cell == quiet or cell.seed == 1] * 6})
+    row = "| 1.00 (0.61-1.00) | +1.00 (+1.00 to +1.00), over states alone |"
+    assert f"| augment.arm_noise_std = 0.0 {row}" in page_of(Results(plan))
+
+
+def test_a_curve_says_what_pretraining_adds_at_each_count_of_demonstrations(tmp_path: Path) -> None:
+    both = {"grasp_lift": {**LIFT, "fewer_arms": ["hop", "scratch"]}}
+    plan = Plan(config(scratch_learning_rates=[1.0e-3], rollouts=6, tasks=both), tmp_path, cores=2)
+    for cell in plan.cells:
+        if cell.demos == 2 and cell.seed == 0:
+            trained(plan.policy(cell), 0.1, 0.2)
+            rolled_out(plan.outcomes(cell), {"policy": [cell.arm == "hop"] * 6})
+    row = "| hop minus scratch | +1.00 (+1.00 to +1.00), over states alone | not run |"
+    assert row in page_of(Results(plan))
 
 
 def test_a_difference_says_what_its_interval_is_over(tmp_path: Path) -> None:

@@ -176,13 +176,23 @@ def _difference(interval: Interval) -> str:
     return f"{interval.value:+.2f} ({interval.low:+.2f} to {interval.high:+.2f}){over}{sign}"
 
 
+def _ahead(arm: Arm | None, other: Arm | None) -> str:
+    """By how much `arm` succeeds more often than `other`, where both were run."""
+    return NOT_RUN if arm is None or other is None else _difference(arm.ahead_of(other))
+
+
 def _curve(results: Results, task: str) -> Iterator[str]:
     plan = results.config.tasks[task]
     counts = [*plan.fewer, plan.demos]
-    rows = []
-    for name in plan.fewer_arms:
-        arms = [results.arm(task, name, count) for count in counts]
-        rows.append([name, *(NOT_RUN if arm is None else _mean(arm) for arm in arms)])
+    arms = {name: [results.arm(task, name, count) for count in counts] for name in plan.fewer_arms}
+    rows = [
+        [name, *(NOT_RUN if a is None else _mean(a) for a in arm)] for name, arm in arms.items()
+    ]
+    if SCRATCH in arms:
+        scratch = arms.pop(SCRATCH)
+        for name, arm in arms.items():
+            ahead = [_ahead(*pair) for pair in zip(arm, scratch, strict=True)]
+            rows.append([f"{name} minus {SCRATCH}", *ahead])
     yield f"**{task}, by demonstrations**"
     yield _table(["arm", *(str(count) for count in counts)], rows)
 
@@ -235,9 +245,13 @@ def _variants(results: Results) -> Iterator[str]:
         arm = results.arm(variant.task, variant.arm, plan.demos, name)
         changes = ", ".join(f"{key} = {value}" for key, value in variant.overrides.items())
         told = NOT_RUN if arm is None else _mean(arm)
-        rows.append([variant.task, variant.arm, str(variant.seed), changes, told])
+        unchanged = results.arm(variant.task, variant.arm, plan.demos)
+        ahead = _ahead(arm, unchanged and unchanged.of_seed(variant.seed))
+        rows.append([variant.task, variant.arm, str(variant.seed), changes, told, ahead])
     yield "**Variants**"
-    yield _table(["task", "arm", "seed", "changed", "success"], rows)
+    yield _table(
+        ["task", "arm", "seed", "changed", "success", "minus that of the run varied"], rows
+    )
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -62,6 +62,13 @@ class Arm:
         """Return the arm with its last weights in place of the best."""
         return replace(self, runs=self.last)
 
+    def of_seed(self, seed: int) -> Arm | None:
+        """Return the arm's run of one training seed alone; None: it was not done."""
+        if seed not in self.runs:
+            return None
+        last = {seed: self.last[seed]} if seed in self.last else {}
+        return Arm(self.name, {seed: self.runs[seed]}, last, {seed: self.learnt[seed]})
+
     def success(self) -> Interval:
         """Return the mean success, with its interval over states and training seeds."""
         return mean_success(self.table)
