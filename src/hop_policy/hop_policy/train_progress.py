@@ -8,6 +8,8 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from hop_core.terminal import can_redraw
+
 _SHOW_EVERY_S = 0.2
 
 
@@ -23,7 +25,7 @@ class TrainProgress:
             TextColumn("{task.fields[status]}"),
             TimeElapsedColumn(),
             console=self._console,
-            disable=not self._console.is_terminal,
+            disable=not can_redraw(self._console),
             transient=True,
         )
         self._next_s = 0.0

@@ -231,10 +231,20 @@ def test_a_line_is_written_per_validation_where_there_is_no_terminal(whole: Run)
     assert all("validation L1" in line and "copying" in line for line in whole.lines)
 
 
-def test_a_terminal_shows_rate_waiting_and_time_left() -> None:
+def test_a_terminal_shows_rate_waiting_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
     text = io.StringIO()
     console = Console(file=text, force_terminal=True, width=160)
     with TrainProgress(console) as shown:
         assert shown.due()
         shown.step(step=120, fraction=0.5, loss=0.25, rate=640.0, wait=0.03, left_s=65.0)
     assert "step 120  loss 0.2500  640 samples/s  data wait 3%  ETA 1:05" in text.getvalue()
+
+
+def test_a_terminal_that_cannot_redraw_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    text = io.StringIO()
+    with TrainProgress(Console(file=text, force_terminal=True, width=160)) as shown:
+        assert not shown.due()
+        shown.line("validation")
+    assert text.getvalue().strip() == "validation"

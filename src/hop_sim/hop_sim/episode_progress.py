@@ -16,6 +16,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from hop_core.terminal import can_redraw
+
 T = TypeVar("T")
 _LINE_EVERY_S = 30.0
 
@@ -34,7 +36,7 @@ def watched(
         console: where to show it; default: stderr.
     """
     console = console or Console(stderr=True)
-    if not console.is_terminal:
+    if not can_redraw(console):
         return list(_with_lines(episodes, name, total, console))
     columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(TextColumn("{task.description}"), *columns, console=console) as progress:

@@ -107,9 +107,14 @@ def test_arms_are_compared_on_paired_states() -> None:
     assert "higher: the interval excludes 0" in text.getvalue()
 
 
-def test_a_log_file_gets_a_line_of_progress_with_the_time_to_go() -> None:
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_log_file_or_dumb_terminal_gets_a_line_of_progress_with_the_time_to_go(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    monkeypatch.setenv("TERM", "dumb" if terminal else "xterm")
     text = io.StringIO()
-    assert watched(iter([1, 2, 3]), "blind", 3, Console(file=text)) == [1, 2, 3]
+    console = Console(file=text, force_terminal=terminal)
+    assert watched(iter([1, 2, 3]), "blind", 3, console) == [1, 2, 3]
     assert text.getvalue().startswith("blind: 3 of 3, 0.0 s each, 0 s to go")
 
 
