@@ -16,7 +16,7 @@ from hop_core.embodiment import load_embodiment
 from hop_core.errors import CheckpointError, TrajectoryError
 from hop_core.kinematics import Kinematics
 from hop_policy import checkpoint as ck
-from hop_policy.aim import AimSampler
+from hop_policy.aim import BELOW, AimSampler
 from hop_policy.contract import DepthContract, PolicyContract, VisionKind
 from hop_policy.frame_store import FrameStore, SegmentSampler
 from hop_policy.inference import Policy
@@ -198,7 +198,7 @@ def test_frames_before_the_first_contact_teach_where_it_will_be(store: Trajector
     palms = [Kinematics().site_pose(row, "palm")[:3, 3] for row in q]
     way_m = rows[frames.starts[1] + 1, :3] * 0.1
     np.testing.assert_allclose(way_m, palms[1] - palms[0], atol=1e-5)
-    assert not np.nansum(rows[:, AIM])  # no table is known
+    assert not np.nansum(rows[:, BELOW])  # no table is known
 
 
 def test_a_hand_is_above_an_object_that_its_height_tells_from_the_hand(tmp_path: Path) -> None:
@@ -224,9 +224,14 @@ def test_a_hand_is_above_an_object_that_its_height_tells_from_the_hand(tmp_path:
     render(path)
     parts = kept_parts([TrajectoryStore.open(path)], "any")
     frames = load_frames(parts, DEPTH, torch.device("cpu"), lambda _name: None)
-    above = aim_rows(parts, frames, DEPTH, OBJECT_M)[:, AIM]
+    above = aim_rows(parts, frames, DEPTH, OBJECT_M)[:, BELOW]
     assert above[:4].all()
     assert not above[frames.starts[1] : frames.starts[1] + 4].any()
+    shown = aim_rows(parts, frames, DEPTH, OBJECT_M)
+    for objects in ("masked", "shuffled"):  # moved with the aim, a stranger's scene would tell it
+        swapped = aim_rows(parts, frames, DEPTH, OBJECT_M, objects)
+        assert not np.nansum(swapped[:, BELOW])
+        assert np.array_equal(swapped[:, :AIM], shown[:, :AIM], equal_nan=True)
 
 
 def test_depth_that_does_not_fit_is_refused_by_field(

@@ -11,6 +11,7 @@ from hop_policy.aim import Aiming, may_not_move
 from hop_policy.cell_statics import CellFrames
 from hop_policy.contract import PolicyContract
 from hop_policy.frame_store import FrameStore
+from hop_sim.pretrain.hidden_objects import Objects
 from hop_sim.pretrain.posed_clouds import rotation
 from hop_sim.pretrain.selection import Part
 from hop_sim.trajectories.depth.reading import StoredDepth
@@ -19,13 +20,18 @@ from hop_sim.trajectories.pairs import Pairs
 
 
 def aim_rows(
-    parts: Sequence[Part], frames: FrameStore, contract: PolicyContract, object_m: float
+    parts: Sequence[Part],
+    frames: FrameStore,
+    contract: PolicyContract,
+    object_m: float,
+    objects: Objects = "shown",
 ) -> np.ndarray:
     """Return what all frames of `frames`, those of `parts` in order, teach (N, `aim.ROW`).
 
     A hand takes hold where its track first touches the object; the camera is that of the images.
     Where the object is taller than `object_m` over the table, or no table is known, the hand does
-    not count as above it.
+    not count as above it. Nor where a control sees something else: moved along with the aim, even
+    a stranger's scene would tell it.
 
     Raises:
         TrajectoryError: a column is damaged.
@@ -48,7 +54,8 @@ def aim_rows(
             proprio = frames.proprio(frames.episode(episode)).cpu().numpy()
             cell = CellFrames(T_base_cam, T_base_table)
             own = aiming.rows(proprio, int(flags.argmax()), cell)
-            may_not_move(own, ~(top_m - table[2] < object_m))  # nor where the table is NaN
+            clear = (top_m - table[2] < object_m) & (objects == "shown")
+            may_not_move(own, ~clear)  # nor where the table is NaN
             rows.append(own)
             episode += 1
     return np.concatenate(rows)

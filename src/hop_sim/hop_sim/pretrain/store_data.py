@@ -66,10 +66,11 @@ def data_of_stores(
     require_room([*train, *val], frame_bytes(contract), device)
     frames = load_frames(train, contract, device, read, objects, config.seed)
     unseen = load_frames(val, contract, device, read, objects, config.seed)
-    aims, val_aims, object_m = None, None, config.aim_object_m
+    aims, val_aims = None, None
     if aims_wanted(config, contract):
-        aims = aim_sampler(frames, aim_rows(train, frames, contract, object_m), config)
-        val_aims = held_out_aims(unseen, aim_rows(val, unseen, contract, object_m), config)
+        how = contract, config.aim_object_m, objects
+        aims = aim_sampler(frames, aim_rows(train, frames, *how), config)
+        val_aims = held_out_aims(unseen, aim_rows(val, unseen, *how), config)
     about = provenance(stores, kept, contract, objects)
     return TrainData(
         SegmentSampler(frames, config.cut, config.segments, config.seed),
