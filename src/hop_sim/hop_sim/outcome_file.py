@@ -26,6 +26,8 @@ Setting = Mapping[str, object]
 Identity = Mapping[str, object]
 """What an agent is: its `kind`, and for a policy `arm`, `checkpoint` (hash), `training_seed`."""
 FORMAT = "hop eval outcomes 1"
+_HEAD = json.dumps({"format": FORMAT})[:-1].encode()
+"""What each file begins with; one that is cut off before is nobody else's."""
 _OUTCOME = TypeAdapter(Outcome)
 
 
@@ -107,6 +109,8 @@ class OutcomeFile(Closing):
         except OSError as error:
             raise EvaluationError(f"another process writes {self._path}; let it end") from error
         content = self._path.read_bytes()
+        if not (content.startswith(_HEAD) or _HEAD.startswith(content)):
+            raise EvaluationError(_foreign(self._path))
         whole = content.rfind(b"\n") + 1
         if whole < len(content):
             self._file.truncate(whole)
@@ -166,7 +170,7 @@ def _seal(setting: Setting) -> str:
 
 def _setting_of(file: Path, line: dict[str, Any]) -> Setting:
     if line.get("format") != FORMAT or not isinstance(line.get("setting"), dict):
-        raise EvaluationError(f"{file} is no file of outcomes ('{FORMAT}'); name another file")
+        raise EvaluationError(_foreign(file))
     setting: dict[str, object] = line["setting"]
     if line.get("seal") != _seal(setting):
         raise EvaluationError(f"{file}: its setting was changed by hand; restore the file")
@@ -195,6 +199,10 @@ def _object(file: Path, number: int, line: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise EvaluationError(_damaged(file, number))
     return value
+
+
+def _foreign(file: Path) -> str:
+    return f"{file} is no file of outcomes ('{FORMAT}'); name another file"
 
 
 def _damaged(file: Path, number: int) -> str:

@@ -84,6 +84,27 @@ def test_a_damaged_line_is_named(tmp_path: Path, line: str) -> None:
         read_outcomes(file)
 
 
+@pytest.mark.parametrize(
+    "content", [b"\x80\x02\n\xff\x00 weights", b'{"step": 5,\n "loss": 1}', b"no line at all"]
+)
+def test_a_file_of_something_else_keeps_every_byte(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "metrics.json"
+    file.write_bytes(content)
+    with pytest.raises(EvaluationError, match="is no file of outcomes"):
+        OutcomeFile(file, SETTING)
+    assert file.read_bytes() == content
+
+
+@pytest.mark.parametrize("length", [0, 5, 40])
+def test_a_file_that_was_killed_in_its_first_line_begins_anew(tmp_path: Path, length: int) -> None:
+    file = tmp_path / "o"
+    write(file, "a", "ours", GOOD)
+    whole = file.read_bytes()
+    file.write_bytes(whole[:length])
+    write(file, "a", "ours", GOOD)
+    assert file.read_bytes() == whole
+
+
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(EvaluationError, match="cannot be written"):

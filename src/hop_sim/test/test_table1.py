@@ -470,17 +470,17 @@ def test_a_difference_says_what_its_interval_is_over(tmp_path: Path) -> None:
 
 
 def test_a_worse_camera_stands_beside_the_usual_one(tmp_path: Path) -> None:
-    plan = Plan(config(), tmp_path, cores=2)
+    plan = Plan(config(rollouts=6), tmp_path, cores=2)
     hop = plan.first_cell("grasp_lift", "hop")
     trained(plan.policy(hop), 0.1, 0.2)
-    rolled_out(plan.outcomes(hop), {"policy": [True] * 4})
-    started = "| grasp_lift | hop | 0 | 1.00 (0.51-1.00) |"
-    assert f"{started} not run |" in page_of(Results(plan))
+    rolled_out(plan.outcomes(hop), {"policy": [True] * 6})
+    started = "| grasp_lift | hop | 0 | 1.00 (0.61-1.00) |"
+    assert f"{started} not run | not run |" in page_of(Results(plan))
     moved = plan.outcomes(hop, condition="moved")
-    rolled_out(moved, {"policy": [False] * 4}, realism={"noise": 2.0})
+    rolled_out(moved, {"policy": [False] * 6}, realism={"noise": 2.0})
     page = page_of(Results(plan))
     assert "moved (jitter 1, noise 2, shift_m 0.05 0 0)" in page
-    assert f"{started} 0.00 (0.00-0.49) |" in page
+    assert f"{started} 0.00 (0.00-0.39) | -1.00 (-1.00 to -1.00), over states alone |" in page
     moved.unlink()
     rolled_out(moved, {"policy": [False] * 4}, task_hash="b", realism={"noise": 2.0})
     with pytest.raises(EvaluationError, match="task_hash is b there and a here"):
@@ -523,6 +523,7 @@ def test_what_is_kept_gives_the_same_tables(tmp_path: Path) -> None:
     (run.out / CONFIG).write_text("name: tiny\n")
     for name in ("pretrain/hop", "thin/hands"):
         _write_record(run.out, Record(name, ("pretrain",), "a", 60.0, "c0ffee"))
+    _write_record(run.out, Record("tracks/hands", ("tracks",), "a", 60.0))
     rolled_out(make(kept.out) / "outcomes/grasp_lift/old.jsonl", {"policy": [True] * 4})
     keep(Results(run), kept.out)
     page = page_of(Results(run))
@@ -530,7 +531,8 @@ def test_what_is_kept_gives_the_same_tables(tmp_path: Path) -> None:
     assert not (kept.out / "outcomes/grasp_lift/old.jsonl").exists()
     assert (kept.out / CONFIG).read_text() == "name: tiny\n"
     assert "| hands | 4 | 2 | 6 | 1,200 |" in page
-    assert "pretrain 1 in 1 min, thin 1 in 1 min), by the code of c0ffee." in page
+    assert "pretrain 1 in 1 min, thin 1 in 1 min, tracks 1 in 1 min): 2 by the code of" in page
+    assert "of c0ffee, 1 by code that is not known." in page
     assert not list(kept.out.rglob("*.safetensors"))
     with pytest.raises(HopError, match="cannot be written to"):
         keep(Results(run), Path("/proc/none"))

@@ -35,14 +35,17 @@ def _header(results: Results) -> str:
         f"{kind} {count} in {took:.0f} min" for kind, (count, took) in minutes.items()
     )
     hours = sum(took for _, took in minutes.values()) / 60
-    commits = results.commits()
+    code = ", ".join(
+        f"{count} by the code of {commit}" if commit else f"{count} by code that is not known"
+        for commit, count in results.commits().items()
+    )
     return (
         f"`hop table1`, configuration `{config.name}` ({config.pretrain.config} for "
         f"{config.pretrain.max_steps:,} steps, {config.finetune.config} for "
         f"{config.finetune.max_steps:,}), {config.at_once} jobs at once: {done} of at most "
         f"{results.plan.count} jobs are done"
         + (f", {hours:.1f} hours of their last commands ({kinds})" if done else "")
-        + (f", by the code of {', '.join(commits)}." if commits else ".")
+        + (f": {code}." if code else ".")
     )
 
 
@@ -218,13 +221,19 @@ def _conditions(results: Results) -> Iterator[str]:
     rows = []
     for task, plan in results.config.tasks.items():
         for arm in plan.in_conditions:
-            told = [_rate(results.under(task, arm, name)) for name in ("", *conditions)]
-            seed = results.plan.first_cell(task, arm).seed
-            rows.append([task, arm, str(seed), *told])
+            row = [task, arm, str(results.plan.first_cell(task, arm).seed)]
+            row.append(_rate(results.under(task, arm, "")))
+            for name in conditions:
+                change = results.changed_by(task, arm, name)
+                row.append(_rate(results.under(task, arm, name)))
+                row.append(NOT_RUN if change is None else _difference(change))
+            rows.append(row)
     if rows:
         yield "**A worse camera**"
-        heads = [f"{name} ({text})" for name, text in conditions.items()]
-        yield _table(["task", "arm", "seed", "as above", *heads], rows)
+        head = ["task", "arm", "seed", "as above"]
+        for name, text in conditions.items():
+            head += [f"{name} ({text})", "minus as above"]
+        yield _table(head, rows)
 
 
 def _plain(value: float | tuple[float, ...]) -> str:

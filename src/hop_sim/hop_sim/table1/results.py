@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -48,10 +49,7 @@ class Arm:
     @property
     def table(self) -> ArmOutcomes:
         """{training seed: {start state: success}}."""
-        return {
-            str(seed): {outcome.seed: outcome.success for outcome in run}
-            for seed, run in self.runs.items()
-        }
+        return {str(seed): by_state(run) for seed, run in self.runs.items()}
 
     @property
     def has_all_last(self) -> bool:
@@ -76,6 +74,11 @@ class Arm:
     def ahead_of(self, other: Arm) -> Interval:
         """Return by how much this arm succeeds more often than `other`, state by state."""
         return paired_difference(self.table, other.table)
+
+
+def by_state(outcomes: Sequence[Outcome]) -> dict[int, bool]:
+    """Return {start state: success}."""
+    return {outcome.seed: outcome.success for outcome in outcomes}
 
 
 class Results:
@@ -106,10 +109,12 @@ class Results:
             out[kind] = count + 1, minutes + record.wall_s / 60
         return out
 
-    def commits(self) -> list[str]:
-        """Return the commits of the code that did the jobs, where that is known."""
-        done = {record.commit for record in self._records.values() if record.wall_s is not None}
-        return sorted(done - {""})
+    def commits(self) -> dict[str, int]:
+        """Return {commit of the code: jobs that it did}; an empty one is a commit not known."""
+        done = Counter(
+            record.commit for record in self._records.values() if record.wall_s is not None
+        )
+        return dict(done.most_common())
 
     def arm(self, task: str, arm: str, demos: int, variant: str = "") -> Arm | None:
         """Return an arm of a task with what is there of it; None: nothing."""
@@ -137,6 +142,13 @@ class Results:
         """
         cell = self.plan.first_cell(task, arm)
         return self._agent(task, self.plan.outcomes(cell, condition=condition), POLICY, condition)
+
+    def changed_by(self, task: str, arm: str, condition: str) -> Interval | None:
+        """Return how much more often that policy succeeds in a condition; None: not run."""
+        there, usual = (self.under(task, arm, name) for name in (condition, ""))
+        if not there or not usual:
+            return None
+        return paired_difference({arm: by_state(there)}, {arm: by_state(usual)})
 
     def base(self, name: str) -> Learnt | None:
         """Return the losses of a base policy; None: it is not trained to its end yet."""
