@@ -18,8 +18,9 @@ from hop_policy.recorder_config import RecorderConfig
 from hop_sim.agents import ExpertAgent
 from hop_sim.bag_tap import BagTap
 from hop_sim.disturbance import Disturbance
+from hop_sim.experts.expert import ACTS
 from hop_sim.experts.starts import demonstration_start
-from hop_sim.lockstep import ARMING_ID
+from hop_sim.lockstep import ARMING_ID, MOVES
 from hop_sim.processes import over_processes
 from hop_sim.rollout import CellSpec, Outcome, roll_out
 from hop_sim.seeds import demonstration_number, demonstration_seeds
@@ -104,6 +105,8 @@ def _provenance(what: Collection) -> EpisodeInfo:
         contract_hash=cell.load_contract().hash,
         extra={
             "mode": "lock-step",
+            "moves": str(MOVES),
+            "expert": str(ACTS),
             "disturbed": str(not what.steady).lower(),
             **{f"camera_{key}": str(value) for key, value in asdict(cell.realism).items()},
             "task_hash": config_hash(task),

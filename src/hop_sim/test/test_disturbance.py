@@ -120,7 +120,9 @@ def test_a_demonstration_records_what_was_asked_for_and_says_how(tmp_path: Path)
     assert np.abs(shown[False].proprio[way] - shown[True].proprio[way]).max() > 0.001
 
 
-def test_one_folder_does_not_hold_steady_and_disturbed_demonstrations(tmp_path: Path) -> None:
+def test_one_folder_does_not_hold_demonstrations_that_were_recorded_in_two_ways(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same run again finds nothing to do; another way to record is refused, and named."""
     disturbed = Collection(CellSpec("grasp_drop"), tmp_path)
     assert len(list(collect(disturbed, 1, 0, workers=1))) == 1
@@ -129,4 +131,8 @@ def test_one_folder_does_not_hold_steady_and_disturbed_demonstrations(tmp_path: 
         list(collect(replace(disturbed, steady=True), 2, 0, workers=1))
     with pytest.raises(BagError, match="mode 'lock-step', this run has ''"):
         next(collect_live(disturbed, 2, 0))
+    for of, key in (("ACTS", "expert"), ("MOVES", "moves")):
+        with monkeypatch.context() as later, pytest.raises(BagError, match=f"with {key} '"):
+            later.setattr(f"hop_sim.collect.{of}", -1)
+            list(collect(disturbed, 2, 0, workers=1))
     assert len(find_episodes(tmp_path)) == 1

@@ -23,6 +23,9 @@ from hop_sim.experts.grasp import UP, Grasp
 from hop_sim.experts.motion import Leg, along, between, turn_about
 from hop_sim.tasks.task import SceneView
 
+# Counted up when an expert acts in another way with the same settings, lest what it showed before
+# and after are learnt from as one.
+ACTS = 1
 LOST_M = 0.10  # an object so far from the grip has slipped out of the hand
 _END_M = 0.08  # within so much of its way's end the hand has no leeway,
 _START_M = 0.02  # nor, with an object, so near the way's start;
