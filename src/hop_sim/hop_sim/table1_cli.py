@@ -19,7 +19,7 @@ from hop_sim.table1.jobs import JobRunner, writable
 from hop_sim.table1.keep import keep, require_keepable
 from hop_sim.table1.page import page_of
 from hop_sim.table1.plan import Plan
-from hop_sim.table1.results import Results
+from hop_sim.table1.results import Results, require_present_settings
 from hop_sim.table1.splice import require_marks, splice
 
 
@@ -106,5 +106,6 @@ def _run(plan: Plan, configuration: bytes) -> None:
     with writable(plan.out):
         plan.out.mkdir(parents=True, exist_ok=True)
         replace_file(plan.out / CONFIG, configuration)
+    require_present_settings(plan)
     for jobs in plan.stages():
         runner.run(jobs)

@@ -21,9 +21,11 @@ from hop_core.errors import ConfigError, EvaluationError, HopError
 from hop_policy import checkpoint as ck
 from hop_policy import finetune_cli
 from hop_sim import pretrain_cli, table1_cli
+from hop_sim.eval_run import EvalRun
 from hop_sim.motion_record import Motion
 from hop_sim.outcome_file import OutcomeFile
-from hop_sim.rollout import SUCCESS, TIME_LIMIT, Outcome
+from hop_sim.realism import Realism
+from hop_sim.rollout import SUCCESS, TIME_LIMIT, CellSpec, Outcome
 from hop_sim.table1.cells import cells
 from hop_sim.table1.config import CONFIG, Table1Config
 from hop_sim.table1.jobs import Job, JobRunner, Record, _locked, _write_record, read_records
@@ -496,6 +498,26 @@ def test_outcomes_of_another_task_do_not_stand_beside_the_others(tmp_path: Path)
         rolled_out(plan.outcomes(cell), {"policy": [True] * 4}, task_hash=cell.arm)
     with pytest.raises(EvaluationError, match="task_hash is scratch there and hop here"):
         page_of(Results(plan))
+
+
+def test_rollouts_of_another_setting_are_told_before_hours_are_spent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[Job] = []
+    monkeypatch.setattr(JobRunner, "run", lambda _self, jobs: begun.extend(jobs))
+    monkeypatch.setattr(Plan, "stages", lambda _self: iter([["a stage"]]))
+    command = ["-o", str(tmp_path), "--config", "table1.yaml"]
+    plan = Plan(load_config(config_path("table1.yaml"), Table1Config), tmp_path, cores=2)
+    file = plan.outcomes(plan.first_cell("grasp_lift"))
+    cell = CellSpec("grasp_lift", Realism(noise=2.0))  # a condition's camera is no other setting
+    with OutcomeFile(file, EvalRun(cell, [], [], workers=1).setting("lock-step")):
+        pass
+    assert table1_cli.main(command) == 0
+    assert begun == ["a stage"]
+    monkeypatch.setattr("hop_sim.eval_run.MOVES", -1)
+    with pytest.raises(EvaluationError, match=r"moves is \d+ there and -1 here; remove outcomes/"):
+        table1_cli.main(command)
+    assert begun == ["a stage"]
 
 
 def test_tables_go_between_their_marks_and_nowhere_else(tmp_path: Path) -> None:

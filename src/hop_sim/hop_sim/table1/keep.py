@@ -11,11 +11,12 @@ from hop_core.errors import ConfigError, HopError
 from hop_policy.checkpoint_files import METRICS
 from hop_sim.table1.config import CONFIG
 from hop_sim.table1.jobs import RECORDS
+from hop_sim.table1.plan import OUTCOMES
 from hop_sim.table1.results import Results
 
 _SMALL: Final = (
     f"{RECORDS}/**/*.json",
-    "outcomes/**/*.jsonl",
+    f"{OUTCOMES}/**/*.jsonl",
     "stores/*.json",
     f"bases/*/{METRICS}",
     f"trials/*/{METRICS}",

@@ -12,6 +12,7 @@ from hop_sim.table1.config import HANDS, REACHES, SCRATCH, BudgetConfig, Overrid
 from hop_sim.table1.jobs import Job, command, settings_of
 from hop_sim.table1.learnt import read_learnt
 
+OUTCOMES = "outcomes"
 _CELL = ("robots/twin.yaml", "safety.yaml")
 _TRACKS = "tracks.yaml"
 
@@ -92,7 +93,7 @@ class Plan:
 
         `condition` names the one that they were done in; empty: evaluation's own.
         """
-        return self.out / "outcomes" / f"{_named(cell, last, condition)}.jsonl"
+        return self.out / OUTCOMES / f"{_named(cell, last, condition)}.jsonl"
 
     def has_last(self, cell: Cell) -> bool:
         """Return whether last weights are rolled out too: wanted, and not the best ones."""

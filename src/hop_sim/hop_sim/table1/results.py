@@ -9,18 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from hop_policy.checkpoint import read_json
+from hop_sim.eval_run import EvalRun
 from hop_sim.outcome_file import Setting, read_outcomes, require_setting
 from hop_sim.paired_bootstrap import ArmOutcomes, Interval, mean_success, paired_difference
-from hop_sim.rollout import Outcome
+from hop_sim.rollout import CellSpec, Outcome
 from hop_sim.table1.cells import Cell
 from hop_sim.table1.config import Table1Config
 from hop_sim.table1.jobs import read_records
 from hop_sim.table1.learnt import Learnt, read_learnt
-from hop_sim.table1.plan import Plan
+from hop_sim.table1.plan import OUTCOMES, Plan
 from hop_sim.trajectories.store import TrajectoryStore
 from hop_sim.trajectories.summary import summary
 
 POLICY = "policy"
+_CAMERA = "realism"
 FEW = 20
 """Rollouts of the paper; the first of ours."""
 
@@ -79,6 +81,29 @@ class Arm:
 def by_state(outcomes: Sequence[Outcome]) -> dict[int, bool]:
     """Return {start state: success}."""
     return {outcome.seed: outcome.success for outcome in outcomes}
+
+
+def require_present_settings(plan: Plan) -> None:
+    """Pass if all rollouts that are there were done as those to come will be.
+
+    Raises:
+        EvaluationError: naming a file of others, and what differs.
+    """
+    for task in plan.config.tasks:
+        present, _ = _apart(EvalRun(CellSpec(task), [], [], workers=1).setting("lock-step"))
+        for file in sorted((plan.out / OUTCOMES / task).glob("*.jsonl")):
+            found, _ = _apart(read_outcomes(file).setting)
+            require_setting(file, present, found, f"{_remedy(task)}, or --report what is there")
+
+
+def _apart(setting: Setting) -> tuple[Setting, Setting]:
+    """Return what all outcomes of a task share, and the camera, which conditions change."""
+    others = {key: value for key, value in setting.items() if key != _CAMERA}
+    return others, {_CAMERA: setting.get(_CAMERA)}
+
+
+def _remedy(task: str) -> str:
+    return f"remove {OUTCOMES}/{task} and jobs/eval/{task} of the run, and roll all out again"
 
 
 class Results:
@@ -182,11 +207,9 @@ class Results:
         if not file.exists():
             return ()
         read = read_outcomes(file)
-        remedy = f"remove outcomes/{task} and jobs/eval/{task} of the run, and roll all out again"
-        camera = {"realism": read.setting.get("realism")}
-        others = {key: value for key, value in read.setting.items() if key not in camera}
+        others, camera = _apart(read.setting)
         for of, found in ((task, others), (f"{task} in {condition}", camera)):
-            require_setting(file, self._settings.setdefault(of, found), found, remedy)
+            require_setting(file, self._settings.setdefault(of, found), found, _remedy(task))
         for name, identity in read.agents.items():
             if identity["kind"] == kind:
                 episodes = read.episodes[name]
