@@ -20,7 +20,10 @@ _worker: Callable[[Any], object] | None = None
 
 
 def over_processes(
-    make: Callable[[], Callable[[ItemT], ResultT]], items: Sequence[ItemT], workers: int
+    make: Callable[[], Callable[[ItemT], ResultT]],
+    items: Sequence[ItemT],
+    workers: int,
+    apart: bool = False,
 ) -> Iterator[ResultT]:
     """Yield `work(item)` for each item in order, spread over processes.
 
@@ -32,9 +35,12 @@ def over_processes(
     Args:
         make: picklable; called once in each process, returns its `work`.
         items: one piece of work each.
-        workers: processes; 1 stays in this one.
+        workers: processes, from 1 on; a single one is this one.
+        apart: a single one is another, with as many threads as it has beside others: one.
     """
-    if workers <= 1:
+    if not items:
+        return
+    if workers <= 1 and not apart:
         yield from map(make(), items)
         return
     # A worker is one core's work: threads of linear algebra beside it would only spin.

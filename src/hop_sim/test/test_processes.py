@@ -28,6 +28,24 @@ def _dawdle(mark: Path) -> Path:
     return mark
 
 
+def _threads() -> Callable[[int], tuple[int, str | None]]:
+    return _told_threads
+
+
+def _told_threads(_item: int) -> tuple[int, str | None]:
+    return os.getpid(), os.environ.get("OMP_NUM_THREADS")
+
+
+def test_a_single_worker_that_is_apart_has_the_threads_of_one_among_others() -> None:
+    (alone,), (beside, _) = (
+        list(over_processes(_threads, range(count), count, apart=True)) for count in (1, 2)
+    )
+    assert alone[0] not in (os.getpid(), beside[0])
+    assert alone[1] == beside[1] == "1"
+    assert next(over_processes(_threads, [0], 1))[0] == os.getpid()
+    assert not list(over_processes(_threads, [], 0, apart=True))
+
+
 @pytest.fixture
 def interruptible() -> Iterator[None]:
     """Ctrl-C raises, also where this process was started in the background, which ignores it."""

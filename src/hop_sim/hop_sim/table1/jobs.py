@@ -102,7 +102,9 @@ class JobRunner:
             waiting = [job for job in jobs if not self._is_done(job)]
             self.ended += len(jobs) - len(waiting)
             work = partial(_worker, self._out)
-            for name, wall_s in over_processes(work, waiting, min(self._at_once, len(waiting))):
+            # Sums depend on the threads: a training that is alone by chance has as many.
+            workers, apart = min(self._at_once, len(waiting)), self._at_once > 1
+            for name, wall_s in over_processes(work, waiting, workers, apart):
                 self.ended += 1
                 self._told(f"{name}: {wall_s / 60:.1f} min")
 
