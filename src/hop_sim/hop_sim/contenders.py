@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hop_core.errors import CheckpointError, ConfigError
 from hop_policy.checkpoint import WEIGHTS, load_checkpoint_config
+from hop_policy.contract import VisionKind
 from hop_policy.path_names import unique_ends
 from hop_policy.shipped import checkpoint_path
 from hop_sim.evaluate import CONTROLS
@@ -28,6 +29,15 @@ class Contender:
     name: str
     arm: str
     checkpoint: Path
+
+    @property
+    def vision(self) -> VisionKind:
+        """What it was trained to see.
+
+        Raises:
+            CheckpointError: it is no checkpoint.
+        """
+        return load_checkpoint_config(self.checkpoint).contract.vision
 
 
 def parse_contenders(arguments: Sequence[str]) -> list[Contender]:

@@ -103,10 +103,12 @@ def main(argv: list[str]) -> int:
         raise ConfigError("--paired and --record go with --live")
     seeds = evaluation_seeds(args.rollouts, args.first)
     config_dir = None if args.config_dir is None else str(args.config_dir)
-    cell = CellSpec(args.task, args.realism, config_dir)
+    contenders = _contenders(args)
+    # Lock-step shows a policy what it was trained to see; on the robot, policy.yaml decides.
+    vision = None if args.live or not contenders else contenders[0].vision
     run = EvalRun(
-        cell,
-        _contenders(args),
+        CellSpec(args.task, args.realism, config_dir, vision),
+        contenders,
         seeds,
         args.workers,
         _WEIGHTS[args.weights],

@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from rich.console import Console
 from hop_core.errors import CheckpointError, ConfigError, EvaluationError
 from hop_policy import checkpoint as ck
 from hop_policy import shipped
-from hop_policy.contract import load_contract
+from hop_policy.contract import VisionKind, load_contract
 from hop_policy.encoders import EncoderConfig
 from hop_policy.model import PolicyConfig, PolicyModel
 from hop_sim import eval_cli, eval_run
@@ -184,9 +185,9 @@ SMALL = PolicyConfig(layers=1, width=32, heads=2, context=2, encoder=EncoderConf
 Rolled = list[tuple[str, str, tuple[int, ...]]]
 
 
-def save_policy(path: Path, seed: int) -> str:
+def save_policy(path: Path, seed: int, vision: VisionKind = "depth") -> str:
     torch.manual_seed(seed)
-    contract = load_contract()
+    contract = load_contract(vision=vision)
     ck.save_config(path, ck.CheckpointConfig(contract=contract, model=SMALL, train={"seed": seed}))
     ck.save_weights(path, PolicyModel(SMALL, contract).state_dict())
     ck.save_json(path, ck.METRICS, {})
@@ -229,6 +230,17 @@ def test_several_policies_run_on_the_same_states_each_beside_its_controls(
         ("zero", "", (0, 1, 2, 3)),
     ]
     assert figures["differences"]["a/best - b/best"]["value"] == 0.0  # type: ignore[index]
+
+
+def test_a_policy_is_shown_what_it_was_trained_to_see(
+    tmp_path: Path, rolled: Rolled, capsys: pytest.CaptureFixture[str]
+) -> None:
+    depth, cloud = (save_policy(tmp_path / kind, 0, kind) for kind in get_args(VisionKind))
+    run_json(capsys, "--policy", cloud, "-n", "1", "--controls", "zero")
+    assert [kind for kind, *_ in rolled] == ["policy", "zero"]
+    for live in ([], ["--live"]):
+        with pytest.raises(CheckpointError, match=r"vision"):
+            eval_cli.main(["--policy", depth, cloud, "-n", "1", *live])
 
 
 def test_outcomes_that_are_kept_are_not_run_again(
