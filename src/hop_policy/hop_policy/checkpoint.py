@@ -1,7 +1,8 @@
 """The checkpoint directory: weights, resolved configuration with its contract, metrics, provenance.
 
-Each file is written beside its name and renamed, so a kill at any moment leaves every file whole.
-Nothing is ever unpickled freely: weights are safetensors, and the training state is read by torch's
+The files of a save are written beside their names and, once all are on the disk, renamed in a row:
+a full disk leaves those of the save before, a kill at any moment leaves every file whole. Nothing
+is ever unpickled freely: weights are safetensors, and the training state is read by torch's
 weights-only loader.
 """
 
@@ -23,7 +24,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from hop_core.config import Config, config_hash, load_config, values_hash
-from hop_core.durable_files import replace_file
+from hop_core.durable_files import partial_of, sync_path
 from hop_core.errors import CheckpointError, ConfigError
 from hop_policy.checkpoint_files import CONFIG as CONFIG
 from hop_policy.checkpoint_files import EXPORT as EXPORT
@@ -212,24 +213,65 @@ def save_config(path: Path, config: CheckpointConfig) -> None:
     """Writes `config.yaml` with its hash; creates the directory."""
     path.mkdir(parents=True, exist_ok=True)
     text = yaml.safe_dump(config.sealed().model_dump(mode="json"), sort_keys=False, width=100)
-    replace_file(path / CONFIG, text.encode())
+    save_files(path, {CONFIG: text.encode()})
 
 
 def save_weights(path: Path, tensors: Mapping[str, Tensor], name: str = WEIGHTS) -> None:
     """Writes the weights file `name`."""
-    replace_file(path / name, save({k: v.detach().cpu().contiguous() for k, v in tensors.items()}))
+    save_files(path, {name: weights_content(tensors)})
 
 
 def save_json(path: Path, name: str, value: Mapping[str, Any]) -> None:
     """Writes a JSON file (`METRICS` or `PROVENANCE`)."""
-    replace_file(path / name, (json.dumps(value, indent=2) + "\n").encode())
+    save_files(path, {name: json_content(value)})
 
 
-def save_training_state(path: Path, state: Mapping[str, Any]) -> None:
-    """Writes what resuming needs; tensors, numbers, strings and containers of them only."""
+def weights_content(tensors: Mapping[str, Tensor]) -> bytes:
+    """Returns what a weights file holds."""
+    return save({k: v.detach().cpu().contiguous() for k, v in tensors.items()})
+
+
+def json_content(value: Mapping[str, Any]) -> bytes:
+    """Returns what a JSON file holds."""
+    return (json.dumps(value, indent=2) + "\n").encode()
+
+
+def state_content(state: Mapping[str, Any]) -> bytes:
+    """Returns what the training state's file holds: what resuming needs.
+
+    Args:
+        state: tensors, numbers, strings and containers of them only.
+    """
     content = io.BytesIO()  # torch's own writer would tell a full disk as a damaged archive
     torch.save(dict(state), content)
-    replace_file(path / TRAINING_STATE, content.getvalue())
+    return content.getvalue()
+
+
+def save_files(path: Path, contents: Mapping[str, bytes]) -> None:
+    """Writes the files of one save into the directory `path`: all of them, or none.
+
+    All are forced to the disk beside their names before the first is renamed. Only a kill between
+    two renames can leave some new and some old; they are made in the order of `contents`.
+
+    Args:
+        path: the directory.
+        contents: what each file holds, by its name.
+
+    Raises:
+        OSError: the disk is full or refuses; nothing is left of the new files then.
+    """
+    files = [path / name for name in contents]
+    try:
+        for file, content in zip(files, contents.values(), strict=True):
+            partial_of(file).write_bytes(content)
+            sync_path(partial_of(file))
+        for file in files:
+            partial_of(file).replace(file)
+        sync_path(path)
+    except BaseException:
+        for file in files:
+            partial_of(file).unlink(missing_ok=True)
+        raise
 
 
 RESUME = "make room and go on with --resume"

@@ -204,12 +204,17 @@ class Trainer:
                 f"lower learning_rate; {self.out} keeps the best weights before"
             )
         with ck.writing(self.out):
-            if entry[units] < best:
-                ck.save_weights(self.out, judged.state_dict())
-            ck.save_weights(self.out, judged.state_dict(), ck.LAST_WEIGHTS)
-            # The state before the metrics: with these, a checkpoint without a state is another's.
-            ck.save_training_state(self.out, self._state())
-            ck.save_json(self.out, ck.METRICS, self.report.metrics(figures))
+            weights = ck.weights_content(judged.state_dict())
+            ck.save_files(
+                self.out,
+                {
+                    **({ck.WEIGHTS: weights} if entry[units] < best else {}),
+                    ck.LAST_WEIGHTS: weights,
+                    # Before the metrics: with these, a checkpoint without a state is another's.
+                    ck.TRAINING_STATE: ck.state_content(self._state()),
+                    ck.METRICS: ck.json_content(self.report.metrics(figures)),
+                },
+            )
         progress.line(self.report.line())
         self._log(self.report.curves(figures))
 

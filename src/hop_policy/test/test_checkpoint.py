@@ -32,7 +32,8 @@ def saved(tmp_path: Path) -> Path:
     )
     ck.save_weights(path, model.state_dict())
     ck.save_json(path, ck.METRICS, {"val": 0.5})
-    ck.save_training_state(path, {"step": 3, "model": model.state_dict()})
+    state = {"step": 3, "model": model.state_dict()}
+    ck.save_files(path, {ck.TRAINING_STATE: ck.state_content(state)})
     return path
 
 

@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -151,23 +152,22 @@ def test_what_cannot_be_shared_out_is_refused() -> None:
         three.require_divisible(clocked, aims=False)
 
 
-def test_a_full_disk_is_one_sentence_and_the_last_save_goes_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", [ck.WEIGHTS, ck.LAST_WEIGHTS, ck.TRAINING_STATE, ck.METRICS])
+def test_a_full_disk_is_one_sentence_and_leaves_the_last_whole_save_which_goes_on(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     progress = TrainProgress(Console(file=io.StringIO()))
-    trainer, write, written = Trainer(TOY, CONTRACT, toy_data(), tmp_path), ck.replace_file, []
-
-    def full_at_the_second_validation(path: Path, content: bytes) -> None:
-        written.append(path.name)
-        if written.count(ck.METRICS) == 2:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        write(path, content)
-
-    monkeypatch.setattr(ck, "replace_file", full_at_the_second_validation)
+    trainer = Trainer(TOY, CONTRACT, toy_data(), tmp_path)
+    full_when(monkeypatch, lambda file, _: file == f".{name}.partial" and trainer.step == 2)
     with pytest.raises(CheckpointError, match=r"cannot be written: No space left .* --resume"):
         trainer.run(progress)
     monkeypatch.undo()
-    assert ck.load_training_state(tmp_path)["step"] == 2
+    assert not list(tmp_path.glob(".*"))
+    state = ck.load_training_state(tmp_path)
+    assert state["step"] == ck.load_checkpoint(tmp_path, CONTRACT).metrics["last"]["step"] == 0
+    for file in (ck.WEIGHTS, ck.LAST_WEIGHTS):
+        kept = ck.read_weights(tmp_path / file)
+        assert all(torch.equal(kept[key], state["model"][key]) for key in kept)
     metrics = train(TOY, CONTRACT, toy_data(), tmp_path, resume=True, progress=progress)
     assert [entry["step"] for entry in metrics["history"]] == [0, 2, 4]
 
@@ -175,17 +175,23 @@ def test_a_full_disk_is_one_sentence_and_the_last_save_goes_on(
 def test_a_disk_that_is_full_at_the_very_end_is_told_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trainer, write = Trainer(TOY, CONTRACT, toy_data(), tmp_path), ck.replace_file
-
-    def full_when_finished(path: Path, content: bytes) -> None:
-        if b'"finished": true' in content:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        write(path, content)
-
-    monkeypatch.setattr(ck, "replace_file", full_when_finished)
+    trainer = Trainer(TOY, CONTRACT, toy_data(), tmp_path)
+    full_when(monkeypatch, lambda _, content: b'"finished": true' in content)
     with pytest.raises(CheckpointError, match="cannot be written: No space left"):
         trainer.run(TrainProgress(Console(file=io.StringIO())))
     assert ck.load_checkpoint(tmp_path, CONTRACT).metrics["finished"] is False
+
+
+def full_when(monkeypatch: pytest.MonkeyPatch, full: Callable[[str, bytes], bool]) -> None:
+    """Has the disk refuse the files for whose name and content `full` holds."""
+    write = Path.write_bytes
+
+    def refusing(path: Path, content: bytes) -> int:
+        if full(path.name, content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", refusing)
 
 
 def test_a_share_without_a_window_has_a_gradient_of_nothing() -> None:

@@ -140,7 +140,7 @@ def test_a_state_of_another_version_or_cut_short_is_named(whole: Run, tmp_path: 
     weights = (out / ck.WEIGHTS).read_bytes()
     state = ck.load_training_state(out)
     del state["pace"]
-    ck.save_training_state(out, state)
+    ck.save_files(out, {ck.TRAINING_STATE: ck.state_content(state)})
     with pytest.raises(CheckpointError, match=r"training_state\.pt is of another version"):
         train(TOY, CONTRACT, toy_data(), out, resume=True, progress=quiet())
     file = out / ck.TRAINING_STATE
