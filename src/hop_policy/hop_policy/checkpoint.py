@@ -203,9 +203,10 @@ def load_training_state(path: Path) -> dict[str, Any]:
         raise CheckpointError(
             f"{file} is missing: there is nothing to resume; train without --resume"
         )
-    state = read_torch_file(file, "train again without --resume")
+    remedy = "train again into another output directory"
+    state = read_torch_file(file, remedy)
     if not isinstance(state, dict):
-        raise CheckpointError(f"{file} holds no training state; train again without --resume")
+        raise CheckpointError(f"{file} holds no training state; {remedy}")
     return state
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -15,6 +15,7 @@ from hop_policy.table_view import CHANNELS, SIZE, Displacement, TableView
 
 ReadOut = Literal["mean", "flatten"]
 View = Literal["image", "table"]
+Channels = Annotated[int, Field(ge=1)]
 
 
 class EncoderConfig(Config):
@@ -30,7 +31,7 @@ class EncoderConfig(Config):
             width.
     """
 
-    channels: tuple[int, int, int, int] = (32, 64, 128, 192)
+    channels: tuple[Channels, Channels, Channels, Channels] = (32, 64, 128, 192)
     read_out: ReadOut = "mean"
     view: View = "image"
     points_width: int | None = Field(default=None, ge=8)

@@ -6,6 +6,8 @@ token. Source: HOP paper, section III-C, and the shapes of its release.
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
@@ -41,7 +43,7 @@ class PolicyConfig(Config):
     heads: int = Field(default=4, ge=1)
     context: int = Field(default=16, ge=1)
     encoder: EncoderConfig = EncoderConfig()
-    foresight: tuple[int, ...] = ()
+    foresight: tuple[Annotated[int, Field(ge=1)], ...] = ()
     aim: bool = False
 
     @model_validator(mode="after")

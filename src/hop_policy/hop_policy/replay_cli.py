@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,8 +57,11 @@ class Arguments:
 def main(argv: list[str]) -> int:
     """Replay a bag through the policy node; return 1 when it differs beyond what is allowed."""
     args = tyro.cli(Arguments, prog="hop replay", args=argv)
-    if not 0.0 <= args.allow <= 1.0 or args.tolerance_rad < 0.0 or args.lead_ms < 0.0:
-        raise ConfigError("--allow is a share; --tolerance-rad and --lead-ms are 0 or more")
+    sizes = (args.tolerance_rad, args.lead_ms)
+    if not 0.0 <= args.allow <= 1.0 or not all(math.isfinite(x) and x >= 0.0 for x in sizes):
+        raise ConfigError(
+            "--allow is a share; --tolerance-rad and --lead-ms are finite numbers of 0 or more"
+        )
     if args.domain is not None and not 0 <= args.domain <= _LAST_DOMAIN:
         raise ConfigError(f"--domain must lie in 0..{_LAST_DOMAIN}, got {args.domain}")
     bag = _bag(args.bag.expanduser())

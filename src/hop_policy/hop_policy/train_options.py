@@ -96,7 +96,7 @@ def resolve(
         except ConfigError as error:
             raise CheckpointError(
                 f"{options.out} was trained by another version ({error}); resume it with that, or "
-                "train again from its weights (--init)"
+                "train from its weights (--init) into another output directory"
             ) from error
         return saved.contract, validate({**saved.train, **changes}, TrainConfig, file)
     require_free(options.out)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -92,11 +93,11 @@ class Trainer:
                 data.
         """
         state = ck.load_training_state(self.out)
-        if state.keys() != self._state().keys():
+        if (told := _keys(state)) != (known := _keys(self._state())):
             raise CheckpointError(
-                f"{self.out / ck.TRAINING_STATE} is of another version: it holds "
-                f"{', '.join(map(str, state))}; resume with the software that wrote it, or train "
-                "again from its weights (--init)"
+                f"{self.out / ck.TRAINING_STATE} is of another version, which differs in "
+                f"{', '.join(sorted(told ^ known))}; resume with the software that wrote it, or "
+                "train from its weights (--init) into another output directory"
             )
         now = self._trained_with()
         if other := [part for part, told in now.items() if state["trained_with"][part] != told]:
@@ -269,3 +270,14 @@ class Trainer:
                 pace["data_wait_share"],
                 self.pace.elapsed_s * (1 - done) / done,
             )
+
+
+def _keys(state: Mapping[str, Any]) -> set[str]:
+    """Returns the keys of a training state, those of its records as `record.key`."""
+    inner = {
+        f"{record}.{key}"
+        for record in ("trained_with", "pace")
+        if isinstance(state.get(record), dict)
+        for key in state[record]
+    }
+    return {str(key) for key in state} | inner

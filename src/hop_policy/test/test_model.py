@@ -119,6 +119,19 @@ def test_every_view_and_read_out_learns_from_depth(read_out: str, view: str) -> 
     assert model.embed_vision.convolutions[0].weight.grad.abs().max() > 0
 
 
+@pytest.mark.parametrize("ticks", [0, -5])
+def test_foresight_looks_ahead(ticks: int) -> None:
+    """The row before an episode's first is another episode's."""
+    with pytest.raises(ValidationError, match=r"foresight\.1\n.* greater than or equal to 1"):
+        PolicyConfig(foresight=(5, ticks))
+
+
+@pytest.mark.parametrize("channels", [0, -4])
+def test_every_convolution_has_channels(channels: int) -> None:
+    with pytest.raises(ValidationError, match=r"channels\.2\n.* greater than or equal to 1"):
+        EncoderConfig(channels=(4, 4, channels, 8))
+
+
 def test_heads_must_divide_width() -> None:
     with pytest.raises(ValidationError, match="multiple of heads"):
         PolicyConfig(width=30, heads=4)

@@ -319,6 +319,13 @@ def test_an_interrupted_replay_takes_its_node_along(replaying: subprocess.Popen[
     assert psutil.wait_procs(nodes, timeout=90)[1] == []
 
 
+@pytest.mark.parametrize("option", ["--lead-ms", "--tolerance-rad"])
+@pytest.mark.parametrize("value", ["nan", "inf", "-1"])
+def test_sizes_that_are_none_are_refused(option: str, value: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="are finite numbers of 0 or more"):
+        replay_cli.main([str(tmp_path), f"{option}={value}"])
+
+
 @pytest.mark.ros
 def test_a_recording_is_not_played_where_a_robot_may_be() -> None:
     rclpy = pytest.importorskip("rclpy")

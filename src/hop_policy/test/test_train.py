@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -134,18 +135,34 @@ def test_resuming_needs_the_same_configuration_and_data(whole: Run, tmp_path: Pa
     )
 
 
-def test_a_state_of_another_version_or_cut_short_is_named(whole: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda state: state.pop("pace"), "pace, pace.elapsed_s"),
+        (lambda state: state["pace"].pop("windows"), "pace.windows"),
+        (lambda state: state["pace"].update(naps=3), "pace.naps"),
+        (lambda state: state["trained_with"].pop("contract"), "trained_with.contract"),
+        (lambda state: state.update(trained_with="care"), "trained_with.configuration"),
+    ],
+)
+def test_a_state_of_another_version_is_named(
+    change: Callable[[dict[str, Any]], object], told: str, whole: Run, tmp_path: Path
+) -> None:
     out = tmp_path / "copy"
     shutil.copytree(whole.out, out)
-    weights = (out / ck.WEIGHTS).read_bytes()
     state = ck.load_training_state(out)
-    del state["pace"]
+    change(state)
     ck.save_files(out, {ck.TRAINING_STATE: ck.state_content(state)})
-    with pytest.raises(CheckpointError, match=r"training_state\.pt is of another version"):
+    with pytest.raises(CheckpointError, match=rf"of another version, which differs in {told}"):
         train(TOY, CONTRACT, toy_data(), out, resume=True, progress=quiet())
-    file = out / ck.TRAINING_STATE
+
+
+def test_a_state_that_is_cut_short_wants_another_directory(whole: Run, tmp_path: Path) -> None:
+    out = tmp_path / "copy"
+    shutil.copytree(whole.out, out)
+    file, weights = out / ck.TRAINING_STATE, (out / ck.WEIGHTS).read_bytes()
     file.write_bytes(file.read_bytes()[:1000])
-    with pytest.raises(CheckpointError, match=r"training_state\.pt is damaged"):
+    with pytest.raises(CheckpointError, match=r"damaged .* train again into another output dir"):
         train(TOY, CONTRACT, toy_data(), out, resume=True, progress=quiet())
     assert (out / ck.WEIGHTS).read_bytes() == weights
 
