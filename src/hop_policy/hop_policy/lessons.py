@@ -51,12 +51,12 @@ class Lessons:
         self._augment = Augmenter(config.augment, contract, proprio_std, config.seed, share)
         self._act = torch.compile(training_loss) if config.compile else training_loss
 
-    def draw(self, step: int, fraction: float) -> Lesson:
-        """Returns the lesson of `step`, when `fraction` of the budget is used."""
+    def draw(self, step: int, acts: bool) -> Lesson:
+        """Returns the lesson of `step`; unless the run `acts`, of aims alone where it has them."""
         acting = aiming = None
         if self.data.aims is not None:
             aiming = self._augment.aims(self.data.aims.batch(step, self.share), step)
-        if aiming is None or fraction >= self.config.aim_first:
+        if aiming is None or acts:
             acting = self._augment(self.data.train.batch(step, self.share), step)
         return Lesson(acting, aiming)
 

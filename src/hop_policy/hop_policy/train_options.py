@@ -138,6 +138,11 @@ def learn(
         CheckpointError: see `train`.
         ModelError: training diverged.
     """
+    if options.resume and (changed := _other_budget(options.out, config)):
+        progress.line(
+            f"{options.out} goes on with another budget ({changed}): the schedule of learning rate "
+            "and lessons now runs to its end"
+        )
     about = {**data.provenance, **_provenance(options, command, data.provenance)}
     seen = about["validation_seen_by_init"]
     if seen is None:
@@ -162,6 +167,16 @@ def learn(
         ranks=ranks,
     )
     return summary(options.out, metrics) if ranks.first else ""
+
+
+def _other_budget(out: Path, config: TrainConfig) -> str:
+    """How the budget of `config` differs from that of the run in `out`; "" if it does not."""
+    before, now = ck.load_checkpoint_config(out).train, config.model_dump()
+    return ", ".join(
+        f"{key} {now[key]}, before {before.get(key)}"
+        for key in ("max_steps", "max_minutes")
+        if now[key] != before.get(key)
+    )
 
 
 def _provenance(

@@ -148,7 +148,7 @@ class Trainer:
     def train_step(self) -> None:
         """Makes one step of the optimiser and appends its loss to `losses`."""
         start, config = time.monotonic(), self.config
-        lesson = self.lessons.draw(self.step, self.fraction())
+        lesson = self.lessons.draw(self.step, self.acts())
         self.pace.wait_s += time.monotonic() - start
         self.pace.windows += lesson.windows * self.ranks.share.of
         for group in self.optimiser.param_groups:
@@ -174,6 +174,10 @@ class Trainer:
         steps = self.step / self.config.max_steps if self.config.max_steps else 0.0
         limit_s = 60 * (self.config.max_minutes or math.inf)
         return max(steps, self.pace.elapsed_s / limit_s)
+
+    def acts(self) -> bool:
+        """Returns whether this step learns to act; a longer budget does not take that back."""
+        return self.pace.windows > 0 or self.fraction() >= self.config.aim_first
 
     def _write_header(self) -> None:
         config = ck.CheckpointConfig(

@@ -295,6 +295,22 @@ def test_a_killed_run_goes_on_bit_for_bit(tmp_path: Path, killed_at: int) -> Non
     assert all(torch.equal(one[key], two[key]) for key in one)
 
 
+@pytest.mark.parametrize(("steps", "acts"), [(1, False), (3, True)])
+def test_a_run_that_has_begun_to_act_goes_on_acting_for_a_longer_budget(
+    steps: int, acts: bool, tmp_path: Path
+) -> None:
+    """Four steps, of which the first two learn to see, become a hundred."""
+    trainer = Trainer(TOY, CONTRACT, data(), tmp_path)
+    for _ in range(steps):
+        trainer.train_step()
+    trainer._validate_and_save(TrainProgress(Console(file=io.StringIO())))
+    longer = Trainer(TOY.model_copy(update={"max_steps": 100}), CONTRACT, data(), tmp_path)
+    longer.resume()
+    before = longer.model.action_head.weight.clone()
+    longer.train_step()
+    assert torch.equal(longer.model.action_head.weight, before) != acts
+
+
 def test_episodes_without_a_grasp_are_refused_by_name() -> None:
     still = [reach(f"e{i}", i) for i in range(3)]
     still = [replace(episode, action=episode.proprio) for episode in still]

@@ -86,7 +86,10 @@ def test_bags_become_a_policy_and_the_run_resumes(
     assert "18 ticks without a fresh sample are left out" in told.err
     first = json.loads((out / ck.METRICS).read_text())
     assert (first["step"], first["finished"]) == (4, True)
+    assert main([*command, "--resume"]) == 0
+    assert "another budget" not in capsys.readouterr().err
     assert main([*command, "--resume", "--max-steps", "6"]) == 0
+    assert "another budget (max_steps 6, before 4)" in capsys.readouterr().err
     metrics = json.loads((out / ck.METRICS).read_text())
     assert [e["step"] for e in metrics["history"]] == [0, 2, 4, 6]
     assert metrics["history"][:3] == first["history"]
@@ -95,8 +98,8 @@ def test_bags_become_a_policy_and_the_run_resumes(
     assert (about["refused_ticks"], about["broken_rates"]) == (18, [])
     assert len(about["validation_episodes"]) == 1
     assert about["command"] == ["hop", "finetune", *command, "--max-steps", "4", *SMALL]
-    (going_on,) = about["resumed"]
-    assert going_on["command"][-3:] == ["--resume", "--max-steps", "6"]
+    assert len(about["resumed"]) == 2
+    assert about["resumed"][-1]["command"][-3:] == ["--resume", "--max-steps", "6"]
     policy = Policy.load(out, load_contract())
     policy.warm_up(2)
     assert policy.model.config.layers == 1
