@@ -24,7 +24,7 @@ import torch
 from hop_core.errors import HopError
 from hop_policy.contract import load_contract
 from hop_policy.model import PolicyConfig, PolicyModel, parameter_count
-from hop_policy.objective import training_loss
+from hop_policy.objective import acting_losses
 from hop_policy.optimise import resolve_device
 from hop_policy.peak_memory import peak_memory
 from hop_policy.train_config import TrainConfig
@@ -140,7 +140,7 @@ def same_windows(ours: Trainer, start: dict[str, torch.Tensor]) -> Figures:
         with torch.no_grad():
             apart = model(windows[0], windows[1]) - theirs.network(windows[0], windows[1])
         output = max(output, apart.abs().max().item())
-        loss = training_loss(model, batch, cut, ours.config.loss_units)
+        loss = acting_losses(model, batch, cut, ours.config.loss_units)["act"]
         optimiser.zero_grad()
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), ours.config.clip)

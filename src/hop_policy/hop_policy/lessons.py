@@ -11,7 +11,7 @@ from hop_policy.aim import AimBatch
 from hop_policy.augment import Augmenter
 from hop_policy.contract import PolicyContract
 from hop_policy.model import PolicyModel
-from hop_policy.objective import aim_loss, training_loss
+from hop_policy.objective import acting_losses, aim_loss
 from hop_policy.segments import WHOLE, SegmentBatch, Share
 from hop_policy.train_config import TrainConfig
 from hop_policy.train_data import TrainData
@@ -49,7 +49,7 @@ class Lessons:
         """Keeps the data; `proprio_std` (23,) is the training set's, policy units."""
         self.config, self.data, self.share = config, data, share
         self._augment = Augmenter(config.augment, contract, proprio_std, config.seed, share)
-        self._act = torch.compile(training_loss) if config.compile else training_loss
+        self._act = torch.compile(acting_losses) if config.compile else acting_losses
 
     def draw(self, step: int, acts: bool) -> Lesson:
         """Returns the lesson of `step`; unless the run `acts`, of aims alone where it has them."""
@@ -60,12 +60,16 @@ class Lessons:
             acting = self._augment(self.data.train.batch(step, self.share), step)
         return Lesson(acting, aiming)
 
-    def loss(self, model: PolicyModel, lesson: Lesson) -> Tensor:
-        """Returns the loss () of `model`."""
-        config, terms = self.config, []
+    def losses(self, model: PolicyModel, lesson: Lesson) -> dict[str, Tensor]:
+        """Returns the loss () of `model` as `train`, and its terms: `aim`, `act`, `foresight`."""
+        config = self.config
+        losses: dict[str, Tensor] = {}
         if lesson.aiming is not None:
-            terms.append(config.aim_weight * aim_loss(model, lesson.aiming))
+            losses["aim"] = config.aim_weight * aim_loss(model, lesson.aiming)
+        summands = list(losses.values())
         if lesson.acting is not None:
             weight = config.foresight_weight
-            terms.append(self._act(model, lesson.acting, config.cut, config.loss_units, weight))
-        return torch.stack(terms).sum()
+            acting = self._act(model, lesson.acting, config.cut, config.loss_units, weight)
+            losses |= acting
+            summands.append(torch.stack(list(acting.values())).sum())
+        return {"train": torch.stack(summands).sum(), **losses}

@@ -30,26 +30,27 @@ def predict(model: PolicyModel, batch: SegmentBatch, cut: Segmenting) -> tuple[T
     return _predict(model, _encode(model, batch), batch, cut)
 
 
-def training_loss(
+def acting_losses(
     model: PolicyModel,
     batch: SegmentBatch,
     cut: Segmenting,
     units: LossUnits,
     foresight_weight: float = 0.0,
-) -> Tensor:
-    """Returns the mean L1 error over all steps of all windows. Source: HOP paper, III-C.
+) -> dict[str, Tensor]:
+    """Returns the terms () of the loss of acting, which is their sum, by name.
 
-    Where the cut has foresight, the error of what the vision tokens foresee is added.
+    `act` is the mean L1 error over all steps of all windows. Source: HOP paper, III-C. Where the
+    cut has foresight, `foresight` is the weighted error of what the vision tokens foresee.
     """
     unit = model.action_std if units == "whitened" else torch.ones_like(model.action_std)
     tokens = _encode(model, batch)
     predicted, action = _predict(model, tokens, batch, cut)
     error = (predicted - action).abs() / unit * batch.valid[..., None]
-    loss = error.sum() / (batch.counted * action.shape[-1])
+    losses = {"act": error.sum() / (batch.counted * action.shape[-1])}
     if cut.foresight and foresight_weight:
         foreseen = model.foresee(tokens) - batch.future.flatten(0, 1)
-        loss = loss + foresight_weight * (foreseen.abs() / unit).mean()
-    return loss
+        losses["foresight"] = foresight_weight * (foreseen.abs() / unit).mean()
+    return losses
 
 
 def aim_loss(model: PolicyModel, batch: AimBatch) -> Tensor:

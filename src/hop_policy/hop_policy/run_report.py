@@ -19,17 +19,25 @@ class Pace:
         elapsed_s: time of training and validation, each time from the first step on.
         wait_s: of that, time spent on preparing batches.
         windows: windows trained on; those that would end outside their episode are none.
+        seeing_s: of the time, that before the first window, in which the run only learnt to see.
     """
 
     elapsed_s: float = 0.0
     wait_s: float = 0.0
     windows: int = 0
+    seeing_s: float = 0.0
+
+    def reach(self, elapsed_s: float) -> None:
+        """Takes note that a step ended when the run had trained for `elapsed_s`."""
+        self.elapsed_s = elapsed_s
+        if not self.windows:
+            self.seeing_s = elapsed_s
 
     def figures(self) -> dict[str, float]:
-        """Returns minutes, windows per second, and the share of time spent waiting for data."""
+        """Returns minutes, windows per second of acting, and the share of time batches took."""
         return {
             "minutes": self.elapsed_s / 60,
-            "samples_per_s": self.windows / max(self.elapsed_s, 1e-9),
+            "samples_per_s": self.windows / max(self.elapsed_s - self.seeing_s, 1e-9),
             "data_wait_share": self.wait_s / max(self.elapsed_s, 1e-9),
         }
 
@@ -42,7 +50,8 @@ class RunReport:
     """The validations of a run, beside the errors of copying.
 
     Attributes:
-        history: an entry per validation: step, minutes, training loss since the last, errors.
+        history: an entry per validation: step, minutes, training loss since the last and its terms,
+            errors.
         baselines: errors of copying the present posture, and the previous label.
     """
 

@@ -27,6 +27,9 @@ from hop_policy.train_config import TrainConfig
 from hop_policy.train_data import TrainData
 from hop_policy.train_progress import TrainProgress
 
+_NEWER = {"pace.seeing_s"}
+"""Keys that an older training state may lack; they then have their defaults."""
+
 
 class Trainer:
     """One training run in the directory `out`."""
@@ -62,7 +65,8 @@ class Trainer:
         self.average = WeightAverage(self.model, config.ema_decay)
         self.report = RunReport(config.loss_units, self.validation.baselines())
         self.step, self.pace = 0, Pace()
-        self.losses: list[Tensor] = []  # since the last validation; read now and then, not awaited
+        # Of each step since the last validation; read now and then, not awaited.
+        self.losses: list[dict[str, Tensor]] = []
         self.logs: list[RunLog] = []
 
     def initialise(self, path: Path) -> None:
@@ -93,10 +97,10 @@ class Trainer:
                 data.
         """
         state = ck.load_training_state(self.out)
-        if (told := _keys(state)) != (known := _keys(self._state())):
+        if differing := (_keys(state) ^ _keys(self._state())) - _NEWER:
             raise CheckpointError(
                 f"{self.out / ck.TRAINING_STATE} is of another version, which differs in "
-                f"{', '.join(sorted(told ^ known))}; resume with the software that wrote it, or "
+                f"{', '.join(sorted(differing))}; resume with the software that wrote it, or "
                 "train from its weights (--init) into another output directory"
             )
         now = self._trained_with()
@@ -129,7 +133,7 @@ class Trainer:
             started = time.monotonic() - self.pace.elapsed_s
             while self.fraction() < 1:
                 self.train_step()
-                self.pace.elapsed_s = time.monotonic() - started
+                self.pace.reach(time.monotonic() - started)
                 self._show(progress)
                 if self.step % self.config.validate_every == 0 or self.fraction() >= 1:
                     self._validate_and_save(progress)
@@ -146,7 +150,7 @@ class Trainer:
         return metrics
 
     def train_step(self) -> None:
-        """Makes one step of the optimiser and appends its loss to `losses`."""
+        """Makes one step of the optimiser and appends its loss and terms to `losses`."""
         start, config = time.monotonic(), self.config
         lesson = self.lessons.draw(self.step, self.acts())
         self.pace.wait_s += time.monotonic() - start
@@ -157,17 +161,18 @@ class Trainer:
         with torch.autocast(
             self.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"
         ):
-            loss = self.lessons.loss(self.model, lesson)
+            losses = self.lessons.losses(self.model, lesson)
         self.optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
+        torch.autograd.backward(losses["train"])
         self.ranks.average_gradients(self.model.parameters())
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
         self.optimiser.step()
         self.average.update(self.step)
         self.step += 1
-        self.losses.append(loss.detach())
+        self.losses.append({name: loss.detach() for name, loss in losses.items()})
         if config.logs and self.step % config.log_every == 0:
-            self._log({"loss/train": self._mean_loss(self.losses[-config.log_every :])})
+            means = self._mean_losses(self.losses[-config.log_every :])
+            self._log({f"loss/{name}": mean for name, mean in means.items()})
 
     def fraction(self) -> float:
         """Returns the share of the budget used, by steps or minutes, whichever is further."""
@@ -190,7 +195,7 @@ class Trainer:
             ck.save_json(self.out, ck.PROVENANCE, self.data.provenance)
 
     def _validate_and_save(self, progress: TrainProgress) -> None:
-        train_loss = self._mean_loss(self.losses) if self.losses else None
+        means = self._mean_losses(self.losses)
         self.losses = []
         if not self.ranks.first:
             return
@@ -198,7 +203,8 @@ class Trainer:
         entry: dict[str, Any] = {
             "step": self.step,
             "minutes": self.pace.elapsed_s / 60,
-            "train_loss": train_loss,
+            "train_loss": None,
+            **{f"{name}_loss": mean for name, mean in means.items()},
             **self.validation(judged),
         }
         units, best, figures = self.config.loss_units, self.report.best(), self._figures()
@@ -228,9 +234,16 @@ class Trainer:
             for log in self.logs:
                 log.write(self.step, values)
 
-    def _mean_loss(self, losses: list[Tensor]) -> float:
-        """The mean over steps and processes, which all come here."""
-        return self.ranks.mean(torch.stack(losses).double().mean()).item()
+    def _mean_losses(self, losses: list[dict[str, Tensor]]) -> dict[str, float]:
+        """The means over the steps that have each, and over processes, which all come here."""
+        by_name: dict[str, list[Tensor]] = {}
+        for step in losses:
+            for name, loss in step.items():
+                by_name.setdefault(name, []).append(loss)
+        return {
+            name: self.ranks.mean(torch.stack(found).double().mean()).item()
+            for name, found in by_name.items()
+        }
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -269,7 +282,7 @@ class Trainer:
             progress.step(
                 self.step,
                 done,
-                self.losses[-1].item(),
+                self.losses[-1]["train"].item(),
                 pace["samples_per_s"],
                 pace["data_wait_share"],
                 self.pace.elapsed_s * (1 - done) / done,

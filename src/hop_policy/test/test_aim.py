@@ -264,6 +264,23 @@ def test_a_run_learns_first_to_see_and_then_to_act(tmp_path: Path) -> None:
     assert {"blocks", "action_head", "embed_proprio"} <= changed()
 
 
+def test_terms_of_the_loss_are_told_and_a_rate_is_of_the_time_of_acting(tmp_path: Path) -> None:
+    model = TOY.model.model_copy(update={"foresight": (1, 2)})
+    config = TOY.model_copy(update={"model": model})
+    progress = TrainProgress(Console(file=io.StringIO()))
+    metrics = train(config, CONTRACT, data(config), tmp_path, progress=progress)
+    start, seeing, acting = metrics["history"]
+    terms = ("act_loss", "foresight_loss", "aim_loss")
+    assert start["train_loss"] is None
+    assert [term for term in terms if term in seeing] == ["aim_loss"]
+    assert seeing["aim_loss"] == seeing["train_loss"]
+    assert sum(acting[term] for term in terms) == pytest.approx(acting["train_loss"], rel=1e-6)
+    pace = ck.load_training_state(tmp_path)["pace"]
+    assert 0 < pace["seeing_s"] < pace["elapsed_s"]
+    acting_s = pace["elapsed_s"] - pace["seeing_s"]
+    assert metrics["samples_per_s"] == pytest.approx(pace["windows"] / acting_s)
+
+
 def test_a_network_that_aims_can_learn_from_data_without_aims(tmp_path: Path) -> None:
     """So that one is finetuned from a base of hands that touched nothing."""
     config = TOY.model_copy(update={"aim_frames": 0})

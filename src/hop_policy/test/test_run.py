@@ -22,7 +22,7 @@ from hop_policy.contract import PolicyContract
 from hop_policy.dataset import Episode
 from hop_policy.encoders import EncoderConfig
 from hop_policy.model import PolicyConfig
-from hop_policy.objective import training_loss
+from hop_policy.objective import acting_losses
 from hop_policy.ranks import Ranks
 from hop_policy.segments import Share
 from hop_policy.train import train
@@ -62,7 +62,7 @@ def losses(config: TrainConfig) -> list[float]:
     trainer = Trainer(config, CONTRACT, toy_data(config), Path("unused"))
     for _ in range(4):
         trainer.train_step()
-    return [loss.item() for loss in trainer.losses]
+    return [losses["train"].item() for losses in trainer.losses]
 
 
 def test_augmentation_does_not_depend_on_the_number_of_shares() -> None:
@@ -127,7 +127,8 @@ def test_tensorboard_is_given_the_curves_and_a_missing_log_is_named(
     events = event_accumulator.EventAccumulator(str(tmp_path / "run" / "tensorboard"))
     events.Reload()
     assert {
-        "loss/train", "validation/scaled", "validation/copy_proprio", "validation/previous_label",
+        "loss/train", "loss/act",
+        "validation/scaled", "validation/copy_proprio", "validation/previous_label",
         "run/samples_per_s", "run/data_wait_share", "run/peak_rss_mb",
     } <= set(events.Tags()["scalars"])  # fmt: skip
     assert [each.step for each in events.Scalars("loss/train")] == [2, 4]
@@ -198,7 +199,7 @@ def test_a_share_without_a_window_has_a_gradient_of_nothing() -> None:
     data, trainer = toy_data(), Trainer(TOY, CONTRACT, toy_data(), Path("unused"))
     whole = data.train.batch(0)
     none = replace(whole, inside=whole.inside[:0], valid=whole.valid[:0], padded=False)
-    loss = training_loss(trainer.model, none, TOY.cut, "scaled")
+    loss = acting_losses(trainer.model, none, TOY.cut, "scaled")["act"]
     loss.backward()
     assert loss.item() == 0.0
     assert all(p.grad is None or not p.grad.any() for p in trainer.model.parameters())

@@ -135,6 +135,15 @@ def test_resuming_needs_the_same_configuration_and_data(whole: Run, tmp_path: Pa
     )
 
 
+def test_a_state_that_tells_no_time_of_seeing_is_resumed(whole: Run, tmp_path: Path) -> None:
+    shutil.copytree(whole.out, tmp_path, dirs_exist_ok=True)
+    state = ck.load_training_state(tmp_path)
+    del state["pace"]["seeing_s"]
+    ck.save_files(tmp_path, {ck.TRAINING_STATE: ck.state_content(state)})
+    train(TOY, CONTRACT, toy_data(), tmp_path, resume=True, progress=quiet())
+    assert history(tmp_path) == history(whole.out)
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
