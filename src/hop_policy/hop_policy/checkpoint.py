@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 import yaml
@@ -38,8 +38,6 @@ from hop_policy.checkpoint_files import WEIGHTS as WEIGHTS
 from hop_policy.contract import PolicyContract
 from hop_policy.model import PolicyConfig, PolicyModel
 from hop_policy.torch_file import read_torch_file
-
-_ToldT = TypeVar("_ToldT")
 
 
 class CheckpointConfig(Config):
@@ -154,42 +152,6 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise CheckpointError(f"{path} must hold a JSON object; copy it again")
     return value
-
-
-def learnt_from(path: Path) -> frozenset[str] | None:
-    """Returns the names of the episodes and tracks that a checkpoint was trained on.
-
-    None: it does not say, as one that others made.
-
-    Raises:
-        CheckpointError: its provenance is damaged.
-    """
-    told = [_told(path, key, str) for key in ("training_episodes", "training_tracks")]
-    names = [each for each in told if each is not None]
-    return frozenset().union(*names) if names else None
-
-
-def scenes_learnt_from(path: Path) -> frozenset[int]:
-    """Returns the seeds of the twin's scenes whose recordings a checkpoint is known to come from.
-
-    Raises:
-        CheckpointError: its provenance is damaged.
-    """
-    return _told(path, "scene_seeds", int) or frozenset()
-
-
-def _told(path: Path, key: str, kind: type[_ToldT]) -> frozenset[_ToldT] | None:
-    """A list in a checkpoint's provenance; None where it is not told: others may tell nothing."""
-    if not (path / PROVENANCE).is_file():
-        return None
-    values = read_json(path / PROVENANCE).get(key)
-    if values is None:
-        return None
-    if not isinstance(values, list) or not all(isinstance(each, kind) for each in values):
-        raise CheckpointError(
-            f"{path / PROVENANCE}: {key} is no list of {kind.__name__}; copy the file again"
-        )
-    return frozenset(values)
 
 
 def load_training_state(path: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import tyro
@@ -17,12 +17,13 @@ from hop_core.errors import BagError, ConfigError
 from hop_core.terminal import table_console
 from hop_policy.bag_dataset import decode_bags, labelled
 from hop_policy.bag_reader import EpisodeBag, find_bags
-from hop_policy.checkpoint import Checkpoint, learnt_from, load_checkpoint
+from hop_policy.checkpoint import Checkpoint, load_checkpoint
 from hop_policy.contract import PolicyContract, load_contract
 from hop_policy.dataset import store_episodes
 from hop_policy.objective import Validation
 from hop_policy.open_loop import HORIZONS, OpenLoopErrors, answers_of, open_loop_errors
 from hop_policy.path_names import unique_ends
+from hop_policy.provenance import learnt_from
 from hop_policy.shipped import checkpoint_path, shipped_policy
 from hop_policy.streams import stream_rules
 
@@ -199,11 +200,10 @@ def _require_contract(bags: Sequence[EpisodeBag], contract: PolicyContract) -> N
 
 def _trained_on(checkpoint: Checkpoint, bags: Sequence[EpisodeBag]) -> int | None:
     """Return how many of the bags the checkpoint was trained on; None where it does not say."""
-    names = learnt_from(checkpoint.path)
-    if names is None:
-        return None
-    seen = {name.partition("#")[0] for name in names}
-    return sum(bag.name in seen for bag in bags)
+    told = learnt_from(checkpoint.path)
+    episodes = replace(told, known=frozenset(name.partition("#")[0] for name in told.known))
+    seen = episodes.among(bag.name for bag in bags)
+    return None if seen is None else len(seen)
 
 
 def _told(done: int, total: int, name: str) -> None:

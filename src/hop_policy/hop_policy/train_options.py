@@ -18,6 +18,7 @@ from hop_core.errors import CheckpointError, ConfigError
 from hop_policy import checkpoint as ck
 from hop_policy.contract import PolicyContract, VisionKind, load_contract
 from hop_policy.episode_info import software_version
+from hop_policy.provenance import learnt, learnt_from
 from hop_policy.ranks import Ranks
 from hop_policy.shipped import checkpoint_path
 from hop_policy.source_commit import source_commit
@@ -184,10 +185,12 @@ def _provenance(
 ) -> dict[str, Any]:
     """How a run was made: the whole `command` that began it, and those that went on; software."""
     start = options.start
+    held_out = [*data.get("validation_episodes", ()), *data.get("validation_tracks", ())]
     begun: dict[str, Any] = {
         "command": command,
         "init": str(options.init) if options.init else None,
-        "validation_seen_by_init": _seen_by(start, data) if start else [],
+        "validation_seen_by_init": learnt_from(start).among(held_out) if start else [],
+        **learnt(data, start),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "resumed": [],
     }
@@ -204,15 +207,6 @@ def _provenance(
         "software": software_version(),
         "commit": source_commit(),
     }
-
-
-def _seen_by(init: Path, data: Mapping[str, Any]) -> list[str] | None:
-    """Names of what `data` validates on that `init` was trained on; None where it does not say."""
-    learnt = ck.learnt_from(init)
-    if learnt is None:
-        return None
-    held_out = [*data.get("validation_episodes", ()), *data.get("validation_tracks", ())]
-    return sorted(learnt.intersection(held_out))
 
 
 def summary(out: Path, metrics: dict[str, Any]) -> str:

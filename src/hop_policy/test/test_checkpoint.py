@@ -133,16 +133,3 @@ class _Touch:
 
     def __reduce__(self) -> tuple[object, tuple[str, str]]:
         return open, (self.path, "w")
-
-
-def test_what_a_checkpoint_was_trained_on_is_told_or_not_or_damaged(tmp_path: Path) -> None:
-    assert ck.learnt_from(tmp_path) is None
-    assert ck.scenes_learnt_from(tmp_path) == frozenset()
-    ck.save_json(tmp_path, ck.PROVENANCE, {"training_tracks": ["a", "b"], "scene_seeds": [3, 7]})
-    assert ck.learnt_from(tmp_path) == {"a", "b"}
-    assert ck.scenes_learnt_from(tmp_path) == {3, 7}
-    ck.save_json(tmp_path, ck.PROVENANCE, {"training_episodes": 3, "scene_seeds": "seven"})
-    with pytest.raises(CheckpointError, match=r"provenance\.json: training_episodes is no list"):
-        ck.learnt_from(tmp_path)
-    with pytest.raises(CheckpointError, match=r"provenance\.json: scene_seeds is no list of int"):
-        ck.scenes_learnt_from(tmp_path)

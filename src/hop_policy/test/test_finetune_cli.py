@@ -223,6 +223,11 @@ def test_a_start_that_has_learnt_the_validation_episodes_is_told(
         about = json.loads((out / ck.PROVENANCE).read_text())
         assert [name.partition("#")[0] for name in about["validation_seen_by_init"]] == seen
         assert ("the validation loss flatters it" in capsys.readouterr().err) == bool(seen)
+    start[1], out = str(out), tmp_path / "grandchild"  # its parent held the same out, and begun not
+    assert main([*command, "-o", str(out), *start, *SMALL]) == 0
+    about = json.loads((out / ck.PROVENANCE).read_text())
+    assert [name.partition("#")[0] for name in about["validation_seen_by_init"]] == seen
+    assert "the validation loss flatters it" in capsys.readouterr().err
     (begun / ck.PROVENANCE).unlink()
     out = tmp_path / "unknown"
     assert main([*command, "-o", str(out), "--init", str(begun), *SMALL]) == 0

@@ -9,15 +9,18 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
+from rich.console import Console
+
 from hop_core.config import config_hash
 from hop_core.errors import ConfigError
 from hop_core.robot_model import robot_hash
 from hop_core.safety_config import load_safety
 from hop_policy.bag_dataset import labelled
 from hop_policy.bag_reader import find_episodes
-from hop_policy.checkpoint import load_checkpoint, scenes_learnt_from
+from hop_policy.checkpoint import load_checkpoint
 from hop_policy.checkpoint_files import WEIGHTS
 from hop_policy.episode_info import DEMONSTRATORS, run_hash, software_version
+from hop_policy.provenance import scenes_learnt_from
 from hop_sim.contenders import Contender, checkpoint_identity, require_distinct
 from hop_sim.episode_progress import watched
 from hop_sim.eval_report import Cadence, Report
@@ -161,10 +164,17 @@ class EvalRun:
         contract = self.cell.load_contract()
         for contender in self.contenders:
             load_checkpoint(contender.checkpoint, contract, self.weights)
-            if known := scenes_learnt_from(contender.checkpoint).intersection(self.seeds):
+            known = scenes_learnt_from(contender.checkpoint).among(self.seeds)
+            if known is None:
+                Console(stderr=True).print(
+                    f"{contender.name} does not say which scenes it was trained on: these may be "
+                    "among them",
+                    soft_wrap=True,
+                )
+            elif known:
                 raise ConfigError(
                     f"{contender.name} was trained on recordings of {len(known)} of these scenes, "
-                    f"such as seed {min(known)}; judge it on others (--first)"
+                    f"such as seed {known[0]}; judge it on others (--first)"
                 )
         identities = [checkpoint_identity(c.checkpoint, self.weights) for c in self.contenders]
         require_distinct([c.arm for c in self.contenders], identities)
