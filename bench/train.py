@@ -3,8 +3,10 @@
 Both train the paper's network on point clouds, from the same weights, in turns of one process with
 the same threads, so that a busy machine slows both alike. First both take the same windows without
 noise, and their losses are compared; then each loads its own way, and both are judged on the same
-held-out windows. `rss_mb` is ours, before the reference is loaded. On a GPU the share of the
-measured bf16 matrix rate is printed too.
+held-out windows. Both are warmed up before their rates are taken, the reference with each number of
+loader processes, of which it then uses the fastest. The two curves need not coincide: our batch is
+segments of overlapping windows, the reference draws each window by itself. `rss_mb` is ours, before
+the reference is loaded. On a GPU the share of the measured bf16 matrix rate is printed too.
 """
 
 from __future__ import annotations
@@ -39,7 +41,6 @@ except ImportError as missing:
     raise SystemExit(f"bench/train.py: {missing}; pip install -r requirements/dev.txt") from missing
 
 BATCH, WINDOWS = 64, 16
-WORKERS = (0, 1, 2)
 SAME_STEPS = 5
 Figures = dict[str, Any]
 
@@ -160,13 +161,14 @@ def race(ours: Trainer, args: argparse.Namespace) -> Figures:
     theirs = ReferenceTrainer(reference_of(ours.model), ours.config)
     windows = Windows(episodes(ours.data.train.store), context)
     calibrations = {
-        workers: Reference(theirs, windows, workers, args.batch, device).rate(args.steps)
-        for workers in WORKERS
+        workers: warm_rate(Reference(theirs, windows, workers, args.batch, device), workers, args)
+        for workers in worker_counts(os.cpu_count() or 1)
     }
     workers = max(calibrations, key=calibrations.__getitem__)
     theirs = ReferenceTrainer(reference_of(ours.model), ours.config)  # the weights of the start
     reference = Reference(theirs, windows, workers, args.batch, device)
     next(reference.batches)  # its workers have started
+    warm_up(ours, args.steps)
     rates: list[tuple[float, float]] = []
     curves: list[tuple[float, float]] = [judged(ours.model, theirs.network, held_out)]
     ours_s = 0.0
@@ -191,6 +193,29 @@ def race(ours: Trainer, args: argparse.Namespace) -> Figures:
         "curve_largest_difference": max(abs(a - b) / b for a, b in curves),
         **gpu_share(ours, mine),
     }
+
+
+def worker_counts(cores: int) -> list[int]:
+    """Returns the numbers of loader processes to try: none, and powers of two up to `cores`."""
+    return [0, *(1 << power for power in range(cores.bit_length()))]
+
+
+def warm_rate(reference: Reference, workers: int, args: argparse.Namespace) -> float:
+    """Returns the windows per second of `reference` once its network and loader are under way."""
+    reference.rate(args.steps)
+    return reference.rate(max(args.steps, 4 * workers))  # more than its loader holds ready
+
+
+def warm_up(ours: Trainer, steps: int) -> None:
+    """Has `ours` train for `steps`, and puts it back to where it was."""
+    parts = (ours.model, ours.optimiser)
+    start = [copy.deepcopy(part.state_dict()) for part in parts]
+    step, pace = ours.step, replace(ours.pace)
+    for _ in range(steps):
+        ours.train_step()
+    for part, state in zip(parts, start, strict=True):
+        part.load_state_dict(state)
+    ours.step, ours.pace, ours.losses = step, pace, []
 
 
 def judged(ours: PolicyModel, theirs: ReferenceNetwork, held_out: HeldOut) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import io
 import os
 import sys
@@ -203,3 +204,20 @@ def test_a_share_without_a_window_has_a_gradient_of_nothing() -> None:
     loss.backward()
     assert loss.item() == 0.0
     assert all(p.grad is None or not p.grad.any() for p in trainer.model.parameters())
+
+
+def test_the_benchmark_warms_a_trainer_up_and_leaves_it_as_it_was() -> None:
+    bench = importlib.import_module("train")  # bench/train.py
+    trainer = Trainer(TOY, CONTRACT, toy_data(), Path("unused"))
+    bench.warm_up(trainer, 2)
+    assert (trainer.step, trainer.pace.windows) == (0, 0)
+    for _ in range(4):
+        trainer.train_step()
+    assert [each["train"].item() for each in trainer.losses] == losses(TOY)
+
+
+@pytest.mark.parametrize(
+    ("cores", "counts"), [(1, [0, 1]), (2, [0, 1, 2]), (6, [0, 1, 2, 4]), (8, [0, 1, 2, 4, 8])]
+)
+def test_the_benchmark_lets_the_reference_load_on_all_cores(cores: int, counts: list[int]) -> None:
+    assert importlib.import_module("train").worker_counts(cores) == counts
