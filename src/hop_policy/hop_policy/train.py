@@ -1,4 +1,4 @@
-"""The one trainer: pretraining and behaviour cloning differ in the data alone.
+"""The one trainer: pretraining and behaviour cloning differ in data and configuration alone.
 
 Source: HOP paper, section III-C. A run lives in one checkpoint directory: the best weights by
 validation loss, the last ones, and what resuming needs. Batch and augmentation are functions of
