@@ -25,7 +25,6 @@ JOINT_TRAJECTORY = "trajectory_msgs/msg/JointTrajectory"
 INT64_ARRAY = "std_msgs/msg/Int64MultiArray"
 STRING = "std_msgs/msg/String"
 TF_MESSAGE = "tf2_msgs/msg/TFMessage"
-DIAGNOSTIC_STATUS = "diagnostic_msgs/msg/DiagnosticStatus"
 
 _TYPES: Any = TYPESTORE.types
 _NS_PER_S = 1_000_000_000
@@ -225,20 +224,6 @@ def tick(tick_ns: int, chosen_ns: Mapping[str, int]) -> Any:
 def string(text: str) -> Any:
     """Return a std_msgs/String."""
     return _TYPES[STRING](data=text)
-
-
-def diagnostic_status(
-    name: str, message: str, values: Mapping[str, str], level: int = 0, hardware_id: str = ""
-) -> Any:
-    """Return a diagnostic_msgs/DiagnosticStatus; level 0 OK, 1 WARN, 2 ERROR, 3 STALE."""
-    key_value = _TYPES["diagnostic_msgs/msg/KeyValue"]
-    return _TYPES[DIAGNOSTIC_STATUS](
-        level=level,
-        name=name,
-        message=message,
-        hardware_id=hardware_id,
-        values=[key_value(key=key, value=value) for key, value in values.items()],
-    )
 
 
 def _float64(values: np.ndarray) -> np.ndarray:

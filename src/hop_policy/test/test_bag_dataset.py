@@ -33,6 +33,19 @@ def contract() -> PolicyContract:
     return PolicyContract()
 
 
+def supervisor_of(source: str) -> object:
+    """What the supervisor publishes while `source` moves the robot."""
+    told = messages.message("diagnostic_msgs/msg/KeyValue", key="source", value=source)
+    return messages.message(
+        "diagnostic_msgs/msg/DiagnosticStatus",
+        level=0,
+        name="supervisor",
+        message="",
+        hardware_id="",
+        values=[told],
+    )
+
+
 def assert_same(live: list[TickObservation], decoded) -> None:
     assert decoded.ticks_ns.tolist() == [seen.tick_ns for seen in live]
     for row, seen in enumerate(live):
@@ -130,8 +143,7 @@ def test_targets_of_the_homing_motion_are_no_labels(tmp_path, contract, toy_stre
     toy = toy_stream()
     live = toy.run_live(contract)
     for at, source in ((T0 - 100 * MS, "policy"), (T0 + 10 * TICK, "home")):
-        status = messages.diagnostic_status("supervisor", "", {"source": source})
-        toy.events.append((at, topics.STATE, status))
+        toy.events.append((at, topics.STATE, supervisor_of(source)))
     path = toy.record(tmp_path, live, contract_hash=contract.hash)
     decoded = decode_episode(open_episode(path), contract)
     assert len(decoded.ticks_ns) == 9  # tick 9 would be answered at the switch itself

@@ -185,12 +185,15 @@ def test_a_graph_that_does_not_run_is_told(copied: Path) -> None:
 
 
 def test_an_export_that_differs_is_not_kept(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = (copied / ck.EXPORT).read_bytes()
-    monkeypatch.setattr("hop_policy.export.export_graph", lambda _model: before)
+    graph = (copied / ck.EXPORT).read_bytes()
+    monkeypatch.setattr("hop_policy.export.export_graph", lambda _model: graph)
+    (copied / ck.EXPORT).write_bytes(b"the one before")
     weights = ck.read_weights(copied / ck.WEIGHTS)
     weights["action_head.bias"] += 1e-3
     ck.save_weights(copied, weights)
+    before = {file.name: file.read_bytes() for file in copied.iterdir()}
     with pytest.raises(CheckpointError, match=r"differs from the eager one .* was not kept"):
         export_cli.main([str(copied)])
+    assert {file.name: file.read_bytes() for file in copied.iterdir()} == before
     with pytest.raises(CheckpointError, match="is no policy checkpoint"):
         export_cli.main([str(copied / "nowhere")])
