@@ -7,7 +7,7 @@ once: the network is 8 MB, less than one bucket of torch's own wrapper, so nothi
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -77,6 +77,17 @@ class Ranks:
         total = values.clone()
         distributed.all_reduce(total)
         return total / self.share.of
+
+    def means(self, steps: Iterable[Mapping[str, Tensor]]) -> dict[str, float]:
+        """Returns the mean of each figure () over the `steps` that have it and all processes."""
+        by_name: dict[str, list[Tensor]] = {}
+        for figures in steps:
+            for name, value in figures.items():
+                by_name.setdefault(name, []).append(value)
+        return {
+            name: self.mean(torch.stack(values).double().mean()).item()
+            for name, values in by_name.items()
+        }
 
     def average_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
         """Sets each gradient to its mean over all processes."""

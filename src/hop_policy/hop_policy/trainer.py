@@ -171,7 +171,7 @@ class Trainer:
         self.step += 1
         self.losses.append({name: loss.detach() for name, loss in losses.items()})
         if config.logs and self.step % config.log_every == 0:
-            means = self._mean_losses(self.losses[-config.log_every :])
+            means = self.ranks.means(self.losses[-config.log_every :])
             self._log({f"loss/{name}": mean for name, mean in means.items()})
 
     def fraction(self) -> float:
@@ -195,7 +195,7 @@ class Trainer:
             ck.save_json(self.out, ck.PROVENANCE, self.data.provenance)
 
     def _validate_and_save(self, progress: TrainProgress) -> None:
-        means = self._mean_losses(self.losses)
+        means = self.ranks.means(self.losses)
         self.losses = []
         if not self.ranks.first:
             return
@@ -233,17 +233,6 @@ class Trainer:
         with ck.writing(self.out):
             for log in self.logs:
                 log.write(self.step, values)
-
-    def _mean_losses(self, losses: list[dict[str, Tensor]]) -> dict[str, float]:
-        """The means over the steps that have each, and over processes, which all come here."""
-        by_name: dict[str, list[Tensor]] = {}
-        for step in losses:
-            for name, loss in step.items():
-                by_name.setdefault(name, []).append(loss)
-        return {
-            name: self.ranks.mean(torch.stack(found).double().mean()).item()
-            for name, found in by_name.items()
-        }
 
     def _state(self) -> dict[str, Any]:
         return {
