@@ -167,8 +167,8 @@ class EvalRun:
             known = scenes_learnt_from(contender.checkpoint).among(self.seeds)
             if known is None:
                 Console(stderr=True).print(
-                    f"{contender.name} does not say which scenes it was trained on: these may be "
-                    "among them",
+                    f"{contender.name} does not say all the scenes that it was trained on: these "
+                    "may be among them",
                     soft_wrap=True,
                 )
             elif known:

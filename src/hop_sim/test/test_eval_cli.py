@@ -283,7 +283,7 @@ def test_a_policy_is_not_judged_on_scenes_that_it_was_trained_on(
     run_json(capsys, "--policy", policy, "-n", "3", "--first", "3")
     ck.save_json(Path(policy), ck.PROVENANCE, {"training_episodes": ["e1"]})
     eval_cli.main(["--policy", policy, "-n", "3"])
-    assert "run does not say which scenes it was trained on" in capsys.readouterr().err
+    assert "run does not say all the scenes that it was trained on" in capsys.readouterr().err
 
 
 def test_copies_of_a_checkpoint_are_no_training_seeds(tmp_path: Path, rolled: Rolled) -> None:
