@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -14,12 +15,34 @@ def replace_file(path: Path, content: bytes) -> None:
     Raises:
         OSError: the disk is full or refuses; nothing is left of the new file then.
     """
-    beside = partial_of(path)
+    replace_files(path.parent, {path.name: content})
+
+
+def replace_files(folder: Path, contents: Mapping[str, bytes]) -> None:
+    """Replace files of `folder` that belong together: all of them, or none.
+
+    All are on the disk before the first is renamed, so a disk that fills up leaves the old ones.
+    Only a kill between two renames can leave some new and some old; they are made in the order of
+    `contents`.
+
+    Args:
+        folder: where the files are.
+        contents: what each holds, by its name.
+
+    Raises:
+        OSError: the disk is full or refuses; nothing is left of the new files then.
+    """
+    paths = [folder / name for name in contents]
     try:
-        beside.write_bytes(content)
-        commit_file(beside, path)
+        for path, content in zip(paths, contents.values(), strict=True):
+            partial_of(path).write_bytes(content)
+            sync_path(partial_of(path))
+        for path in paths:
+            partial_of(path).replace(path)
+        sync_path(folder)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        for path in paths:
+            partial_of(path).unlink(missing_ok=True)
         raise
 
 

@@ -24,7 +24,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from hop_core.config import Config, config_hash, load_config, values_hash
-from hop_core.durable_files import partial_of, sync_path
+from hop_core.durable_files import replace_file
 from hop_core.errors import CheckpointError, ConfigError
 from hop_policy.checkpoint_files import CONFIG as CONFIG
 from hop_policy.checkpoint_files import EXPORT as EXPORT
@@ -176,17 +176,17 @@ def save_config(path: Path, config: CheckpointConfig) -> None:
     """Writes `config.yaml` with its hash; creates the directory."""
     path.mkdir(parents=True, exist_ok=True)
     text = yaml.safe_dump(config.sealed().model_dump(mode="json"), sort_keys=False, width=100)
-    save_files(path, {CONFIG: text.encode()})
+    replace_file(path / CONFIG, text.encode())
 
 
 def save_weights(path: Path, tensors: Mapping[str, Tensor], name: str = WEIGHTS) -> None:
     """Writes the weights file `name`."""
-    save_files(path, {name: weights_content(tensors)})
+    replace_file(path / name, weights_content(tensors))
 
 
 def save_json(path: Path, name: str, value: Mapping[str, Any]) -> None:
     """Writes a JSON file (`METRICS` or `PROVENANCE`)."""
-    save_files(path, {name: json_content(value)})
+    replace_file(path / name, json_content(value))
 
 
 def weights_content(tensors: Mapping[str, Tensor]) -> bytes:
@@ -208,33 +208,6 @@ def state_content(state: Mapping[str, Any]) -> bytes:
     content = io.BytesIO()  # torch's own writer would tell a full disk as a damaged archive
     torch.save(dict(state), content)
     return content.getvalue()
-
-
-def save_files(path: Path, contents: Mapping[str, bytes]) -> None:
-    """Writes the files of one save into the directory `path`: all of them, or none.
-
-    All are forced to the disk beside their names before the first is renamed. Only a kill between
-    two renames can leave some new and some old; they are made in the order of `contents`.
-
-    Args:
-        path: the directory.
-        contents: what each file holds, by its name.
-
-    Raises:
-        OSError: the disk is full or refuses; nothing is left of the new files then.
-    """
-    files = [path / name for name in contents]
-    try:
-        for file, content in zip(files, contents.values(), strict=True):
-            partial_of(file).write_bytes(content)
-            sync_path(partial_of(file))
-        for file in files:
-            partial_of(file).replace(file)
-        sync_path(path)
-    except BaseException:
-        for file in files:
-            partial_of(file).unlink(missing_ok=True)
-        raise
 
 
 RESUME = "make room and go on with --resume"

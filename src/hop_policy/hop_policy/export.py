@@ -13,7 +13,7 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from hop_core.durable_files import replace_file
+from hop_core.durable_files import replace_files
 from hop_core.errors import CheckpointError
 from hop_policy import checkpoint as ck
 from hop_policy.contract import DepthContract
@@ -100,8 +100,8 @@ def export_policy(path: Path) -> ExportSeal:
         onnxruntime=onnxruntime.__version__,
     )
     with ck.writing(path, "make room and export again"):
-        replace_file(path / ck.EXPORT, graph)
-        ck.save_json(path, ck.EXPORT_SEAL, seal.model_dump(mode="json"))
+        sealed = ck.json_content(seal.model_dump(mode="json"))
+        replace_files(path, {ck.EXPORT: graph, ck.EXPORT_SEAL: sealed})
     return seal
 
 

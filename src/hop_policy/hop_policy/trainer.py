@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from hop_core.config import config_hash
+from hop_core.durable_files import replace_files
 from hop_core.errors import CheckpointError, ModelError
 from hop_policy import checkpoint as ck
 from hop_policy.contract import PolicyContract
@@ -216,7 +217,7 @@ class Trainer:
             )
         with ck.writing(self.out):
             weights = ck.weights_content(judged.state_dict())
-            ck.save_files(
+            replace_files(
                 self.out,
                 {
                     **({ck.WEIGHTS: weights} if entry[units] < best else {}),

@@ -10,6 +10,7 @@ import torch
 import yaml
 
 from hop_core.config import config_path, load_config, values_hash
+from hop_core.durable_files import replace_files
 from hop_core.errors import CheckpointError
 from hop_policy import checkpoint as ck
 from hop_policy.contract import DepthContract, PolicyContract, VisionKind, load_contract
@@ -33,7 +34,7 @@ def saved(tmp_path: Path) -> Path:
     ck.save_weights(path, model.state_dict())
     ck.save_json(path, ck.METRICS, {"val": 0.5})
     state = {"step": 3, "model": model.state_dict()}
-    ck.save_files(path, {ck.TRAINING_STATE: ck.state_content(state)})
+    replace_files(path, {ck.TRAINING_STATE: ck.state_content(state)})
     return path
 
 

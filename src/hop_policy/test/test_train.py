@@ -15,6 +15,7 @@ import pytest
 import torch
 from rich.console import Console
 
+from hop_core.durable_files import replace_files
 from hop_core.errors import CheckpointError, ModelError
 from hop_policy import checkpoint as ck
 from hop_policy.contract import PolicyContract
@@ -139,7 +140,7 @@ def test_a_state_that_tells_no_time_of_seeing_is_resumed(whole: Run, tmp_path: P
     shutil.copytree(whole.out, tmp_path, dirs_exist_ok=True)
     state = ck.load_training_state(tmp_path)
     del state["pace"]["seeing_s"]
-    ck.save_files(tmp_path, {ck.TRAINING_STATE: ck.state_content(state)})
+    replace_files(tmp_path, {ck.TRAINING_STATE: ck.state_content(state)})
     train(TOY, CONTRACT, toy_data(), tmp_path, resume=True, progress=quiet())
     assert history(tmp_path) == history(whole.out)
 
@@ -161,7 +162,7 @@ def test_a_state_of_another_version_is_named(
     shutil.copytree(whole.out, out)
     state = ck.load_training_state(out)
     change(state)
-    ck.save_files(out, {ck.TRAINING_STATE: ck.state_content(state)})
+    replace_files(out, {ck.TRAINING_STATE: ck.state_content(state)})
     with pytest.raises(CheckpointError, match=rf"of another version, which differs in {told}"):
         train(TOY, CONTRACT, toy_data(), out, resume=True, progress=quiet())
 
