@@ -23,9 +23,7 @@ class Augmenter:
     """Changes inputs of a batch, never labels of actions. A function of seed and step.
 
     Aims follow what moves a table view, but not the shift and zoom of a depth image: 5 pixels are
-    a yaw of about 5 degrees, which a review measured as 13 to 19 mm sideways for a way of 25 cm.
-    Offset and noise of depth are added to pixels that read far as well. Mending either would change
-    trained numbers.
+    a yaw of about 5 degrees. Offset and noise of depth are added to pixels that read far as well.
 
     Where batches are shared out, the changes are drawn for the whole of them, so that they do not
     depend on the number of shares.

@@ -169,6 +169,7 @@ class EvalRun:
                 Console(stderr=True).print(
                     f"{contender.name} does not say all the scenes that it was trained on: these "
                     "may be among them",
+                    markup=False,
                     soft_wrap=True,
                 )
             elif known:
