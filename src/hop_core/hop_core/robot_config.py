@@ -80,7 +80,46 @@ class HandConfig(Config):
         return self
 
 
-class CameraConfig(Config):
+class CameraPose(Config):
+    """T_base_cam: where a camera's optical frame (z forward, x right, y down) is in base_link.
+
+    Attributes:
+        position_m: its origin.
+        quaternion_wxyz: its orientation, of length 1.
+    """
+
+    position_m: Vector3
+    quaternion_wxyz: tuple[float, float, float, float]
+
+    @field_validator("quaternion_wxyz")
+    @classmethod
+    def _unit(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if abs(np.linalg.norm(value) - 1.0) > 1e-3:
+            raise ValueError("must have length 1")
+        return value
+
+    @property
+    def T_base_cam(self) -> np.ndarray:
+        """Pose (4, 4) of the optical frame in base_link."""
+        w, x, y, z = np.array(self.quaternion_wxyz) / np.linalg.norm(self.quaternion_wxyz)
+        pose = np.eye(4)
+        pose[:3, :3] = [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ]
+        pose[:3, 3] = self.position_m
+        return pose
+
+    def apart(self, other: CameraPose) -> tuple[float, float]:
+        """Return how far the origins are from each other [m], and the angle between both [rad]."""
+        mine, theirs = self.T_base_cam, other.T_base_cam
+        cosine = (np.trace(mine[:3, :3].T @ theirs[:3, :3]) - 1.0) / 2.0
+        distance = np.linalg.norm(mine[:3, 3] - theirs[:3, 3])
+        return float(distance), float(np.arccos(np.clip(cosine, -1.0, 1.0)))
+
+
+class CameraConfig(CameraPose):
     """The depth camera: module, image size, lens and pose.
 
     Attributes:
@@ -91,8 +130,6 @@ class CameraConfig(Config):
         fps: frames per second.
         focal_per_width: focal length over image width; ZED-2 at HD720: 0.4125, 101 degrees across.
         near_m, far_m: range of the depth measurement.
-        position_m, quaternion_wxyz: T_base_cam, the optical frame (z forward, x right, y down) in
-            base_link.
     """
 
     sl_module: str = "pyzed.sl"
@@ -103,21 +140,12 @@ class CameraConfig(Config):
     focal_per_width: float = Field(gt=0.1, lt=5.0)
     near_m: float = Field(0.2, gt=0.0)
     far_m: float = Field(3.0, gt=0.0)
-    position_m: Vector3
-    quaternion_wxyz: tuple[float, float, float, float]
 
     @field_validator("resolution")
     @classmethod
     def _size(cls, value: str) -> str:
         if not re.fullmatch(r"[1-9]\d{1,3}x[1-9]\d{1,3}", value):
             raise ValueError("must look like 320x180")
-        return value
-
-    @field_validator("quaternion_wxyz")
-    @classmethod
-    def _unit(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if abs(np.linalg.norm(value) - 1.0) > 1e-3:
-            raise ValueError("must have length 1")
         return value
 
     @model_validator(mode="after")
@@ -148,19 +176,6 @@ class CameraConfig(Config):
         The image's centre, pixel centres at half-integers less one half.
         """
         return (self.width - 1) / 2, (self.height - 1) / 2
-
-    @property
-    def T_base_cam(self) -> np.ndarray:
-        """Pose (4, 4) of the optical frame in base_link."""
-        w, x, y, z = np.array(self.quaternion_wxyz) / np.linalg.norm(self.quaternion_wxyz)
-        pose = np.eye(4)
-        pose[:3, :3] = [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
-        ]
-        pose[:3, 3] = self.position_m
-        return pose
 
 
 class TableConfig(Config):

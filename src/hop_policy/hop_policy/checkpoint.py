@@ -26,6 +26,8 @@ from torch import Tensor
 from hop_core.config import Config, config_hash, load_config, values_hash
 from hop_core.durable_files import replace_file
 from hop_core.errors import CheckpointError, ConfigError
+from hop_core.robot_config import CameraPose
+from hop_policy.cameras import require_camera
 from hop_policy.checkpoint_files import CONFIG as CONFIG
 from hop_policy.checkpoint_files import EXPORT as EXPORT
 from hop_policy.checkpoint_files import EXPORT_SEAL as EXPORT_SEAL
@@ -48,12 +50,15 @@ class CheckpointConfig(Config):
         contract: what data and robot must share with this policy.
         model: shape of the network.
         train: the trainer's resolved configuration; a record, not needed to run the policy.
+        cameras: where they stood in the images that it learnt from; empty: not known, or it learnt
+            from point clouds.
     """
 
     hash: str = ""
     contract: PolicyContract
     model: PolicyConfig
     train: dict[str, Any] = Field(default_factory=dict)
+    cameras: tuple[CameraPose, ...] = ()
 
     def sealed(self) -> CheckpointConfig:
         """Returns this with its hash filled in."""
@@ -71,7 +76,10 @@ class Checkpoint:
 
 
 def load_checkpoint(
-    path: Path | str, contract: PolicyContract | None = None, weights: str = WEIGHTS
+    path: Path | str,
+    contract: PolicyContract | None = None,
+    weights: str = WEIGHTS,
+    camera: CameraPose | None = None,
 ) -> Checkpoint:
     """Returns the checkpoint in the directory `path`.
 
@@ -79,15 +87,18 @@ def load_checkpoint(
         path: the directory.
         contract: what the caller observes and does by; a checkpoint of another is refused.
         weights: file to take the weights from: `WEIGHTS` (best) or `LAST_WEIGHTS`.
+        camera: what it is to look through; a checkpoint that learnt from elsewhere is refused.
 
     Raises:
         CheckpointError: a file is missing, damaged or does not fit the others, or the contract
-            differs.
+            or the place of the camera differs.
     """
     path = Path(path)
     config = load_checkpoint_config(path)
     if contract is not None:
         contract.require_equal(config.contract, str(path))
+    if camera is not None and config.contract.vision == "depth":
+        require_camera(config.cameras, camera, str(path))
     model = PolicyModel(config.model, config.contract)
     try:
         model.load_state_dict(read_weights(path / weights))

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from hop_core.errors import ConfigError, ModelError
+from hop_core.robot_config import CameraPose
 from hop_policy.checkpoint import WEIGHTS, load_checkpoint
 from hop_policy.contract import PolicyContract
 from hop_policy.exported_form import ExportedForm, has_export, load_export
@@ -67,6 +68,7 @@ class Policy:
         device: torch.device | str = "cpu",
         weights: str = WEIGHTS,
         form: FormName = "auto",
+        camera: CameraPose | None = None,
     ) -> Policy:
         """Returns the policy of a checkpoint directory.
 
@@ -78,12 +80,13 @@ class Policy:
             weights: file to take the weights from.
             form: what runs it. The exported form is of the best weights, for the CPU: asked for
                 elsewhere it is refused, and auto does not take it there.
+            camera: what it looks through; one that learnt from elsewhere is refused.
 
         Raises:
             CheckpointError: see `load_checkpoint` and `load_export`.
             ConfigError: the exported form was asked for where there is none.
         """
-        model = load_checkpoint(path, contract, weights).model
+        model = load_checkpoint(path, contract, weights, camera).model
         apt = weights == WEIGHTS and torch.device(device).type == "cpu"
         if form == "exported" and not apt:
             raise ConfigError(

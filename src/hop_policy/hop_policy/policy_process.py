@@ -57,7 +57,7 @@ class PolicyProcess(Closing):
         self._folder = tempfile.TemporaryDirectory(prefix="hop_replay_")
         self._log = Path(self._folder.name) / "node.log"
         self._report = Path(self._folder.name) / "report.json"
-        parameters = {"policy": policy.resolve(), "report": self._report}
+        parameters = {"policy": policy.resolve(), "report": self._report, "robot": "''"}
         if config_dir is not None:
             parameters["config_dir"] = config_dir.resolve()
         pairs = [part for key, value in parameters.items() for part in ("-p", f"{key}:={value}")]

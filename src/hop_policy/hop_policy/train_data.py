@@ -12,7 +12,9 @@ from torch import Tensor
 
 from hop_core import topics
 from hop_core.errors import ConfigError
+from hop_core.robot_config import CameraPose
 from hop_policy.aim import Aiming, AimSampler, grasp_tick
+from hop_policy.cameras import camera_poses
 from hop_policy.cell_statics import TABLE_FRAME
 from hop_policy.contract import PolicyContract
 from hop_policy.dataset import Episode, drawn, split_episodes, store_episodes
@@ -43,6 +45,7 @@ class TrainData:
             same for a run to be resumed.
         aims: frames that teach where hands go next; None where the run does not teach it.
         val_aims: those of the held-out episodes; None where none has one, or it is not taught.
+        cameras: where they stood; empty where that is not known, or there are no images.
     """
 
     train: BatchSource
@@ -50,6 +53,7 @@ class TrainData:
     provenance: Mapping[str, Any]
     aims: AimSampler | None = None
     val_aims: AimSampler | None = None
+    cameras: tuple[CameraPose, ...] = ()
 
 
 def data_of_episodes(
@@ -88,7 +92,9 @@ def data_of_episodes(
     if aims_wanted(config, contract):
         aims = aim_sampler(store, _aim_rows(train, contract, config), config)
         val_aims = held_out_aims(held_out, _aim_rows(val, contract, config), config)
-    return TrainData(sampler, held_out, provenance, aims, val_aims)
+    places = [e.cell.T_base_cam for e in train if e.cell is not None]
+    cameras = camera_poses(places) if contract.vision == "depth" else ()
+    return TrainData(sampler, held_out, provenance, aims, val_aims, cameras)
 
 
 def _aim_rows(

@@ -190,6 +190,7 @@ class Trainer:
             contract=self.contract,
             model=self.config.model,
             train=self.config.model_dump(mode="json"),
+            cameras=self.data.cameras,
         )
         with ck.writing(self.out, ck.RESUME if self.step else ck.ELSEWHERE):
             ck.save_config(self.out, config)

@@ -328,6 +328,13 @@ def test_a_run_that_has_begun_to_act_goes_on_acting_for_a_longer_budget(
     assert torch.equal(longer.model.action_head.weight, before) != acts
 
 
+def test_a_checkpoint_tells_where_its_cameras_stood(tmp_path: Path) -> None:
+    progress = TrainProgress(Console(file=io.StringIO()))
+    train(TOY, CONTRACT, data(), tmp_path / "run", progress=progress)
+    (camera,) = ck.load_checkpoint_config(tmp_path / "run").cameras
+    assert np.allclose(camera.T_base_cam, CELL.T_base_cam, atol=1e-5)
+
+
 def test_episodes_without_a_grasp_are_refused_by_name() -> None:
     still = [reach(f"e{i}", i) for i in range(3)]
     still = [replace(episode, action=episode.proprio) for episode in still]

@@ -26,8 +26,10 @@ from hop_core import topics  # noqa: E402
 from hop_core.embodiment import ARM_JOINTS, HAND_JOINTS, JOINT_NAMES, load_embodiment  # noqa: E402
 from hop_core.nodes.qos import STATE_PUBLISHER, STATE_SUBSCRIBER, STREAM  # noqa: E402
 from hop_core.nodes.runtime import make_executor, to_ns, to_time  # noqa: E402
+from hop_core.robot_config import CameraPose, load_robot  # noqa: E402
 from hop_policy.bag_decode import decode_episode  # noqa: E402
 from hop_policy.bag_reader import open_episode  # noqa: E402
+from hop_policy.cameras import camera_poses  # noqa: E402
 from hop_policy.checkpoint import (  # noqa: E402
     METRICS,
     CheckpointConfig,
@@ -196,10 +198,10 @@ class NodeProcess:
             self.process.communicate(timeout=10)
 
 
-def save_policy(path: Path, contract: PolicyContract) -> Path:
+def save_policy(path: Path, contract: PolicyContract, cameras: tuple[CameraPose, ...] = ()) -> Path:
     torch.manual_seed(0)
     model = PolicyModel(SMALL, contract)
-    save_config(path, CheckpointConfig(contract=contract, model=SMALL))
+    save_config(path, CheckpointConfig(contract=contract, model=SMALL, cameras=cameras))
     save_weights(path, model.state_dict())
     save_json(path, METRICS, {})
     return path
@@ -305,6 +307,20 @@ def test_checkpoint_of_another_contract_is_refused(tmp_path: Path) -> None:
         output, _ = policy.process.communicate(timeout=100)
     assert policy.process.returncode == 1
     assert "policy_hz is 10.0 there and 20.0 here" in output
+
+
+def test_a_checkpoint_that_learnt_from_another_place_of_the_camera_is_refused(
+    tmp_path: Path,
+) -> None:
+    camera = load_robot("twin").camera
+    x, y, z = camera.position_m
+    elsewhere = camera.model_copy(update={"position_m": (x, y, z + 0.2)})
+    cameras = camera_poses([elsewhere.T_base_cam])
+    checkpoint = save_policy(tmp_path / "policy", load_contract(), cameras)
+    with NodeProcess("policy_node", policy=checkpoint) as policy:
+        output, _ = policy.process.communicate(timeout=100)
+    assert policy.process.returncode == 1
+    assert "0.20 m and 0 deg away" in output
 
 
 def test_an_exported_form_that_is_not_there_is_told(tmp_path: Path) -> None:

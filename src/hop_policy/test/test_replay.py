@@ -18,6 +18,7 @@ import torch
 from hop_core import topics
 from hop_core.embodiment import JOINT_NAMES
 from hop_core.errors import BagError, CheckpointError, ConfigError, DeviceError, HopError
+from hop_core.robot_config import CameraPose
 from hop_policy import checkpoint as ck
 from hop_policy import messages, replay_cli
 from hop_policy.bag_decode import BagContent, observations_at, read_content
@@ -45,9 +46,14 @@ SMALL = PolicyConfig(layers=1, width=32, heads=2, context=4, encoder=EncoderConf
 TICKS = 40
 
 
+ELSEWHERE = CameraPose(position_m=(0.0, 2.0, 1.0), quaternion_wxyz=(1.0, 0.0, 0.0, 0.0))
+"""Where this machine's robot has its camera does not matter to a replay."""
+
+
 def save_policy(path: Path, contract: PolicyContract) -> Path:
     torch.manual_seed(0)
-    ck.save_config(path, ck.CheckpointConfig(contract=contract, model=SMALL))
+    config = ck.CheckpointConfig(contract=contract, model=SMALL, cameras=(ELSEWHERE,))
+    ck.save_config(path, config)
     ck.save_weights(path, PolicyModel(SMALL, contract).state_dict())
     ck.save_json(path, ck.METRICS, {})
     return path

@@ -72,7 +72,7 @@ def evaluate(
         ConfigError: the agent needs something that it was not given.
     """
     if agent.checkpoint is not None:
-        _policy(agent, cell.load_contract())  # what is wrong with it is said here, not by a worker
+        _policy(agent, cell)  # what is wrong with it is said here, not by a worker
     yield from over_processes(partial(_runner, cell, agent), seeds, workers)
 
 
@@ -85,9 +85,9 @@ def _runner(cell: CellSpec, spec: AgentSpec) -> Callable[[int], Outcome]:
 def _agent(spec: AgentSpec, cell: CellSpec) -> Agent:
     camera, contract = cell.load_robot().camera, cell.load_contract()
     if spec.name == "policy":
-        return PolicyAgent(_policy(spec, contract), camera)
+        return PolicyAgent(_policy(spec, cell), camera)
     if spec.name == "blind":
-        return BlindAgent(_policy(spec, contract), camera, _donor_visions(cell))
+        return BlindAgent(_policy(spec, cell), camera, _donor_visions(cell))
     if spec.name == "nearest":
         return NearestDemonstrationAgent(
             contract, camera, _demonstrations(spec, contract, cell.task)
@@ -97,10 +97,15 @@ def _agent(spec: AgentSpec, cell: CellSpec) -> Agent:
     return ExpertAgent(1.0 / contract.policy_hz)
 
 
-def _policy(spec: AgentSpec, contract: PolicyContract) -> Policy:
+def _policy(spec: AgentSpec, cell: CellSpec) -> Policy:
     if spec.checkpoint is None:
         raise ConfigError(f"the agent '{spec.name}' needs a checkpoint; pass --policy")
-    policy = Policy.load(spec.checkpoint, contract, weights=spec.weights)
+    policy = Policy.load(
+        spec.checkpoint,
+        cell.load_contract(),
+        weights=spec.weights,
+        camera=cell.load_robot().camera,
+    )
     policy.warm_up(2)
     return policy
 

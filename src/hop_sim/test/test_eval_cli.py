@@ -10,9 +10,10 @@ import pytest
 import torch
 from rich.console import Console
 
-from hop_core.errors import CheckpointError, ConfigError, EvaluationError
+from hop_core.errors import BagError, CheckpointError, ConfigError, EvaluationError
 from hop_policy import checkpoint as ck
 from hop_policy import shipped
+from hop_policy.cameras import camera_poses
 from hop_policy.contract import VisionKind, load_contract
 from hop_policy.encoders import EncoderConfig
 from hop_policy.model import PolicyConfig, PolicyModel
@@ -20,7 +21,7 @@ from hop_sim import eval_cli, eval_run
 from hop_sim.agents import BlindAgent, NearestDemonstrationAgent
 from hop_sim.episode_progress import watched
 from hop_sim.eval_report import Cadence, Report
-from hop_sim.evaluate import AgentSpec
+from hop_sim.evaluate import AgentSpec, evaluate
 from hop_sim.motion_record import Motion
 from hop_sim.rollout import CellSpec, Outcome
 
@@ -172,10 +173,17 @@ def test_controls_say_what_they_need() -> None:
         BlindAgent(None, camera, [])  # type: ignore[arg-type]
 
 
-def test_a_missing_demonstration_folder_is_named(tmp_path: Path) -> None:
-    from hop_core.errors import BagError
-    from hop_sim.evaluate import evaluate
+def test_a_policy_of_another_place_of_the_camera_is_refused(tmp_path: Path) -> None:
+    camera = CellSpec("grasp_lift").load_robot().camera
+    elsewhere = camera.model_copy(update={"position_m": (0.5, -0.62, 0.9)})
+    contract, cameras = load_contract(), camera_poses([elsewhere.T_base_cam])
+    ck.save_config(tmp_path, ck.CheckpointConfig(contract=contract, model=SMALL, cameras=cameras))
+    spec = AgentSpec("policy", checkpoint=tmp_path)
+    with pytest.raises(CheckpointError, match=r"0\.48 m and 0 deg away"):
+        list(evaluate(CellSpec("grasp_lift"), spec, [0], 1))
 
+
+def test_a_missing_demonstration_folder_is_named(tmp_path: Path) -> None:
     spec = AgentSpec("nearest", demos=tmp_path / "none")
     with pytest.raises(BagError, match="none"):
         list(evaluate(CellSpec("grasp_lift"), spec, [0], 1))

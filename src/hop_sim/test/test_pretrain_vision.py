@@ -15,6 +15,7 @@ import torch
 from hop_core.embodiment import load_embodiment
 from hop_core.errors import CheckpointError, TrajectoryError
 from hop_core.kinematics import Kinematics
+from hop_core.robot_config import load_robot
 from hop_policy import checkpoint as ck
 from hop_policy.aim import BELOW, AimSampler
 from hop_policy.contract import DepthContract, PolicyContract, VisionKind
@@ -169,6 +170,8 @@ def test_the_command_pretrains_on_depth(store: TrajectoryStore, tmp_path: Path) 
     policy = Policy.load(out, DEPTH)
     assert policy.model.vision_mean.shape == (60, 60)
     assert json.loads((out / ck.PROVENANCE).read_text())["depth"][0]["noise"] == 1.0
+    (camera,) = ck.load_checkpoint_config(out).cameras
+    assert camera.position_m == load_robot("twin").camera.position_m
 
 
 @pytest.mark.slow

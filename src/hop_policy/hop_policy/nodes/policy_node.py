@@ -26,6 +26,7 @@ from hop_core.nodes.runtime import HopNode, main_of
 from hop_core.nodes.state_io import DiagnosticsTimer, StateListener, StatePublisher
 from hop_core.rate import DeadlineLoop
 from hop_core.realtime import Priority
+from hop_core.robot_config import CameraPose, load_robot
 from hop_core.safety_config import load_safety
 from hop_core.state import HopState
 from hop_core.state_report import StateReport
@@ -56,6 +57,9 @@ class PolicyNode(HopNode):
         depth_topic, camera_info_topic: source of depth, 16UC1 or 32FC1.
         report: file for the cadence report (JSON) at the end; empty for none.
 
+    The checkpoint must have learnt from a camera that stood where that of `robot` stands; with an
+    empty `robot`, as in a replay, that is not asked.
+
     Raises:
         HopError: the checkpoint cannot be used, or a configuration is wrong.
     """
@@ -66,7 +70,8 @@ class PolicyNode(HopNode):
         self._contract = load_contract(self.config_dir)
         require_hold(load_safety(self.config_dir))
         form = parameter("form", "auto")
-        self._policy = _load_policy(parameter("policy", ""), form, self._contract)
+        camera = load_robot(self.robot, self.config_dir).camera if self.robot else None
+        self._policy = _load_policy(parameter("policy", ""), form, self._contract, camera)
         self.get_logger().info(f"the policy runs in its {self._policy.form} form")
         self._report_file = _report_file(parameter("report", ""))
         self._duration_s = float(parameter("duration", 0.0))
@@ -256,7 +261,9 @@ def _report_file(path: str) -> Path | None:
     return file
 
 
-def _load_policy(path: str, form: str, contract: PolicyContract) -> Policy:
+def _load_policy(
+    path: str, form: str, contract: PolicyContract, camera: CameraPose | None
+) -> Policy:
     """Return the policy in `path`, or an untrained one: never by default.
 
     Raises:
@@ -274,7 +281,7 @@ def _load_policy(path: str, form: str, contract: PolicyContract) -> Policy:
         if form == "exported":
             raise ConfigError(f"'{UNTRAINED}' has no exported form; leave the parameter form out")
         return Policy(PolicyModel(PolicyConfig(), contract))
-    return Policy.load(checkpoint_path(Path(path)), contract, form=form)
+    return Policy.load(checkpoint_path(Path(path)), contract, form=form, camera=camera)
 
 
 main = main_of(PolicyNode, Priority.POLICY)

@@ -8,6 +8,8 @@ from typing import Any
 
 from hop_core.config import config_hash
 from hop_core.errors import ConfigError, TrajectoryError
+from hop_core.robot_config import CameraPose
+from hop_policy.cameras import camera_poses
 from hop_policy.contract import PolicyContract
 from hop_policy.frame_store import SegmentSampler
 from hop_policy.optimise import resolve_device
@@ -78,6 +80,7 @@ def data_of_stores(
         {**about, **_side("training", train), **_side("validation", val)},
         aims,
         val_aims,
+        _cameras(stores) if contract.vision == "depth" else (),
     )
 
 
@@ -134,6 +137,10 @@ def provenance(
         for recipe in recipes:
             digest.update(config_hash(recipe).encode())
     return {"fingerprint": digest.hexdigest()[:16], **about}
+
+
+def _cameras(stores: Sequence[TrajectoryStore]) -> tuple[CameraPose, ...]:
+    return camera_poses(StoredDepth(store).record.recipe.camera.T_base_cam for store in stores)
 
 
 def _side(name: str, parts: Sequence[Part]) -> dict[str, Any]:
