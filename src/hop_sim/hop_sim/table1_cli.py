@@ -72,7 +72,7 @@ def main(argv: list[str]) -> int:
         keep(results, args.keep)
     if args.into is not None:
         splice(args.into, page)
-    print(page)
+    print(page, end="")
     return 0
 
 

@@ -132,16 +132,19 @@ def test_a_full_disk_leaves_nothing_half_written(track, tmp_path, monkeypatch) -
     assert list(tmp_path.iterdir()) == []
 
 
-def test_arrays_go_too_when_there_is_no_room_for_their_json(track, tmp_path, monkeypatch) -> None:
-    def full_at_json(path: Path, content: bytes) -> None:
-        if path.suffix == ".json":
+def test_a_track_that_was_there_stays_whole_when_there_is_no_room_for_the_json_of_its_new_arrays(
+    track, tmp_path, monkeypatch
+) -> None:
+    def full_at_json(path: Path) -> None:
+        if ".json" in path.name:
             raise OSError(28, "No space left on device")
-        path.write_bytes(content)
 
-    monkeypatch.setattr("hop_sim.tracks.files.replace_file", full_at_json)
+    save_track(track, tmp_path)
+    monkeypatch.setattr("hop_core.durable_files.sync_path", full_at_json)
     with pytest.raises(TrackWriteError, match="make room and run the same command again"):
-        save_track(track, tmp_path)
-    assert list(tmp_path.iterdir()) == []
+        save_track(replace(track, keypoints_m=track.keypoints_m + 0.001), tmp_path)
+    assert np.array_equal(load_track(tmp_path / "known.json").keypoints_m, track.keypoints_m)
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_arrays_without_their_json_are_no_track(track, tmp_path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -48,15 +49,15 @@ def test_a_full_disk_ends_the_run_in_one_sentence(folder, monkeypatch) -> None:
     argv = ["generate", "-n", str(COUNT + 3), "-o", str(folder), "--seed", "5"]
     tried: list[str] = []
 
-    def full(path: Path, _content: bytes) -> None:
-        tried.append(path.name)
+    def full(_folder: Path, contents: Mapping[str, bytes]) -> None:
+        tried.extend(contents)
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("hop_sim.tracks.files.replace_file", full)
+        patch.setattr("hop_sim.tracks.files.replace_files", full)
         with pytest.raises(TrackWriteError, match=r"_00004\.json: cannot be written: No space"):
             main(argv)
-    assert tried == ["synthetic_5_00004.npz"]
+    assert tried == ["synthetic_5_00004.npz", "synthetic_5_00004.json"]
     assert main(["check", str(folder)]) == 0
     assert main(argv) == 0
     assert len(list(folder.iterdir())) == 2 * (COUNT + 3)

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from hop_core.config import Config, first_problem
-from hop_core.durable_files import replace_file
+from hop_core.durable_files import replace_files
 from hop_core.errors import TrackError, TrackWriteError
 from hop_sim.tracks.npz import arrays_of, read_bytes
 from hop_sim.tracks.structure import require_structure
@@ -48,7 +48,7 @@ class TrackFile(Config):
 
 
 def save_track(track: Track, folder: Path) -> Path:
-    """Write `track` into `folder`, each file beside and then renamed; return the JSON's path.
+    """Write `track` into `folder`, both files beside and then renamed; return the JSON's path.
 
     Raises:
         TrackError: the track is not well-formed.
@@ -73,11 +73,9 @@ def save_track(track: Track, folder: Path) -> Path:
     )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        replace_file(path.with_suffix(".npz"), content)
-        replace_file(path, (about.model_dump_json(indent=1) + "\n").encode())
+        text = about.model_dump_json(indent=1) + "\n"
+        replace_files(folder, {f"{track.name}.npz": content, path.name: text.encode()})
     except OSError as error:
-        if not path.exists():
-            path.with_suffix(".npz").unlink(missing_ok=True)
         raise TrackWriteError(
             f"{path}: cannot be written: {error.strerror}; nothing of it is left, tracks that "
             "were there are whole: make room and run the same command again"
