@@ -141,10 +141,11 @@ def held_out_aims(store: FrameStore, rows: np.ndarray, config: TrainConfig) -> A
 
 
 def fingerprint(episodes: Sequence[Episode]) -> str:
-    """Returns 16 hex digits that identify the names, proprioception and labels of `episodes`."""
+    """Returns 16 hex digits that identify all that is learnt from `episodes`, in their order."""
     digest = hashlib.sha256()
     for episode in episodes:
         digest.update(episode.name.encode())
-        for array in (episode.proprio, episode.action):
+        cell = () if episode.cell is None else (episode.cell.T_base_cam, episode.cell.T_base_table)
+        for array in (episode.proprio, episode.vision, episode.action, *cell):
             digest.update(np.ascontiguousarray(array, np.float32).tobytes())
     return digest.hexdigest()[:16]

@@ -39,7 +39,7 @@ from hop_policy.observation import JointScaling
 from hop_policy.segments import Share
 from hop_policy.train import train
 from hop_policy.train_config import AugmentConfig, TrainConfig
-from hop_policy.train_data import TrainData, data_of_episodes
+from hop_policy.train_data import TrainData, data_of_episodes, fingerprint
 from hop_policy.train_progress import TrainProgress
 from hop_policy.trainer import Trainer
 
@@ -348,6 +348,20 @@ def test_an_episode_without_its_cells_frames_is_refused_where_an_aim_is_asked_fo
         data_of_episodes(unknown, CONTRACT, TOY)
     without = TOY.model_copy(update={"aim_frames": 0})
     assert data_of_episodes(unknown, CONTRACT, without).aims is None
+
+
+def test_a_run_is_resumed_with_the_same_images_and_cameras_only() -> None:
+    known = [reach("e0", 0), reach("e1", 1)]
+    T_base_cam = CELL.T_base_cam + 0.01 * np.eye(4, k=3)
+    changes = {
+        "vision": known[0].vision + np.float32(1e-3),
+        "action": known[0].action[::-1],
+        "cell": replace(CELL, T_base_cam=T_base_cam),
+        "name": "e9",
+    }
+    prints = [fingerprint([replace(known[0], **{k: v}), known[1]]) for k, v in changes.items()]
+    assert len({fingerprint(known), *prints}) == 1 + len(changes)
+    assert fingerprint(known) == fingerprint([reach("e0", 0), reach("e1", 1)])
 
 
 def test_aims_follow_each_episodes_own_camera() -> None:
