@@ -1,8 +1,9 @@
 """The whole graph on the twin for a while: rates, lateness, delivery, cores and memory.
 
 Everything runs: twin, three drivers, supervisor, policy and a recorder that records. Beside it, in
-a process of its own, a bare 120 Hz sleep loop of the arm's priority shows how late the machine lets
-anybody be *during* the load. Start it on a quiet machine, from a shell that has sourced env.sh.
+a process of its own, a bare 120 Hz sleep loop of the highest priority shows how late the machine
+lets anybody be *during* the load. Start it on a quiet machine, from a shell that has sourced
+env.sh.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ def replace_files(folder: Path, contents: Mapping[str, bytes]) -> None:
     """Replace files of `folder` that belong together: all of them, or none.
 
     All are on the disk before the first is renamed, so a disk that fills up leaves the old ones.
-    Only a kill between two renames can leave some new and some old; they are made in the order of
-    `contents`.
+    Only a kill, or a disk that fails, between two renames can leave some new and some old; they
+    are made in the order of `contents`.
 
     Args:
         folder: where the files are.

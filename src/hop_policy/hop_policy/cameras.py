@@ -37,7 +37,7 @@ def require_camera(known: Sequence[CameraPose], here: CameraPose, where: str) ->
     """Passes if the camera `here` stands where one of `known` did, or if none is known.
 
     Args:
-        known: cameras that the checkpoint `where` learnt from; imported ones do not tell them.
+        known: cameras that the checkpoint `where` learnt from; older ones do not tell them.
         here: the camera that it is to look through, as calibrated.
         where: names the checkpoint.
 
@@ -47,14 +47,14 @@ def require_camera(known: Sequence[CameraPose], here: CameraPose, where: str) ->
     if not known or any(_within(here, each, MOST_M, MOST_DEG) for each in known):
         return
     nearest = min(known, key=lambda each: here.apart(each)[0])
-    distance, angle = here.apart(nearest)
+    distance_m, angle = here.apart(nearest)
     stood = ", ".join(f"{x:g}" for x in nearest.position_m)
     stands = ", ".join(f"{x:g}" for x in here.position_m)
     raise CheckpointError(
         f"{where} learnt from a camera at ({stood}) m in base_link; here it is at ({stands}) m, "
-        f"{distance:.2f} m and {math.degrees(angle):.0f} deg away, where {MOST_M:g} m and "
-        f"{MOST_DEG:g} deg are allowed: move it back, correct camera in config/robots, or "
-        "finetune on recordings from where it is"
+        f"{100 * distance_m:.1f} cm and {math.degrees(angle):.1f} deg away, where "
+        f"{100 * MOST_M:g} cm and {MOST_DEG:g} deg are allowed: move it back, correct camera in "
+        "config/robots, or finetune on recordings from where it is"
     )
 
 

@@ -15,7 +15,9 @@ import yaml
 from hop_core.config import config_path, load_config, validate
 from hop_core.errors import CheckpointError, ConfigError
 from hop_core.health import DoctorContext, Finding, Health
+from hop_core.robot_config import CameraPose
 from hop_policy.bag_files import MB
+from hop_policy.cameras import require_camera
 from hop_policy.checkpoint_files import CONFIG, METRICS, WEIGHTS
 from hop_policy.contract import PolicyContract, load_contract
 from hop_policy.recorder_config import RecorderConfig
@@ -73,31 +75,37 @@ def disk(folder: Path, min_free_mb: int) -> Finding:
 
 
 def shipped(context: DoctorContext) -> Finding:
-    """Return whether the policy that a launch takes by default is there and fits policy.yaml."""
+    """Return whether the policy that a launch takes by default is there and fits this cell."""
     name = "shipped policy"
     try:
         path = shipped_policy(SHIPPED_TASK)
         missing = [file for file in (WEIGHTS, CONFIG, METRICS) if not (path / file).is_file()]
         if missing:
             raise CheckpointError(f"{path} lacks {', '.join(missing)}")
-        made_for = contract_of(path / CONFIG)
+        made_for, cameras = made_with(path / CONFIG)
         load_contract(context.config_dir, made_for.vision).require_equal(made_for, str(path))
     except (CheckpointError, ConfigError) as error:
         fix = "take a complete copy of the workspace and make build, or pass policy:=PATH to launch"
         return Finding(name, Health.MISS, str(error), fix)
+    if context.cell is not None and made_for.vision == "depth":
+        try:
+            require_camera(cameras, context.cell.camera, str(path))
+        except CheckpointError as error:
+            return Finding(name, Health.WARN, str(error), "pass policy:=PATH to launch")
     return Finding(name, Health.OK, f"{path}, vision {made_for.vision}")
 
 
-def contract_of(file: Path) -> PolicyContract:
-    """Return the contract in a checkpoint's configuration.
+def made_with(file: Path) -> tuple[PolicyContract, tuple[CameraPose, ...]]:
+    """Return the contract in a checkpoint's configuration, and where its cameras stood.
 
     Raises:
-        CheckpointError: the file holds none.
+        CheckpointError: the file holds no contract.
         ConfigError: it breaks a rule.
     """
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
-        part = values["contract"]
+        contract, cameras = values["contract"], values.get("cameras", ())
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
         raise CheckpointError(f"{file} holds no contract ({error}); copy it again") from error
-    return validate(part, PolicyContract, str(file))
+    poses = tuple(validate(each, CameraPose, str(file)) for each in cameras)
+    return validate(contract, PolicyContract, str(file)), poses

@@ -1,16 +1,19 @@
-"""Vision encoders: one frame in, one token out. A new one is a class with an entry in ENCODERS."""
+"""Vision encoders: one frame in, one token out.
+
+A new one is a subclass of `VisionEncoder` with an entry in ENCODERS; `encoder` of a network's
+configuration then chooses it by that name.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from hop_core.config import Config
-from hop_policy.contract import PolicyContract
+from hop_policy.contract import PolicyContract, VisionKind
 from hop_policy.table_view import CHANNELS, SIZE, Displacement, TableView
 
 ReadOut = Literal["mean", "flatten"]
@@ -22,6 +25,8 @@ class EncoderConfig(Config):
     """Shape of the vision encoders; defaults are the paper's.
 
     Attributes:
+        depth, point_cloud: names of the encoders (`ENCODERS`); the contract's vision says which of
+            the two is used.
         channels: output channels of the depth encoder's four convolutions.
         read_out: how the last feature map becomes a token. The mean over pixels (the paper) keeps
             what is seen, and little of where; `flatten` keeps both.
@@ -31,19 +36,55 @@ class EncoderConfig(Config):
             width.
     """
 
+    depth: str = "convolutions"
+    point_cloud: str = "pointnet"
     channels: tuple[Channels, Channels, Channels, Channels] = (32, 64, 128, 192)
     read_out: ReadOut = "mean"
     view: View = "image"
     points_width: int | None = Field(default=None, ge=8)
 
+    @model_validator(mode="after")
+    def _known(self) -> EncoderConfig:
+        for vision, encoders in ENCODERS.items():
+            name = getattr(self, vision)
+            if name not in encoders:
+                raise ValueError(
+                    f"{vision} '{name}' is no encoder; there are {', '.join(encoders)}"
+                )
+        return self
 
-class DepthEncoder(nn.Module):
-    """Four convolutions and a read-out. Source: HOP release (strides 2; 60 x 60 becomes 4 x 4)."""
+
+class VisionEncoder(nn.Module):
+    """What turns frames into tokens; made from a contract, its configuration and the width.
+
+    Attributes:
+        takes_metres: whether it wants frames as they are; else they come whitened.
+    """
+
+    takes_metres = False
 
     def __init__(self, contract: PolicyContract, config: EncoderConfig, width: int) -> None:
         super().__init__()
+
+    def forward(self, vision: Tensor, *moved: Tensor | Displacement | None) -> Tensor:
+        """Returns (N, width) tokens of frames (N, ...) of the contract's `vision_shape`.
+
+        Args:
+            vision: the frames.
+            moved: what else a `TableView` takes, in training; others do without.
+        """
+        raise NotImplementedError
+
+
+class DepthEncoder(VisionEncoder):
+    """Four convolutions and a read-out. Source: HOP release (strides 2; 60 x 60 becomes 4 x 4)."""
+
+    def __init__(self, contract: PolicyContract, config: EncoderConfig, width: int) -> None:
+        super().__init__(contract, config, width)
         c1, c2, c3, c4 = config.channels
         self.table_view = TableView(contract.depth) if config.view == "table" else None
+        # A table is found in metres, and what is seen on it has a scale of its own.
+        self.takes_metres = self.table_view is not None
         channels, size = (CHANNELS, SIZE) if self.table_view else (1, contract.depth.size_px)
         self.convolutions = nn.Sequential(
             nn.Conv2d(channels, c1, 7, stride=2, padding=3),
@@ -67,24 +108,19 @@ class DepthEncoder(nn.Module):
         # The paper's 192 channels are its width of 192: no projection, then.
         self.project = nn.Identity() if out == width else nn.Linear(out, width)
 
-    def forward(self, depth: Tensor, *moved: Tensor | Displacement | None) -> Tensor:
-        """Returns (N, width) tokens of depth images (N, 60, 60) [m], whitened for `image`.
-
-        Args:
-            depth: the images.
-            moved: what else `TableView` takes, by which a table view is moved.
-        """
-        image = self.table_view(depth, *moved) if self.table_view else depth.unsqueeze(1)
+    def forward(self, vision: Tensor, *moved: Tensor | Displacement | None) -> Tensor:
+        """Returns (N, width) tokens of depth images (N, 60, 60) [m], whitened for `image`."""
+        image = self.table_view(vision, *moved) if self.table_view else vision.unsqueeze(1)
         image = image.contiguous(memory_format=torch.channels_last)
         token: Tensor = self.project(self.read_out(self.convolutions(image)))
         return token
 
 
-class PointNetEncoder(nn.Module):
+class PointNetEncoder(VisionEncoder):
     """A small network on each point, then the maximum over points. Source: Qi et al. 2017."""
 
     def __init__(self, contract: PolicyContract, config: EncoderConfig, width: int) -> None:
-        super().__init__()
+        super().__init__(contract, config, width)
         hidden = config.points_width or width
         self.points = nn.Sequential(
             nn.Linear(3, hidden),
@@ -94,12 +130,12 @@ class PointNetEncoder(nn.Module):
             nn.Linear(hidden, width),
         )
 
-    def forward(self, points: Tensor) -> Tensor:
-        """Returns (N, width) tokens of clouds (N, P, 3) [m, or whitened]."""
+    def forward(self, vision: Tensor, *moved: Tensor | Displacement | None) -> Tensor:
+        """Returns (N, width) tokens of clouds (N, P, 3), whitened."""
         learning = self.training and torch.is_grad_enabled()
-        if learning and points.device.type == "cpu" and not torch.compiler.is_compiling():
-            return self._through_critical_points(points)
-        token: Tensor = self.points(points).amax(dim=1)
+        if learning and vision.device.type == "cpu" and not torch.compiler.is_compiling():
+            return self._through_critical_points(vision)
+        token: Tensor = self.points(vision).amax(dim=1)
         return token
 
     def _through_critical_points(self, points: Tensor) -> Tensor:
@@ -117,7 +153,12 @@ class PointNetEncoder(nn.Module):
         return features.gather(0, row.gather(1, largest))
 
 
-ENCODERS: dict[str, Callable[[PolicyContract, EncoderConfig, int], nn.Module]] = {
-    "depth": DepthEncoder,
-    "point_cloud": PointNetEncoder,
+ENCODERS: dict[VisionKind, dict[str, type[VisionEncoder]]] = {
+    "depth": {"convolutions": DepthEncoder},
+    "point_cloud": {"pointnet": PointNetEncoder},
 }
+
+
+def build_encoder(contract: PolicyContract, config: EncoderConfig, width: int) -> VisionEncoder:
+    """Returns the encoder that `config` names for the contract's vision."""
+    return ENCODERS[contract.vision][getattr(config, contract.vision)](contract, config, width)

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from hop_core.config import Config
 from hop_policy.contract import PolicyContract
-from hop_policy.encoders import ENCODERS, EncoderConfig
+from hop_policy.encoders import EncoderConfig, build_encoder
 from hop_policy.table_view import Displacement
 
 AIM = 5
@@ -113,7 +113,7 @@ class PolicyModel(nn.Module):
         self.config, self.contract = config, contract
         joints, width = len(contract.joint_names), config.width
         self.embed_proprio = nn.Linear(joints, width)
-        self.embed_vision = ENCODERS[contract.vision](contract, config.encoder, width)
+        self.embed_vision = build_encoder(contract, config.encoder, width)
         self.embed_time = nn.Embedding(config.context + 1, width)  # the last row is the padding's
         self.embed_norm = nn.LayerNorm(width)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
@@ -133,8 +133,6 @@ class PolicyModel(nn.Module):
             self.register_buffer(f"{name}_mean", torch.zeros(joints))
             self.register_buffer(f"{name}_std", torch.ones(joints))
         image = contract.vision == "depth"
-        # A table is found in metres, and what is seen on it has a scale of its own.
-        self.whitens_vision = not (image and config.encoder.view == "table")
         self.register_buffer("vision_mean", torch.zeros(contract.vision_shape if image else 3))
         self.register_buffer("vision_std", torch.ones(() if image else 3))
         self._initialise()
@@ -212,7 +210,7 @@ class PolicyModel(nn.Module):
         return aim
 
     def _see(self, vision: Tensor, *moved: Tensor | Displacement | None) -> Tensor:
-        if self.whitens_vision:
+        if not self.embed_vision.takes_metres:
             vision = (vision - self.vision_mean) / self.vision_std
         seen: Tensor = self.embed_vision(vision, *moved)
         return seen

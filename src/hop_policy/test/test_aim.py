@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 
 from hop_core.embodiment import ARM, BENDING_JOINTS, JOINT_NAMES, load_embodiment
-from hop_core.errors import ConfigError
+from hop_core.errors import CheckpointError, ConfigError
 from hop_core.kinematics import Kinematics
 from hop_core.robot_config import load_robot
 from hop_core.robot_model import TIP_SITES
@@ -335,6 +335,17 @@ def test_a_checkpoint_tells_where_its_cameras_stood(tmp_path: Path) -> None:
     assert np.allclose(camera.T_base_cam, CELL.T_base_cam, atol=1e-5)
 
 
+def test_cameras_are_those_of_the_episodes_that_tell_theirs_and_of_images_alone() -> None:
+    without = TOY.model_copy(update={"aim_frames": 0})
+    mixed = [replace(reach(f"e{i}", i), cell=CELL if i % 2 else None) for i in range(4)]
+    assert len(data_of_episodes(mixed, CONTRACT, without).cameras) == 1
+    unknown = [replace(each, cell=None) for each in mixed]
+    assert data_of_episodes(unknown, CONTRACT, without).cameras == ()
+    clouds = PolicyContract(vision="point_cloud")
+    points = [replace(each, vision=np.ones((12, 100, 3), np.float32)) for each in mixed]
+    assert data_of_episodes(points, clouds, without).cameras == ()
+
+
 def test_episodes_without_a_grasp_are_refused_by_name() -> None:
     still = [reach(f"e{i}", i) for i in range(3)]
     still = [replace(episode, action=episode.proprio) for episode in still]
@@ -350,18 +361,31 @@ def test_an_episode_without_its_cells_frames_is_refused_where_an_aim_is_asked_fo
     assert data_of_episodes(unknown, CONTRACT, without).aims is None
 
 
-def test_a_run_is_resumed_with_the_same_images_and_cameras_only() -> None:
-    known = [reach("e0", 0), reach("e1", 1)]
-    T_base_cam = CELL.T_base_cam + 0.01 * np.eye(4, k=3)
-    changes = {
-        "vision": known[0].vision + np.float32(1e-3),
-        "action": known[0].action[::-1],
-        "cell": replace(CELL, T_base_cam=T_base_cam),
-        "name": "e9",
-    }
-    prints = [fingerprint([replace(known[0], **{k: v}), known[1]]) for k, v in changes.items()]
-    assert len({fingerprint(known), *prints}) == 1 + len(changes)
-    assert fingerprint(known) == fingerprint([reach("e0", 0), reach("e1", 1)])
+def test_the_fingerprint_covers_all_that_is_learnt_from() -> None:
+    known, beside = reach("e0", 0), reach("e1", 1)
+    moved = np.eye(4, k=3)
+    others = [
+        replace(known, name="e9"),
+        replace(known, proprio=known.proprio[::-1]),
+        replace(known, vision=known.vision + np.float32(1e-3)),
+        replace(known, action=known.action[::-1]),
+        replace(known, cell=replace(CELL, T_base_cam=CELL.T_base_cam + moved)),
+        replace(known, cell=replace(CELL, T_base_table=CELL.T_base_table + moved)),
+        replace(known, cell=None),
+    ]
+    prints = {fingerprint([each, beside]) for each in (known, *others)}
+    assert len(prints) == 1 + len(others)
+    assert fingerprint([reach("e0", 0), reach("e1", 1)]) in prints
+
+
+def test_a_run_of_other_images_is_not_resumed(tmp_path: Path) -> None:
+    progress = TrainProgress(Console(file=io.StringIO()))
+    train(TOY, CONTRACT, data(), tmp_path, progress=progress)
+    seen = [reach(f"e{i}", i) for i in range(4)]
+    seen[0] = replace(seen[0], vision=seen[0].vision[::-1])
+    other = data_of_episodes(seen, CONTRACT, TOY)
+    with pytest.raises(CheckpointError, match="with another set of data than now asked for"):
+        train(TOY, CONTRACT, other, tmp_path, resume=True, progress=progress)
 
 
 def test_aims_follow_each_episodes_own_camera() -> None:

@@ -53,7 +53,7 @@ def test_a_camera_where_one_stood_passes(shift_m: float, turn_deg: float) -> Non
 
 @pytest.mark.parametrize(
     ("shift_m", "turn_deg", "told"),
-    [(0.1, 0.0, "0.10 m and 0 deg away"), (0.0, 12.0, "0.00 m and 12 deg away")],
+    [(0.1, 0.0, r"10\.0 cm and 0\.0 deg away"), (0.0, 12.0, r"0\.0 cm and 12\.0 deg away")],
 )
 def test_a_camera_elsewhere_is_told_how_far_it_is_from_the_nearest(
     shift_m: float, turn_deg: float, told: str
@@ -64,7 +64,9 @@ def test_a_camera_elsewhere_is_told_how_far_it_is_from_the_nearest(
 
 
 @pytest.mark.parametrize("vision", ["depth", "point_cloud"])
-def test_clouds_are_the_same_from_everywhere(tmp_path: Path, vision: str) -> None:
+def test_a_moved_camera_refuses_a_policy_of_depth_but_not_one_of_clouds(
+    tmp_path: Path, vision: str
+) -> None:
     contract = PolicyContract.model_validate({"vision": vision})
     network = PolicyConfig(layers=1, width=32, heads=2, context=2)
     config = ck.CheckpointConfig(contract=contract, model=network, cameras=(moved(),))

@@ -27,8 +27,9 @@ def shipped(tmp_path, monkeypatch):
     return folder
 
 
-def write_contract(folder, values):
-    (folder / "config.yaml").write_text(yaml.safe_dump({"contract": values}))
+def write_contract(folder, values, cameras=()):
+    made_with = {"contract": values, "cameras": list(cameras)}
+    (folder / "config.yaml").write_text(yaml.safe_dump(made_with))
 
 
 def test_the_contract_s_crop_must_fit_into_the_camera_s_image():
@@ -79,6 +80,17 @@ def test_a_shipped_policy_of_another_contract_is_told_with_the_field(shipped):
     finding = doctor.shipped(TWIN)
     assert finding.state is Health.MISS
     assert "label_offset_ms" in finding.found
+
+
+@pytest.mark.parametrize(("height_m", "state"), [(0.42, Health.OK), (0.9, Health.WARN)])
+def test_a_shipped_policy_that_learnt_from_another_place_of_the_camera_is_told(
+    shipped, height_m, state
+):
+    quaternion = list(TWIN.cell.camera.quaternion_wxyz)
+    camera = {"position_m": [0.5, -0.62, height_m], "quaternion_wxyz": quaternion}
+    write_contract(shipped, load_contract(CONFIG).model_dump(mode="json"), [camera])
+    assert doctor.shipped(TWIN).state is state
+    assert doctor.shipped(DoctorContext("none", CONFIG)).state is Health.OK
 
 
 @pytest.mark.parametrize("text", ["", "contract: 3\n", "model: {}\n", "a: [\n"])

@@ -7,7 +7,7 @@ import torch
 from pydantic import ValidationError
 
 from hop_policy.contract import PolicyContract, VisionKind
-from hop_policy.encoders import EncoderConfig, PointNetEncoder
+from hop_policy.encoders import ENCODERS, EncoderConfig, PointNetEncoder, VisionEncoder
 from hop_policy.model import PolicyConfig, PolicyModel, parameter_count
 
 TOY = PolicyConfig(
@@ -117,6 +117,35 @@ def test_every_view_and_read_out_learns_from_depth(read_out: str, view: str) -> 
     model(*inputs(contract, 2, 3)).abs().mean().backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
     assert model.embed_vision.convolutions[0].weight.grad.abs().max() > 0
+
+
+class MeanDistance(VisionEncoder):
+    """The mean of the image, in metres, as a token."""
+
+    takes_metres = True
+
+    def __init__(self, contract: PolicyContract, config: EncoderConfig, width: int) -> None:
+        super().__init__(contract, config, width)
+        self.spread = torch.nn.Linear(1, width)
+
+    def forward(self, vision: torch.Tensor, *moved: object) -> torch.Tensor:
+        token: torch.Tensor = self.spread(vision.mean(dim=(1, 2))[:, None])
+        return token
+
+
+def test_a_new_encoder_is_a_class_and_an_entry(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValidationError, match="depth 'distance' is no encoder; there are conv"):
+        EncoderConfig(depth="distance")
+    monkeypatch.setitem(ENCODERS["depth"], "distance", MeanDistance)
+    network = TOY.model_copy(update={"encoder": EncoderConfig(depth="distance")})
+    model, contract = PolicyModel(network, PolicyContract()), PolicyContract()
+    proprio, frames = inputs(contract, 2, 3)
+    before = model(proprio, frames)
+    model.set_whitening(vision_mean=torch.ones(60, 60), vision_std=torch.tensor(2.0))
+    assert torch.equal(model(proprio, frames), before)  # it sees metres
+    model(proprio, frames).abs().mean().backward()
+    assert model.embed_vision.spread.weight.grad.abs().max() > 0
+    assert not torch.equal(model(proprio, frames + 0.1), before)
 
 
 @pytest.mark.parametrize("ticks", [0, -5])

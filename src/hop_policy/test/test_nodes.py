@@ -320,7 +320,7 @@ def test_a_checkpoint_that_learnt_from_another_place_of_the_camera_is_refused(
     with NodeProcess("policy_node", policy=checkpoint) as policy:
         output, _ = policy.process.communicate(timeout=100)
     assert policy.process.returncode == 1
-    assert "0.20 m and 0 deg away" in output
+    assert "20.0 cm and 0.0 deg away" in output
 
 
 def test_an_exported_form_that_is_not_there_is_told(tmp_path: Path) -> None:

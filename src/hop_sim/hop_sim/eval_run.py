@@ -161,9 +161,9 @@ class EvalRun:
             CheckpointError: a checkpoint is not usable in this cell.
             ConfigError: two of an arm are the same, or one was trained on what it is judged on.
         """
-        contract = self.cell.load_contract()
+        contract, camera = self.cell.load_contract(), self.cell.load_robot().camera
         for contender in self.contenders:
-            load_checkpoint(contender.checkpoint, contract, self.weights)
+            load_checkpoint(contender.checkpoint, contract, self.weights, camera)
             known = scenes_learnt_from(contender.checkpoint).among(self.seeds)
             if known is None:
                 Console(stderr=True).print(

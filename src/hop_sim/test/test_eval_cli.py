@@ -11,9 +11,9 @@ import torch
 from rich.console import Console
 
 from hop_core.errors import BagError, CheckpointError, ConfigError, EvaluationError
+from hop_core.robot_config import CameraPose
 from hop_policy import checkpoint as ck
 from hop_policy import shipped
-from hop_policy.cameras import camera_poses
 from hop_policy.contract import VisionKind, load_contract
 from hop_policy.encoders import EncoderConfig
 from hop_policy.model import PolicyConfig, PolicyModel
@@ -173,16 +173,6 @@ def test_controls_say_what_they_need() -> None:
         BlindAgent(None, camera, [])  # type: ignore[arg-type]
 
 
-def test_a_policy_of_another_place_of_the_camera_is_refused(tmp_path: Path) -> None:
-    camera = CellSpec("grasp_lift").load_robot().camera
-    elsewhere = camera.model_copy(update={"position_m": (0.5, -0.62, 0.9)})
-    contract, cameras = load_contract(), camera_poses([elsewhere.T_base_cam])
-    ck.save_config(tmp_path, ck.CheckpointConfig(contract=contract, model=SMALL, cameras=cameras))
-    spec = AgentSpec("policy", checkpoint=tmp_path)
-    with pytest.raises(CheckpointError, match=r"0\.48 m and 0 deg away"):
-        list(evaluate(CellSpec("grasp_lift"), spec, [0], 1))
-
-
 def test_a_missing_demonstration_folder_is_named(tmp_path: Path) -> None:
     spec = AgentSpec("nearest", demos=tmp_path / "none")
     with pytest.raises(BagError, match="none"):
@@ -193,10 +183,15 @@ SMALL = PolicyConfig(layers=1, width=32, heads=2, context=2, encoder=EncoderConf
 Rolled = list[tuple[str, str, tuple[int, ...]]]
 
 
-def save_policy(path: Path, seed: int, vision: VisionKind = "depth") -> str:
+def save_policy(
+    path: Path, seed: int, vision: VisionKind = "depth", cameras: tuple[CameraPose, ...] = ()
+) -> str:
     torch.manual_seed(seed)
     contract = load_contract(vision=vision)
-    ck.save_config(path, ck.CheckpointConfig(contract=contract, model=SMALL, train={"seed": seed}))
+    config = ck.CheckpointConfig(
+        contract=contract, model=SMALL, train={"seed": seed}, cameras=cameras
+    )
+    ck.save_config(path, config)
     ck.save_weights(path, PolicyModel(SMALL, contract).state_dict())
     ck.save_json(path, ck.METRICS, {})
     return str(path)
@@ -249,6 +244,27 @@ def test_a_policy_is_shown_what_it_was_trained_to_see(
     for live in ([], ["--live"]):
         with pytest.raises(CheckpointError, match=r"vision"):
             eval_cli.main(["--policy", depth, cloud, "-n", "1", *live])
+
+
+ELSEWHERE = CameraPose(position_m=(0.5, -0.62, 0.9), quaternion_wxyz=(1.0, 0.0, 0.0, 0.0))
+
+
+@pytest.mark.parametrize("mode", [[], ["--live"]])
+def test_one_whose_camera_stood_elsewhere_is_refused_before_any_other_runs(
+    tmp_path: Path, rolled: Rolled, mode: list[str]
+) -> None:
+    here = save_policy(tmp_path / "here", 0)
+    there = save_policy(tmp_path / "there", 1, cameras=(ELSEWHERE,))
+    with pytest.raises(CheckpointError, match=r"there learnt from a camera at .* 48\.0 cm and"):
+        eval_cli.main(["--policy", here, there, "-n", "1", *mode])
+    assert rolled == []
+
+
+def test_a_policy_whose_camera_stood_elsewhere_is_not_rolled_out(tmp_path: Path) -> None:
+    policy = save_policy(tmp_path / "there", 0, cameras=(ELSEWHERE,))
+    spec = AgentSpec("policy", checkpoint=Path(policy))
+    with pytest.raises(CheckpointError, match=r"48\.0 cm and"):
+        list(evaluate(CellSpec("grasp_lift"), spec, [0], 1))
 
 
 def test_outcomes_that_are_kept_are_not_run_again(

@@ -62,7 +62,7 @@ class TerminalKeys(HopNode):
         try:
             self._terminal = os.open(_TERMINAL, os.O_RDWR | os.O_NOCTTY)
         except OSError:
-            self.get_logger().info("no terminal: keys are off, the services do the same")
+            self.get_logger().info("no terminal: keys are off; services and topics do the same")
             self.stop()
             return
         self._settings = termios.tcgetattr(self._terminal)

@@ -1,4 +1,4 @@
-"""Where demonstrations begin: they show the way from everywhere."""
+"""Where demonstrations begin: near home, near the object, or after a miss, as the task says."""
 
 from __future__ import annotations
 
