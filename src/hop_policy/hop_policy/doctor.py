@@ -99,13 +99,15 @@ def made_with(file: Path) -> tuple[PolicyContract, tuple[CameraPose, ...]]:
     """Return the contract in a checkpoint's configuration, and where its cameras stood.
 
     Raises:
-        CheckpointError: the file holds no contract.
+        CheckpointError: the file does not tell them.
         ConfigError: it breaks a rule.
     """
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
-        contract, cameras = values["contract"], values.get("cameras", ())
+        contract, cameras = values["contract"], tuple(values.get("cameras", ()))
     except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{file} holds no contract ({error}); copy it again") from error
+        raise CheckpointError(
+            f"{file} does not tell what it was made with ({error}); copy it again"
+        ) from error
     poses = tuple(validate(each, CameraPose, str(file)) for each in cameras)
     return validate(contract, PolicyContract, str(file)), poses

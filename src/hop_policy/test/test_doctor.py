@@ -97,3 +97,10 @@ def test_a_shipped_policy_that_learnt_from_another_place_of_the_camera_is_told(
 def test_a_damaged_shipped_policy_is_told(shipped, text):
     (shipped / "config.yaml").write_text(text)
     assert doctor.shipped(TWIN).state is Health.MISS
+
+
+@pytest.mark.parametrize("cameras", ["3", "[3]", "[{position_m: [0, 0, 1]}]", "null"])
+def test_damaged_cameras_of_a_shipped_policy_are_told(shipped, cameras):
+    file = shipped / "config.yaml"
+    file.write_text(file.read_text().replace("cameras: []", f"cameras: {cameras}"))
+    assert doctor.shipped(TWIN).state is Health.MISS
