@@ -60,6 +60,11 @@ class CheckpointConfig(Config):
     train: dict[str, Any] = Field(default_factory=dict)
     cameras: tuple[CameraPose, ...] = ()
 
+    @property
+    def camera_is_unknown(self) -> bool:
+        """Whether it looks through a camera, and nothing tells where that has to stand."""
+        return self.contract.vision == "depth" and not self.cameras
+
     def sealed(self) -> CheckpointConfig:
         """Returns this with its hash filled in."""
         return self.model_copy(update={"hash": config_hash(self.model_copy(update={"hash": ""}))})

@@ -17,7 +17,7 @@ from hop_core.errors import CheckpointError, ConfigError
 from hop_core.health import DoctorContext, Finding, Health
 from hop_core.robot_config import CameraPose
 from hop_policy.bag_files import MB
-from hop_policy.cameras import require_camera
+from hop_policy.cameras import UNKNOWN, require_camera
 from hop_policy.checkpoint_files import CONFIG, METRICS, WEIGHTS
 from hop_policy.contract import PolicyContract, load_contract
 from hop_policy.recorder_config import RecorderConfig
@@ -89,6 +89,8 @@ def shipped(context: DoctorContext) -> Finding:
         return Finding(name, Health.MISS, str(error), fix)
     if context.cell is not None and made_for.vision == "depth":
         try:
+            if not cameras:
+                raise CheckpointError(f"{path} {UNKNOWN}")
             require_camera(cameras, context.cell.camera, str(path))
         except CheckpointError as error:
             return Finding(name, Health.WARN, str(error), "pass policy:=PATH to launch")

@@ -7,6 +7,8 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from hop_core.config import Config
+from hop_core.errors import ConfigError
+from hop_policy.contract import VisionKind
 from hop_policy.model import PolicyConfig
 from hop_policy.segments import Segmenting
 
@@ -145,10 +147,19 @@ class TrainConfig(Config):
         augment = self.augment
         if augment.displaced_apart and not (augment.displaced_m and self.aim_goal_m):
             raise ValueError("augment.displaced_apart needs augment.displaced_m and aim_goal_m")
-        moved = augment.table_turn_rad or augment.table_shift_m or augment.displaced_m
-        if moved and self.model.encoder.view != "table":
-            raise ValueError(
-                "augment.table_turn_rad, table_shift_m and displaced_m move a table view; set them "
-                "to 0, or model.encoder.view to table"
-            )
         return self
+
+    def require_view(self, vision: VisionKind) -> None:
+        """Passes if the network has the view that the augmentation moves; clouds are not moved.
+
+        Raises:
+            ConfigError: it sees depth images as they are.
+        """
+        augment = self.augment
+        moved = augment.table_turn_rad or augment.table_shift_m or augment.displaced_m
+        if vision == "depth" and moved and self.model.encoder.view != "table":
+            raise ConfigError(
+                "augment.table_turn_rad, table_shift_m and displaced_m move a table view, which "
+                "this network has not: set them to 0 (--set), train as the paper does (--config "
+                "train_paper.yaml), or take a network with model.encoder.view: table"
+            )

@@ -112,7 +112,9 @@ def resolve(
         changes["seed"] = options.seed
     for text in options.set:
         _set(values, text)
-    return contract, validate({**values, **changes}, TrainConfig, str(path))
+    config = validate({**values, **changes}, TrainConfig, str(path))
+    config.require_view(contract.vision)
+    return contract, config
 
 
 def learn(

@@ -43,7 +43,12 @@ class Trainer:
         out: Path,
         ranks: Ranks | None = None,
     ) -> None:
-        """Builds the network, optimiser and validation; loads and writes nothing."""
+        """Builds the network, optimiser and validation; loads and writes nothing.
+
+        Raises:
+            ConfigError: the augmentation moves a view that the network has not.
+        """
+        config.require_view(contract.vision)
         self.config, self.contract, self.data, self.out = config, contract, data, out
         self.ranks = ranks or Ranks()
         self.device = resolve_device(config.device)

@@ -13,6 +13,10 @@ from hop_policy.shipped import FOLDER, SHIPPED_TASK
 
 CONFIG = Path(__file__).parents[3] / "config"
 TWIN = DoctorContext("twin", CONFIG, load_robot("twin", CONFIG))
+CAMERA = {
+    "position_m": [0.5, -0.62, 0.42],
+    "quaternion_wxyz": list(TWIN.cell.camera.quaternion_wxyz),
+}
 
 
 @pytest.fixture
@@ -22,7 +26,7 @@ def shipped(tmp_path, monkeypatch):
     folder.mkdir(parents=True)
     for name in ("model.safetensors", "metrics.json"):
         (folder / name).write_text("")
-    write_contract(folder, load_contract(CONFIG).model_dump(mode="json"))
+    write_contract(folder, load_contract(CONFIG).model_dump(mode="json"), [CAMERA])
     monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path))
     return folder
 
@@ -82,14 +86,17 @@ def test_a_shipped_policy_of_another_contract_is_told_with_the_field(shipped):
     assert "label_offset_ms" in finding.found
 
 
-@pytest.mark.parametrize(("height_m", "state"), [(0.42, Health.OK), (0.9, Health.WARN)])
+@pytest.mark.parametrize(
+    ("cameras", "told"),
+    [([{**CAMERA, "position_m": [0.5, -0.62, 0.9]}], "48.0 cm"), ([], "does not say where")],
+)
 def test_a_shipped_policy_that_learnt_from_another_place_of_the_camera_is_told(
-    shipped, height_m, state
+    shipped, cameras, told
 ):
-    quaternion = list(TWIN.cell.camera.quaternion_wxyz)
-    camera = {"position_m": [0.5, -0.62, height_m], "quaternion_wxyz": quaternion}
-    write_contract(shipped, load_contract(CONFIG).model_dump(mode="json"), [camera])
-    assert doctor.shipped(TWIN).state is state
+    write_contract(shipped, load_contract(CONFIG).model_dump(mode="json"), cameras)
+    finding = doctor.shipped(TWIN)
+    assert finding.state is Health.WARN
+    assert told in finding.found
     assert doctor.shipped(DoctorContext("none", CONFIG)).state is Health.OK
 
 
@@ -101,6 +108,7 @@ def test_a_damaged_shipped_policy_is_told(shipped, text):
 
 @pytest.mark.parametrize("cameras", ["3", "[3]", "[{position_m: [0, 0, 1]}]", "null"])
 def test_damaged_cameras_of_a_shipped_policy_are_told(shipped, cameras):
+    write_contract(shipped, load_contract(CONFIG).model_dump(mode="json"))
     file = shipped / "config.yaml"
     file.write_text(file.read_text().replace("cameras: []", f"cameras: {cameras}"))
     assert doctor.shipped(TWIN).state is Health.MISS

@@ -29,6 +29,7 @@ from hop_policy.inference import Policy
 from hop_policy.model import PolicyConfig, PolicyModel
 from hop_policy.observation import Observation
 from hop_policy.release.transfer import export_checkpoint, import_checkpoint
+from hop_policy.train_options import TrainOptions, resolve
 
 CONTRACT = PolicyContract(vision="point_cloud")
 FRAME = load_release_frame()
@@ -248,6 +249,15 @@ def test_commands_say_what_they_did(file: Path, tmp_path: Path, capsys: Any) -> 
     for verb in (["import", str(file), "-o", str(ours)], ["export", str(ours), "-o", str(back)]):
         assert run_verb(cli.VERB_GROUP, "hop checkpoints", verb) == 1
         assert "is there already" in capsys.readouterr().err
+
+
+def test_pretraining_goes_on_with_an_import(file: Path, tmp_path: Path) -> None:
+    ours = tmp_path / "ours"
+    assert cli.import_main([str(file), "-o", str(ours)]) == 0
+    options = TrainOptions(out=tmp_path / "run", init=ours)
+    contract, config = resolve(options, "train_pretrain.yaml", "point_cloud")
+    assert contract == ck.load_checkpoint_config(ours).contract
+    assert config.model == PolicyConfig()
 
 
 def changed(entries: Entries, fault: str) -> Entries:

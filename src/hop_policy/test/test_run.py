@@ -99,8 +99,10 @@ def test_a_table_motion_changes_the_loss_and_needs_a_table_view() -> None:
     model = TOY.model.model_copy(update={"encoder": encoder})
     still = TOY.model_copy(update={"model": model, "augment": AugmentConfig()})
     assert losses(still.model_copy(update={"augment": moved})) != losses(still)
-    with pytest.raises(ValueError, match="move a table view; set them to 0"):
-        TrainConfig(augment=moved, max_steps=1)
+    by_image = TOY.model_copy(update={"augment": moved})
+    with pytest.raises(ConfigError, match="move a table view, which this network has not"):
+        losses(by_image)
+    by_image.require_view("point_cloud")
 
 
 def test_bfloat16_trains_nearly_alike() -> None:

@@ -17,6 +17,7 @@ from hop_core.robot_model import robot_hash
 from hop_core.safety_config import load_safety
 from hop_policy.bag_dataset import labelled
 from hop_policy.bag_reader import find_episodes
+from hop_policy.cameras import UNKNOWN
 from hop_policy.checkpoint import load_checkpoint
 from hop_policy.checkpoint_files import WEIGHTS
 from hop_policy.episode_info import DEMONSTRATORS, run_hash, software_version
@@ -163,14 +164,14 @@ class EvalRun:
         """
         contract, camera = self.cell.load_contract(), self.cell.load_robot().camera
         for contender in self.contenders:
-            load_checkpoint(contender.checkpoint, contract, self.weights, camera)
+            loaded = load_checkpoint(contender.checkpoint, contract, self.weights, camera)
+            if loaded.config.camera_is_unknown:
+                _warn(f"{contender.name} {UNKNOWN}")
             known = scenes_learnt_from(contender.checkpoint).among(self.seeds)
             if known is None:
-                Console(stderr=True).print(
+                _warn(
                     f"{contender.name} does not say all the scenes that it was trained on: these "
-                    "may be among them",
-                    markup=False,
-                    soft_wrap=True,
+                    "may be among them"
                 )
             elif known:
                 raise ConfigError(
@@ -194,6 +195,10 @@ class EvalRun:
 
     def _file(self, mode: str) -> OutcomeFile | nullcontext[None]:
         return nullcontext() if self.out is None else OutcomeFile(self.out, self.setting(mode))
+
+
+def _warn(sentence: str) -> None:
+    Console(stderr=True).print(sentence, markup=False, soft_wrap=True)
 
 
 def _key(contender: Contender, kind: str) -> str:

@@ -73,7 +73,11 @@ def evaluate(
     """
     if agent.checkpoint is not None:
         _policy(agent, cell)  # what is wrong with it is said here, not by a worker
-    yield from over_processes(partial(_runner, cell, agent), seeds, workers)
+    threads = torch.get_num_threads()
+    try:
+        yield from over_processes(partial(_runner, cell, agent), seeds, workers)
+    finally:
+        torch.set_num_threads(threads)  # where this process was the worker
 
 
 def _runner(cell: CellSpec, spec: AgentSpec) -> Callable[[int], Outcome]:

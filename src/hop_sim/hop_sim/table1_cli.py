@@ -19,7 +19,7 @@ from hop_sim.table1.jobs import JobRunner, writable
 from hop_sim.table1.keep import keep, require_keepable
 from hop_sim.table1.page import page_of
 from hop_sim.table1.plan import Plan
-from hop_sim.table1.results import Results, require_present_settings
+from hop_sim.table1.results import Results, require_present_policies, require_present_settings
 from hop_sim.table1.splice import require_marks, splice
 
 
@@ -34,13 +34,13 @@ class Arguments:
     out: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Folder of the run."""
     config: Path | None = None
-    """What to run, a file or the name of an installed one; default: table1.yaml (small;
-    table1_paper.yaml is the paper's, for a GPU)."""
+    """What to run, a file or the name of an installed one; default: what the run in OUT was begun
+    with, of a new one table1.yaml (small; table1_paper.yaml is the paper's, for a GPU)."""
     into: Path | None = None
     """Page whose tables, between the marks of an earlier run, are replaced."""
     keep: Path | None = None
     """Folder for a copy of all that the tables are made from (records, losses, the outcome of each
-    rollout; some MB): `hop table1 -o DIR --report` then prints the same tables."""
+    rollout), and of the bases (4 MB each): `hop table1 -o DIR --report` then prints the same."""
     report: bool = False
     """Run nothing: print the tables of what is there."""
     cores: int | None = None
@@ -80,7 +80,8 @@ def _configuration(args: Arguments) -> Path:
     """Return the file that says what is run, or was.
 
     Raises:
-        ConfigError: there is no run to report, or another configuration is named for its report.
+        ConfigError: there is no run to report; a configuration is named for its report; or one is
+            named that is not what the run was begun with.
     """
     own = args.out / CONFIG
     if args.report:
@@ -89,9 +90,15 @@ def _configuration(args: Arguments) -> Path:
         if not own.is_file():
             raise ConfigError(f"there is no run in {args.out} ({CONFIG} is missing); check --out")
         return own
-    if args.config is not None and args.config.exists():
-        return args.config
-    return config_path(str(args.config or CONFIG))
+    if args.config is None:
+        return own if own.is_file() else config_path(CONFIG)
+    named = args.config if args.config.exists() else config_path(str(args.config))
+    if own.is_file() and load_config(own, Table1Config) != load_config(named, Table1Config):
+        raise ConfigError(
+            f"{args.out} is a run of another configuration than {named}: its own is {own}; go on "
+            "without --config, or choose another --out"
+        )
+    return named
 
 
 def _run(plan: Plan, configuration: bytes) -> None:
@@ -105,7 +112,9 @@ def _run(plan: Plan, configuration: bytes) -> None:
     runner = JobRunner(plan.out, plan.config.at_once, told)
     with writable(plan.out):
         plan.out.mkdir(parents=True, exist_ok=True)
-        replace_file(plan.out / CONFIG, configuration)
+        if not (plan.out / CONFIG).is_file():
+            replace_file(plan.out / CONFIG, configuration)
     require_present_settings(plan)
+    require_present_policies(plan)
     for jobs in plan.stages():
         runner.run(jobs)

@@ -15,8 +15,10 @@ from hop_sim.collect import Collection, collect
 from hop_sim.collect_live import collect_live
 from hop_sim.disturbance import Disturbance, DisturbanceConfig
 from hop_sim.experts.bowl_expert import BOWL_LEEWAY
+from hop_sim.experts.expert import Expert
 from hop_sim.lockstep import LockStep
 from hop_sim.rollout import CellSpec, roll_out
+from hop_sim.tasks.task import SceneView
 
 CONFIG = DisturbanceConfig(std_rad=0.03, time_s=0.4)
 TICK_S = 0.05
@@ -86,6 +88,24 @@ def test_the_expert_has_no_leeway_where_the_hand_closes_or_turns_in(twin: LockSt
     at_bowl = [value for phase, value in agent.seen if phase == "_let_go"]
     assert BOWL_LEEWAY / 2 < min(at_bowl) <= max(at_bowl) == BOWL_LEEWAY
     assert np.abs(np.diff(leeway)).max() < 0.2  # or the arm would jump to its label
+
+
+def test_after_a_loss_the_arm_comes_back_to_its_label_before_the_hand_closes_again(
+    twin: LockStep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What slips away on the way to the bowl leaves an arm that has all leeway."""
+    agent = _Watched(ExpertAgent(TICK_S))
+    losses = iter([True])
+
+    def is_lost(expert: Expert, _view: SceneView) -> bool:
+        return expert._phase_s > 1.2 and next(losses, False)
+
+    monkeypatch.setattr("hop_sim.experts.expert.Expert._is_lost", is_lost)
+    roll_out(twin, agent, 3)
+    released = [value for phase, value in agent.seen if phase == "_release"]
+    assert released[0] > 0.5  # it was on its way
+    assert released[-1] == 0.0
+    assert np.diff(released).max() <= 0.0
 
 
 class _Watched:

@@ -179,6 +179,19 @@ def test_a_missing_demonstration_folder_is_named(tmp_path: Path) -> None:
         list(evaluate(CellSpec("grasp_lift"), spec, [0], 1))
 
 
+def test_what_rolls_out_in_its_own_process_gives_the_threads_back() -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        rolled = evaluate(CellSpec("grasp_lift"), AgentSpec("zero"), [0], 1)
+        next(rolled)
+        assert torch.get_num_threads() == 1
+        rolled.close()
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 SMALL = PolicyConfig(layers=1, width=32, heads=2, context=2, encoder=EncoderConfig())
 Rolled = list[tuple[str, str, tuple[int, ...]]]
 
@@ -307,7 +320,9 @@ def test_a_policy_is_not_judged_on_scenes_that_it_was_trained_on(
     run_json(capsys, "--policy", policy, "-n", "3", "--first", "3")
     ck.save_json(Path(policy), ck.PROVENANCE, {"training_episodes": ["e1"]})
     eval_cli.main(["--policy", policy, "-n", "3"])
-    assert "run does not say all the scenes that it was trained on" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "run does not say all the scenes that it was trained on" in told
+    assert "run does not say where the camera stood that it learnt from" in told
 
 
 def test_copies_of_a_checkpoint_are_no_training_seeds(tmp_path: Path, rolled: Rolled) -> None:

@@ -20,7 +20,10 @@ from hop_core.config import config_path, load_config, validate
 from hop_core.errors import ConfigError, EvaluationError, HopError
 from hop_policy import checkpoint as ck
 from hop_policy import finetune_cli
+from hop_policy.contract import load_contract
+from hop_policy.model import PolicyConfig
 from hop_sim import pretrain_cli, table1_cli
+from hop_sim.contenders import checkpoint_identity
 from hop_sim.eval_run import EvalRun
 from hop_sim.motion_record import Motion
 from hop_sim.outcome_file import OutcomeFile
@@ -92,12 +95,16 @@ def make(folder: Path) -> Path:
 
 
 def rolled_out(
-    file: Path, agents: dict[str, list[bool]], task_hash: str = "a", realism: object = None
+    file: Path,
+    agents: dict[str, list[bool]],
+    task_hash: str = "a",
+    realism: object = None,
+    checkpoint: str = "",
 ) -> None:
     setting = {"mode": "lock-step", "task_hash": task_hash, "realism": realism}
     with OutcomeFile(file, setting) as outcomes:
         for kind, successes in agents.items():
-            outcomes.begin(kind, {"kind": kind})
+            outcomes.begin(kind, {"kind": kind, "checkpoint": checkpoint})
             ends = [
                 Outcome(seed, done, 4.0, 0.1, SUCCESS if done else TIME_LIMIT, (0.5, 0.0), Motion())
                 for seed, done in enumerate(successes)
@@ -444,6 +451,20 @@ def test_a_variant_is_compared_with_the_run_that_it_varies_and_no_other(tmp_path
     assert f"| augment.arm_noise_std = 0.0 {row}" in page_of(Results(plan))
 
 
+def test_variants_of_one_run_are_compared_with_the_first_of_them(tmp_path: Path) -> None:
+    quiet = SMALL["variants"]["quiet"]
+    loud = {**quiet, "overrides": {"augment.arm_noise_std": 0.5}}
+    plan = Plan(config(rollouts=6, variants={"quiet": quiet, "loud": loud}), tmp_path, cores=2)
+    for cell in plan.cells:
+        if cell.variant:
+            trained(plan.policy(cell), 0.1, 0.2)
+            rolled_out(plan.outcomes(cell), {"policy": [cell.variant == "loud"] * 6})
+    page = page_of(Results(plan))
+    assert "| augment.arm_noise_std = 0.0 | 0.00 (0.00-0.39) | not run |  |" in page
+    loud_row = "| 1.00 (0.61-1.00) | not run | +1.00 (+1.00 to +1.00), over states alone |"
+    assert f"| augment.arm_noise_std = 0.5 {loud_row}" in page
+
+
 def test_a_curve_says_what_pretraining_adds_at_each_count_of_demonstrations(tmp_path: Path) -> None:
     both = {"grasp_lift": {**LIFT, "fewer_arms": ["hop", "scratch"]}}
     plan = Plan(config(scratch_learning_rates=[1.0e-3], rollouts=6, tasks=both), tmp_path, cores=2)
@@ -520,6 +541,55 @@ def test_rollouts_of_another_setting_are_told_before_hours_are_spent(
     assert begun == ["a stage"]
 
 
+def test_a_run_goes_on_by_its_own_configuration_and_keeps_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[Plan] = []
+    monkeypatch.setattr(Plan, "stages", lambda plan: iter(ran.append(plan) or ()))
+    mine, run = tmp_path / "mine.yaml", tmp_path / "run"
+    mine.write_text(yaml.safe_dump({**SMALL, "name": "mine"}))
+    command = ["-o", str(run)]
+    assert table1_cli.main([*command, "--config", str(mine)]) == 0
+    assert table1_cli.main(command) == 0
+    assert [plan.config.name for plan in ran] == ["mine", "mine"]
+    with pytest.raises(ConfigError, match=r"is a run of another configuration than .*its own is"):
+        table1_cli.main([*command, "--config", "table1_paper.yaml"])
+    assert (run / CONFIG).read_bytes() == mine.read_bytes()
+    assert len(ran) == 2
+
+
+def test_rollouts_of_other_weights_are_told_before_hours_are_spent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a policy that was trained anew; and where no weights are, of one another."""
+    monkeypatch.setattr(table1_cli, "require_present_settings", lambda _plan: None)
+    (tmp_path / CONFIG).write_text(yaml.safe_dump(SMALL))
+    plan = Plan(config(), tmp_path, cores=2)
+    hop = plan.first_cell("grasp_lift", "hop")
+    policy = plan.policy(hop)
+    trained(policy, 0.1, 0.2)
+    network = PolicyConfig(layers=1, width=16, heads=2)
+    ck.save_config(policy, ck.CheckpointConfig(contract=load_contract(), model=network))
+    (policy / ck.WEIGHTS).write_bytes(b"some")
+    own = str(checkpoint_identity(policy)["checkpoint"])
+    monkeypatch.setattr(Plan, "stages", lambda _plan: iter(()))
+    rolled_out(plan.outcomes(hop), {"policy": [True] * 4}, checkpoint=own)
+    rolled_out(plan.outcomes(hop, condition="moved"), {"policy": [True] * 4}, checkpoint=own)
+    command = ["-o", str(tmp_path)]
+    assert table1_cli.main(command) == 0
+    (policy / ck.WEIGHTS).write_bytes(b"others")
+    with pytest.raises(EvaluationError, match=r"hop_n3_s0.jsonl was rolled out by other weights"):
+        table1_cli.main(command)
+    for file in (ck.WEIGHTS, ck.CONFIG):
+        (policy / file).unlink()
+    assert table1_cli.main(command) == 0
+    moved = plan.outcomes(hop, condition="moved")
+    moved.unlink()
+    rolled_out(moved, {"policy": [True] * 4}, checkpoint="another")
+    with pytest.raises(EvaluationError, match=r"remove it and jobs/eval/.*hop_n3_s0_in_moved.json"):
+        table1_cli.main(command)
+
+
 def test_tables_go_between_their_marks_and_nowhere_else(tmp_path: Path) -> None:
     file = tmp_path / "results.md"
     file.write_text(f"# Results\n\nbefore\n\n{BEGIN}\nold\n{END}\n\nafter\n")
@@ -539,6 +609,7 @@ def test_what_is_kept_gives_the_same_tables(tmp_path: Path) -> None:
         make(run.policy(cell)).joinpath("model.safetensors").touch()
         rolled_out(run.outcomes(cell), {"policy": [True, False, True, cell.arm == "hop"]})
     trained(run.base("hop"), 0.3, 0.4)
+    (run.base("hop") / ck.WEIGHTS).write_bytes(b"weights of a base")
     make(run.store("hands").parent)
     figures = {"tracks": 4, "objects": 2, "trajectories": 6, "frames": 1200}
     run.corpus_figures("hands").write_text(json.dumps(figures))
@@ -555,7 +626,7 @@ def test_what_is_kept_gives_the_same_tables(tmp_path: Path) -> None:
     assert "| hands | 4 | 2 | 6 | 1,200 |" in page
     assert "pretrain 1 in 1 min, thin 1 in 1 min, tracks 1 in 1 min): 2 by the code of" in page
     assert "of c0ffee, 1 by code that is not known." in page
-    assert not list(kept.out.rglob("*.safetensors"))
+    assert list(kept.out.rglob("*.safetensors")) == [kept.base("hop") / ck.WEIGHTS]
     with pytest.raises(HopError, match="cannot be written to"):
         keep(Results(run), Path("/proc/none"))
 

@@ -31,6 +31,8 @@ from hop_core.safety_config import load_safety
 from hop_core.state import HopState
 from hop_core.state_report import StateReport
 from hop_policy.cadence import CadenceReport
+from hop_policy.cameras import UNKNOWN
+from hop_policy.checkpoint import load_checkpoint_config
 from hop_policy.contract import PolicyContract, load_contract
 from hop_policy.inference import Policy
 from hop_policy.live_observer import LiveObserver, TickObservation
@@ -71,7 +73,12 @@ class PolicyNode(HopNode):
         require_hold(load_safety(self.config_dir))
         form = parameter("form", "auto")
         camera = load_robot(self.robot, self.config_dir).camera if self.robot else None
-        self._policy = _load_policy(parameter("policy", ""), form, self._contract, camera)
+        path = parameter("policy", "")
+        self._policy = _load_policy(path, form, self._contract, camera)
+        if camera is not None and path != UNTRAINED:
+            config = load_checkpoint_config(checkpoint_path(Path(path)))
+            if config.camera_is_unknown:
+                self.get_logger().warning(f"{path} {UNKNOWN}")
         self.get_logger().info(f"the policy runs in its {self._policy.form} form")
         self._report_file = _report_file(parameter("report", ""))
         self._duration_s = float(parameter("duration", 0.0))

@@ -25,7 +25,7 @@ from hop_sim.tasks.task import SceneView
 
 # Counted up when an expert acts in another way with the same settings, lest what it showed before
 # and after are learnt from as one.
-ACTS = 1
+ACTS = 2
 LOST_M = 0.10  # an object so far from the grip has slipped out of the hand
 _END_M = 0.08  # within so much of its way's end the hand has no leeway,
 _START_M = 0.02  # nor, with an object, so near the way's start;
@@ -129,6 +129,7 @@ class Expert(ABC):
             self._start_with(view)
         self._time_s += self._tick_s
         self._phase_s += self._tick_s
+        self.leeway = 0.0  # unless the phase gives some
         if self._phase_s > 0.0:
             self._phase(view)
         return self._q.copy()

@@ -1,4 +1,4 @@
-"""What is kept of a run for good: all that its tables are made from, and nothing large."""
+"""What is kept of a run for good: all that its tables are made from, and its bases."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from typing import Final
 
 from hop_core.durable_files import replace_file
 from hop_core.errors import ConfigError, HopError
-from hop_policy.checkpoint_files import METRICS
+from hop_policy.checkpoint_files import CONFIG as CHECKPOINT_CONFIG
+from hop_policy.checkpoint_files import METRICS, PROVENANCE, WEIGHTS
 from hop_sim.table1.config import CONFIG
 from hop_sim.table1.jobs import RECORDS
 from hop_sim.table1.plan import OUTCOMES
 from hop_sim.table1.results import Results
 
-_SMALL: Final = (
+_KEPT: Final = (
     f"{RECORDS}/**/*.json",
     f"{OUTCOMES}/**/*.jsonl",
     "stores/*.json",
-    f"bases/*/{METRICS}",
-    f"trials/*/{METRICS}",
-    f"policies/**/{METRICS}",
+    *(f"bases/*/{name}" for name in (CHECKPOINT_CONFIG, WEIGHTS, METRICS, PROVENANCE)),
+    *(f"{of}/{METRICS}" for of in ("trials/*", "policies/**")),
+    *(f"{of}/{PROVENANCE}" for of in ("trials/*", "policies/**")),
 )
+"""Patterns of what is kept. Bases, which take hours to make, are kept with their weights."""
 
 
 def require_keepable(to: Path) -> None:
@@ -35,22 +37,23 @@ def require_keepable(to: Path) -> None:
 
 
 def keep(results: Results, to: Path) -> None:
-    """Copy records, losses and outcomes of a run into the folder `to`, figures of its corpora too.
+    """Copy records, losses and outcomes of a run into the folder `to`, and its bases whole.
 
-    The same tables are printed from there. What is there of another run is removed.
+    Figures of its corpora go there too, and what each policy learnt from. The same tables are
+    printed from there. What is there of another run is removed.
 
     Raises:
         HopError: the folder cannot be written to.
     """
     out = results.plan.out
-    texts = {where: (out / where).read_bytes() for where in _small_files(out)}
+    texts = {where: (out / where).read_bytes() for where in _kept_files(out)}
     for name in results.config.corpora:
         if (corpus := results.corpus(name)) is not None:
             where = results.plan.corpus_figures(name).relative_to(out)
             texts[where] = (json.dumps(corpus, indent=1) + "\n").encode()
     texts[Path(CONFIG)] = (out / CONFIG).read_bytes()
     try:
-        for old in _small_files(to) - set(texts):
+        for old in _kept_files(to) - set(texts):
             (to / old).unlink()
         for where, text in sorted(texts.items()):
             (to / where).parent.mkdir(parents=True, exist_ok=True)
@@ -62,5 +65,5 @@ def keep(results: Results, to: Path) -> None:
         ) from error
 
 
-def _small_files(folder: Path) -> set[Path]:
-    return {file.relative_to(folder) for small in _SMALL for file in folder.glob(small)}
+def _kept_files(folder: Path) -> set[Path]:
+    return {file.relative_to(folder) for pattern in _KEPT for file in folder.glob(pattern)}

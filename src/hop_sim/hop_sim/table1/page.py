@@ -249,6 +249,7 @@ def _rate(outcomes: Sequence[Outcome]) -> str:
 
 def _variants(results: Results) -> Iterator[str]:
     rows = []
+    first: dict[tuple[str, str, int], Arm | None] = {}
     for name, variant in results.config.variants.items():
         plan = results.config.tasks[variant.task]
         arm = results.arm(variant.task, variant.arm, plan.demos, name)
@@ -256,11 +257,13 @@ def _variants(results: Results) -> Iterator[str]:
         told = NOT_RUN if arm is None else _mean(arm)
         unchanged = results.arm(variant.task, variant.arm, plan.demos)
         ahead = _ahead(arm, unchanged and unchanged.of_seed(variant.seed))
-        rows.append([variant.task, variant.arm, str(variant.seed), changes, told, ahead])
+        of = variant.task, variant.arm, variant.seed
+        before = _ahead(arm, first[of]) if of in first else ""
+        first.setdefault(of, arm)
+        rows.append([*map(str, of), changes, told, ahead, before])
     yield "**Variants**"
-    yield _table(
-        ["task", "arm", "seed", "changed", "success", "minus that of the run varied"], rows
-    )
+    head = ["task", "arm", "seed", "changed", "success"]
+    yield _table([*head, "minus that of the run varied", "minus that of its first variant"], rows)
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -8,14 +8,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from hop_core.errors import EvaluationError
 from hop_policy.checkpoint import read_json
+from hop_policy.checkpoint_files import CONFIG as CHECKPOINT_CONFIG
+from hop_policy.checkpoint_files import LAST_WEIGHTS, WEIGHTS
+from hop_sim.contenders import checkpoint_identity
 from hop_sim.eval_run import EvalRun
-from hop_sim.outcome_file import Setting, read_outcomes, require_setting
+from hop_sim.outcome_file import Identity, Setting, read_outcomes, require_setting
 from hop_sim.paired_bootstrap import ArmOutcomes, Interval, mean_success, paired_difference
 from hop_sim.rollout import CellSpec, Outcome
 from hop_sim.table1.cells import Cell
 from hop_sim.table1.config import Table1Config
-from hop_sim.table1.jobs import read_records
+from hop_sim.table1.jobs import RECORDS, read_records
 from hop_sim.table1.learnt import Learnt, read_learnt
 from hop_sim.table1.plan import OUTCOMES, Plan
 from hop_sim.trajectories.store import TrajectoryStore
@@ -96,6 +100,21 @@ def require_present_settings(plan: Plan) -> None:
             require_setting(file, present, found, f"{_remedy(task)}, or --report what is there")
 
 
+def require_present_policies(plan: Plan) -> None:
+    """Pass if all rollouts that are there are of the policies that are there.
+
+    Raises:
+        EvaluationError: naming a file of others.
+    """
+    results = Results(plan)
+    for cell in plan.cells:
+        results.arm(cell.task, cell.arm, cell.demos, cell.variant)
+    for task, plans in plan.config.tasks.items():
+        for arm in plans.in_conditions:
+            for condition in plan.config.conditions:
+                results.under(task, arm, condition)
+
+
 def _apart(setting: Setting) -> tuple[Setting, Setting]:
     """Return what all outcomes of a task share, and the camera, which conditions change."""
     others = {key: value for key, value in setting.items() if key != _CAMERA}
@@ -110,7 +129,8 @@ class Results:
     """Reads the folder of a run; what was not run yet is None or left out.
 
     Outcomes of one task stand beside each other only if all of them are of one setting, but for the
-    camera of a condition; else an EvaluationError says what differs.
+    camera of a condition; and those of a policy only if all are of the same weights, which are
+    those in the run where they are there. Else an EvaluationError says what differs.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -118,6 +138,7 @@ class Results:
         self.plan = plan
         self.config: Table1Config = plan.config
         self._settings: dict[str, Setting] = {}
+        self._checkpoints: dict[tuple[Cell, bool], object] = {}
         self._records = {record.name: record for record in read_records(plan.out)}
 
     def minutes(self) -> dict[str, tuple[int, float]]:
@@ -148,7 +169,7 @@ class Results:
             for cell in self.plan.cells
             if (cell.task, cell.arm, cell.demos, cell.variant) == (task, arm, demos, variant)
         ]
-        runs = {cell.seed: self._rolled_out(cell) for cell in mine}
+        runs = {cell.seed: self._agent(cell) for cell in mine}
         done = {seed: run for seed, run in runs.items() if run}
         if not done:
             return None
@@ -158,15 +179,14 @@ class Results:
 
     def control(self, task: str, name: str) -> Sequence[Outcome]:
         """Return the outcomes of an agent that is not trained; empty: it was not run."""
-        return self._agent(task, self.plan.outcomes(self.plan.first_cell(task)), name)
+        return self._agent(self.plan.first_cell(task), name)
 
     def under(self, task: str, arm: str, condition: str) -> Sequence[Outcome]:
         """Return the outcomes of the first policy of an arm in a condition; empty: not run.
 
         The empty condition is evaluation's own.
         """
-        cell = self.plan.first_cell(task, arm)
-        return self._agent(task, self.plan.outcomes(cell, condition=condition), POLICY, condition)
+        return self._agent(self.plan.first_cell(task, arm), condition=condition)
 
     def changed_by(self, task: str, arm: str, condition: str) -> Interval | None:
         """Return how much more often that policy succeeds in a condition; None: not run."""
@@ -197,13 +217,13 @@ class Results:
             return ()
         if not self.plan.has_last(cell):
             return best
-        return self._agent(cell.task, self.plan.outcomes(cell, last=True), POLICY)
+        return self._agent(cell, last=True)
 
-    def _rolled_out(self, cell: Cell) -> Sequence[Outcome]:
-        return self._agent(cell.task, self.plan.outcomes(cell), POLICY)
-
-    def _agent(self, task: str, file: Path, kind: str, condition: str = "") -> Sequence[Outcome]:
-        """The outcomes of the agent of `kind`, if all rollouts were done."""
+    def _agent(
+        self, cell: Cell, kind: str = POLICY, last: bool = False, condition: str = ""
+    ) -> Sequence[Outcome]:
+        """The outcomes of the agent of `kind` beside a cell, if all rollouts were done."""
+        task, file = cell.task, self.plan.outcomes(cell, last, condition)
         if not file.exists():
             return ()
         read = read_outcomes(file)
@@ -212,6 +232,22 @@ class Results:
             require_setting(file, self._settings.setdefault(of, found), found, _remedy(task))
         for name, identity in read.agents.items():
             if identity["kind"] == kind:
+                if kind == POLICY:
+                    self._require_own(cell, last, file, identity)
                 episodes = read.episodes[name]
                 return list(episodes.values()) if len(episodes) == self.config.rollouts else ()
         return ()
+
+    def _require_own(self, cell: Cell, last: bool, file: Path, identity: Identity) -> None:
+        """Pass if the rollouts in `file` are of the cell's policy, as others of it are."""
+        policy, own = self.plan.policy(cell), identity
+        if (policy / CHECKPOINT_CONFIG).is_file():  # what is kept of a run has no weights
+            own = checkpoint_identity(policy, LAST_WEIGHTS if last else WEIGHTS)
+        wanted = self._checkpoints.setdefault((cell, last), own.get("checkpoint"))
+        if identity.get("checkpoint") != wanted:
+            job = file.relative_to(self.plan.out / OUTCOMES).with_suffix("")
+            raise EvaluationError(
+                f"{file} was rolled out by other weights than those of {policy} that the run has "
+                f"now, or than its other rollouts; remove it and {RECORDS}/eval/{job}.json, and "
+                "roll it out again"
+            )
