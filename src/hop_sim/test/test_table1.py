@@ -465,6 +465,21 @@ def test_variants_of_one_run_are_compared_with_the_first_of_them(tmp_path: Path)
     assert f"| augment.arm_noise_std = 0.5 {loud_row}" in page
 
 
+def test_the_first_arm_is_compared_with_each_of_its_controls(tmp_path: Path) -> None:
+    arms = {"grasp_lift": {**LIFT, "arms": ["hop", "scratch", "masked"]}}
+    plan = Plan(config(rollouts=6, tasks=arms), tmp_path, cores=2)
+    heading = "what the arm `hop` is ahead of its controls by"
+    assert "| masked | not run |" in page_of(Results(plan)).partition(heading)[2]
+    for cell in plan.cells:
+        if cell.arm in ("hop", "masked") and cell.demos == 3 and not cell.variant:
+            trained(plan.policy(cell), 0.1, 0.2)
+            rolled_out(plan.outcomes(cell), {"policy": [cell.arm == "hop"] * 6})
+    rows = page_of(Results(plan)).partition(heading)[2].partition("**grasp_lift")[0]
+    assert "| masked | +1.00 (+1.00 to +1.00) |" in rows
+    assert "scratch" not in rows
+    assert heading not in page_of(Results(Plan(config(), tmp_path, cores=2)))
+
+
 def test_a_curve_says_what_pretraining_adds_at_each_count_of_demonstrations(tmp_path: Path) -> None:
     both = {"grasp_lift": {**LIFT, "fewer_arms": ["hop", "scratch"]}}
     plan = Plan(config(scratch_learning_rates=[1.0e-3], rollouts=6, tasks=both), tmp_path, cores=2)

@@ -88,6 +88,7 @@ def _task(results: Results, task: str) -> Iterator[str]:
     plan = results.config.tasks[task]
     arms = {name: results.arm(task, name, plan.demos) for name in plan.arms}
     scratch = arms.get(SCRATCH)
+    controls = set(plan.arms[1:]) - {SCRATCH}
     changed = "".join(f", {key} = {value}" for key, value in plan.overrides.items())
     first = results.config.first_state
     yield (
@@ -108,6 +109,11 @@ def _task(results: Results, task: str) -> Iterator[str]:
     tail = ["median time to success [s]", "validation, best / last"]
     tail += [f"success minus {SCRATCH}'s", "the same at equal steps"]
     yield _table([*head, *tail], rows)
+    if controls:
+        ours = plan.arms[0]
+        yield f"**{task}, what the arm `{ours}` is ahead of its controls by**"
+        ahead = [[name, _ahead(arms[ours], arms[name])] for name in plan.arms if name in controls]
+        yield _table(["control", f"{ours}'s success minus the control's"], ahead)
 
 
 def _arm(name: str, arm: Arm | None, scratch: Arm | None, rate: float) -> list[str]:
