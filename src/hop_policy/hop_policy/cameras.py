@@ -15,7 +15,7 @@ MOST_M, MOST_DEG = 0.07, 9.0
 """Within these of a camera that a policy learnt from, another one counts as it: as far as the
 jitter of the twin's cameras reaches (4 cm along each axis, 5 degrees about each)."""
 _SAME_M, _SAME_DEG = 0.002, 0.2
-UNKNOWN = (
+CAMERA_UNKNOWN = (
     "does not say where the camera stood that it learnt from: whether this one stands there is for "
     "you to know"
 )

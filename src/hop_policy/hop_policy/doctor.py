@@ -17,7 +17,7 @@ from hop_core.errors import CheckpointError, ConfigError
 from hop_core.health import DoctorContext, Finding, Health
 from hop_core.robot_config import CameraPose
 from hop_policy.bag_files import MB
-from hop_policy.cameras import UNKNOWN, require_camera
+from hop_policy.cameras import CAMERA_UNKNOWN, require_camera
 from hop_policy.checkpoint_files import CONFIG, METRICS, WEIGHTS
 from hop_policy.contract import PolicyContract, load_contract
 from hop_policy.recorder_config import RecorderConfig
@@ -88,9 +88,10 @@ def shipped(context: DoctorContext) -> Finding:
         fix = "take a complete copy of the workspace and make build, or pass policy:=PATH to launch"
         return Finding(name, Health.MISS, str(error), fix)
     if context.cell is not None and made_for.vision == "depth":
+        if not cameras:
+            fix = "take a complete copy of the workspace and make build"
+            return Finding(name, Health.WARN, f"{path} {CAMERA_UNKNOWN}", fix)
         try:
-            if not cameras:
-                raise CheckpointError(f"{path} {UNKNOWN}")
             require_camera(cameras, context.cell.camera, str(path))
         except CheckpointError as error:
             return Finding(name, Health.WARN, str(error), "pass policy:=PATH to launch")

@@ -152,6 +152,8 @@ class TrainConfig(Config):
     def require_view(self, vision: VisionKind) -> None:
         """Passes if the network has the view that the augmentation moves; clouds are not moved.
 
+        Not a rule of the configuration alone: what is seen is the contract's.
+
         Raises:
             ConfigError: it sees depth images as they are.
         """

@@ -90,7 +90,7 @@ def test_a_shipped_policy_of_another_contract_is_told_with_the_field(shipped):
     ("cameras", "told"),
     [([{**CAMERA, "position_m": [0.5, -0.62, 0.9]}], "48.0 cm"), ([], "does not say where")],
 )
-def test_a_shipped_policy_that_learnt_from_another_place_of_the_camera_is_told(
+def test_a_shipped_policy_that_learnt_from_another_or_an_unknown_place_of_the_camera_is_told(
     shipped, cameras, told
 ):
     write_contract(shipped, load_contract(CONFIG).model_dump(mode="json"), cameras)

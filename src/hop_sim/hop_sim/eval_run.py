@@ -17,7 +17,7 @@ from hop_core.robot_model import robot_hash
 from hop_core.safety_config import load_safety
 from hop_policy.bag_dataset import labelled
 from hop_policy.bag_reader import find_episodes
-from hop_policy.cameras import UNKNOWN
+from hop_policy.cameras import CAMERA_UNKNOWN
 from hop_policy.checkpoint import load_checkpoint
 from hop_policy.checkpoint_files import WEIGHTS
 from hop_policy.episode_info import DEMONSTRATORS, run_hash, software_version
@@ -166,7 +166,7 @@ class EvalRun:
         for contender in self.contenders:
             loaded = load_checkpoint(contender.checkpoint, contract, self.weights, camera)
             if loaded.config.camera_is_unknown:
-                _warn(f"{contender.name} {UNKNOWN}")
+                _warn(f"{contender.name} {CAMERA_UNKNOWN}")
             known = scenes_learnt_from(contender.checkpoint).among(self.seeds)
             if known is None:
                 _warn(

@@ -112,8 +112,11 @@ def _run(plan: Plan, configuration: bytes) -> None:
     runner = JobRunner(plan.out, plan.config.at_once, told)
     with writable(plan.out):
         plan.out.mkdir(parents=True, exist_ok=True)
-        if not (plan.out / CONFIG).is_file():
-            replace_file(plan.out / CONFIG, configuration)
+        own = plan.out / CONFIG
+        if not own.is_file():
+            replace_file(own, configuration)
+        elif load_config(config_path(CONFIG), Table1Config) != plan.config:
+            console.print(f"this run goes on by {own}, not by the installed {CONFIG}")
     require_present_settings(plan)
     require_present_policies(plan)
     for jobs in plan.stages():

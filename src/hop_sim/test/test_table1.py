@@ -544,7 +544,9 @@ def test_rollouts_of_another_setting_are_told_before_hours_are_spent(
     monkeypatch.setattr(Plan, "stages", lambda _self: iter([["a stage"]]))
     command = ["-o", str(tmp_path), "--config", "table1.yaml"]
     plan = Plan(load_config(config_path("table1.yaml"), Table1Config), tmp_path, cores=2)
-    file = plan.outcomes(plan.first_cell("grasp_lift"))
+    hop = plan.first_cell("grasp_lift")
+    file = plan.outcomes(hop)
+    trained(plan.policy(hop), 0.1, 0.2)
     cell = CellSpec("grasp_lift", Realism(noise=2.0))  # a condition's camera is no other setting
     with OutcomeFile(file, EvalRun(cell, [], [], workers=1).setting("lock-step")):
         pass
@@ -557,7 +559,7 @@ def test_rollouts_of_another_setting_are_told_before_hours_are_spent(
 
 
 def test_a_run_goes_on_by_its_own_configuration_and_keeps_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ran: list[Plan] = []
     monkeypatch.setattr(Plan, "stages", lambda plan: iter(ran.append(plan) or ()))
@@ -567,6 +569,7 @@ def test_a_run_goes_on_by_its_own_configuration_and_keeps_it(
     assert table1_cli.main([*command, "--config", str(mine)]) == 0
     assert table1_cli.main(command) == 0
     assert [plan.config.name for plan in ran] == ["mine", "mine"]
+    assert "this run goes on by" in capsys.readouterr().err
     with pytest.raises(ConfigError, match=r"is a run of another configuration than .*its own is"):
         table1_cli.main([*command, "--config", "table1_paper.yaml"])
     assert (run / CONFIG).read_bytes() == mine.read_bytes()
@@ -587,14 +590,25 @@ def test_rollouts_of_other_weights_are_told_before_hours_are_spent(
     ck.save_config(policy, ck.CheckpointConfig(contract=load_contract(), model=network))
     (policy / ck.WEIGHTS).write_bytes(b"some")
     own = str(checkpoint_identity(policy)["checkpoint"])
-    monkeypatch.setattr(Plan, "stages", lambda _plan: iter(()))
+    begun: list[Job] = []
+    monkeypatch.setattr(JobRunner, "run", lambda _self, jobs: begun.extend(jobs))
+    monkeypatch.setattr(Plan, "stages", lambda _plan: iter([["a stage"]]))
     rolled_out(plan.outcomes(hop), {"policy": [True] * 4}, checkpoint=own)
     rolled_out(plan.outcomes(hop, condition="moved"), {"policy": [True] * 4}, checkpoint=own)
     command = ["-o", str(tmp_path)]
     assert table1_cli.main(command) == 0
+    assert begun == ["a stage"]
     (policy / ck.WEIGHTS).write_bytes(b"others")
     with pytest.raises(EvaluationError, match=r"hop_n3_s0.jsonl was rolled out by other weights"):
         table1_cli.main(command)
+    (policy / ck.LAST_WEIGHTS).write_bytes(b"last")
+    (policy / ck.WEIGHTS).write_bytes(b"some")
+    at_last = plan.outcomes(hop, last=True)
+    rolled_out(at_last, {"policy": [True] * 4}, checkpoint="of other last weights")
+    with pytest.raises(EvaluationError, match=r"remove it and jobs/eval/.*hop_n3_s0_last.json"):
+        table1_cli.main(command)
+    at_last.unlink()
+    assert begun == ["a stage"]
     for file in (ck.WEIGHTS, ck.CONFIG):
         (policy / file).unlink()
     assert table1_cli.main(command) == 0
@@ -603,6 +617,11 @@ def test_rollouts_of_other_weights_are_told_before_hours_are_spent(
     rolled_out(moved, {"policy": [True] * 4}, checkpoint="another")
     with pytest.raises(EvaluationError, match=r"remove it and jobs/eval/.*hop_n3_s0_in_moved.json"):
         table1_cli.main(command)
+    moved.unlink()
+    (policy / ck.METRICS).unlink()
+    with pytest.raises(EvaluationError, match=r"hop_n3_s0.jsonl is of a policy that is no longer"):
+        table1_cli.main(command)
+    assert begun == ["a stage"] * 2
 
 
 def test_tables_go_between_their_marks_and_nowhere_else(tmp_path: Path) -> None:

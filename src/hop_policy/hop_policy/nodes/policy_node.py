@@ -31,7 +31,7 @@ from hop_core.safety_config import load_safety
 from hop_core.state import HopState
 from hop_core.state_report import StateReport
 from hop_policy.cadence import CadenceReport
-from hop_policy.cameras import UNKNOWN
+from hop_policy.cameras import CAMERA_UNKNOWN
 from hop_policy.checkpoint import load_checkpoint_config
 from hop_policy.contract import PolicyContract, load_contract
 from hop_policy.inference import Policy
@@ -78,7 +78,7 @@ class PolicyNode(HopNode):
         if camera is not None and path != UNTRAINED:
             config = load_checkpoint_config(checkpoint_path(Path(path)))
             if config.camera_is_unknown:
-                self.get_logger().warning(f"{path} {UNKNOWN}")
+                self.get_logger().warning(f"{path} {CAMERA_UNKNOWN}")
         self.get_logger().info(f"the policy runs in its {self._policy.form} form")
         self._report_file = _report_file(parameter("report", ""))
         self._duration_s = float(parameter("duration", 0.0))

@@ -106,6 +106,8 @@ class TaskPlan(Config):
 class VariantConfig(Config):
     """One arm of one task, finetuned with other values of the configuration.
 
+    Of several variants of one run, the first is what the others are compared with.
+
     Attributes:
         task, arm, seed: which run is varied.
         overrides: of the training configuration, by dotted key.

@@ -88,7 +88,7 @@ def _task(results: Results, task: str) -> Iterator[str]:
     plan = results.config.tasks[task]
     arms = {name: results.arm(task, name, plan.demos) for name in plan.arms}
     scratch = arms.get(SCRATCH)
-    controls = set(plan.arms[1:]) - {SCRATCH}
+    ours, *controls = [name for name in plan.arms if name != SCRATCH] or [""]
     changed = "".join(f", {key} = {value}" for key, value in plan.overrides.items())
     first = results.config.first_state
     yield (
@@ -110,9 +110,8 @@ def _task(results: Results, task: str) -> Iterator[str]:
     tail += [f"success minus {SCRATCH}'s", "the same at equal steps"]
     yield _table([*head, *tail], rows)
     if controls:
-        ours = plan.arms[0]
         yield f"**{task}, what the arm `{ours}` is ahead of its controls by**"
-        ahead = [[name, _ahead(arms[ours], arms[name])] for name in plan.arms if name in controls]
+        ahead = [[name, _ahead(arms[ours], arms[name])] for name in controls]
         yield _table(["control", f"{ours}'s success minus the control's"], ahead)
 
 

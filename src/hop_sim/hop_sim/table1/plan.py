@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from hop_policy.checkpoint_files import TRAINING_STATE
+from hop_policy.checkpoint_files import METRICS, TRAINING_STATE
 from hop_sim.realism import Realism
 from hop_sim.table1.cells import Cell, cells
 from hop_sim.table1.config import HANDS, REACHES, SCRATCH, BudgetConfig, Overrides, Table1Config
@@ -87,6 +87,11 @@ class Plan:
         if self._is_trial(cell):
             return self.trial(self.scratch_rate())
         return self.out / "policies" / cell.name
+
+    def is_trained(self, cell: Cell) -> bool:
+        """Return whether losses of the policy of `cell` are there; weights need not be."""
+        tried = [self.trial(rate) for rate in self._rates_tried()] if self._is_trial(cell) else []
+        return all((at / METRICS).is_file() for at in tried or [self.policy(cell)])
 
     def outcomes(self, cell: Cell, last: bool = False, condition: str = "") -> Path:
         """Return where the rollouts of `cell` are, of its best weights or its last ones.

@@ -108,6 +108,11 @@ def require_present_policies(plan: Plan) -> None:
     """
     results = Results(plan)
     for cell in plan.cells:
+        if not plan.is_trained(cell) and (rollouts := plan.outcomes(cell)).exists():
+            raise EvaluationError(
+                f"{rollouts} is of a policy that is no longer there ({plan.policy(cell)}); remove "
+                f"it and {RECORDS}/eval/{cell.name}.json, or put the policy back"
+            )
         results.arm(cell.task, cell.arm, cell.demos, cell.variant)
     for task, plans in plan.config.tasks.items():
         for arm in plans.in_conditions:
@@ -138,7 +143,7 @@ class Results:
         self.plan = plan
         self.config: Table1Config = plan.config
         self._settings: dict[str, Setting] = {}
-        self._checkpoints: dict[tuple[Cell, bool], object] = {}
+        self._checkpoints: dict[tuple[Cell, bool], object] = {}  # by cell, and whether the last
         self._records = {record.name: record for record in read_records(plan.out)}
 
     def minutes(self) -> dict[str, tuple[int, float]]:
@@ -240,11 +245,13 @@ class Results:
 
     def _require_own(self, cell: Cell, last: bool, file: Path, identity: Identity) -> None:
         """Pass if the rollouts in `file` are of the cell's policy, as others of it are."""
-        policy, own = self.plan.policy(cell), identity
-        if (policy / CHECKPOINT_CONFIG).is_file():  # what is kept of a run has no weights
-            own = checkpoint_identity(policy, LAST_WEIGHTS if last else WEIGHTS)
-        wanted = self._checkpoints.setdefault((cell, last), own.get("checkpoint"))
-        if identity.get("checkpoint") != wanted:
+        policy = self.plan.policy(cell)
+        if (cell, last) not in self._checkpoints:
+            own = identity
+            if (policy / CHECKPOINT_CONFIG).is_file():  # what is kept of a run has no weights
+                own = checkpoint_identity(policy, LAST_WEIGHTS if last else WEIGHTS)
+            self._checkpoints[cell, last] = own.get("checkpoint")
+        if identity.get("checkpoint") != self._checkpoints[cell, last]:
             job = file.relative_to(self.plan.out / OUTCOMES).with_suffix("")
             raise EvaluationError(
                 f"{file} was rolled out by other weights than those of {policy} that the run has "
