@@ -18,9 +18,9 @@ CONFIG_DIR_VARIABLE = "HOP_CONFIG_DIR"
 
 
 class Config(BaseModel):
-    """Base of every configuration: frozen, unknown keys refused."""
+    """Base of every configuration: frozen; unknown keys and numbers that are not finite refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 ModelT = TypeVar("ModelT", bound=BaseModel)

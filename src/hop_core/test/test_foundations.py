@@ -145,6 +145,17 @@ def test_limits_in_the_wrong_order_are_named(change: dict, message: str) -> None
         validate(values, RobotConfig, "cell.yaml")
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+@pytest.mark.parametrize(("section", "key"), [("hand", "stop_c"), ("table", "center_m")])
+def test_a_number_that_is_not_finite_is_named(section: str, key: str, number: float) -> None:
+    """A comparison with one is false: a limit that is not finite would never be reached."""
+    values = load_robot("twin").model_dump()
+    there = values[section][key]
+    values[section][key] = (number, *there[1:]) if isinstance(there, tuple) else number
+    with pytest.raises(ConfigError, match=rf"{section}\.{key}.* finite number"):
+        validate(values, RobotConfig, "cell.yaml")
+
+
 def test_a_fault_comes_after_the_hold() -> None:
     values = load_safety().model_dump()
     values["watchdog"]["feedback_hold_s"] = 5.0

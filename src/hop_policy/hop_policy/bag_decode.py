@@ -84,7 +84,7 @@ def decode_episode(bag: EpisodeBag, contract: PolicyContract) -> DecodedEpisode:
         return _build(bag, contract, content, choices)
     except (AlignmentError, ModelError) as error:
         raise BagError(
-            f"{bag.path}: {error}; or leave it out (hop demos label {bag.name} discarded)"
+            f"{bag.path}: {error}; or leave it out (hop demos label {bag.path} discarded)"
         ) from error
 
 
@@ -123,6 +123,8 @@ def read_content(bag: EpisodeBag, contract: PolicyContract) -> BagContent:
             content.view = _same_view(content.view, message)
         elif topic == topics.TF_STATIC:
             content.frames += fixed_frames(message)
+            if not all(np.isfinite(each.T_parent_child).all() for each in content.frames):
+                raise AlignmentError(f"a pose in {topics.TF_STATIC} is not finite")
         elif message.name == "supervisor":
             source = {item.key: item.value for item in message.values}.get("source", "")
             content.timeline.switch_source(received_ns, source)
@@ -171,7 +173,7 @@ def _build(
     if not rows or content.view is None:
         raise BagError(
             f"{bag.path} has no usable tick ({_counted(refused)}): label it discarded "
-            f"(hop demos label {bag.name} discarded) or record it again"
+            f"(hop demos label {bag.path} discarded) or record it again"
         )
     stamps = [choices.stamps[row] for row in rows]
     seen = observations_at(bag, contract, content, stamps)

@@ -61,7 +61,7 @@ class EpisodeBag:
             if not self.counts.get(topic):
                 raise BagError(
                     f"{self.path} has no message of {topic}, which is needed: record it, or "
-                    f"leave the episode out (hop demos label {self.name} discarded)"
+                    f"leave the episode out (hop demos label {self.path} discarded)"
                 )
 
     def messages(self, topics: Sequence[str]) -> Iterator[tuple[str, int, Any]]:
@@ -97,7 +97,7 @@ class EpisodeBag:
     def _damaged(self, error: Exception) -> BagError:
         return BagError(
             f"{self.path} cannot be read ({error}): restore it from a copy, or leave the episode "
-            f"out (hop demos label {self.name} discarded)"
+            f"out (hop demos label {self.path} discarded)"
         )
 
 

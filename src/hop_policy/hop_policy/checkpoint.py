@@ -8,6 +8,7 @@ weights-only loader.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Iterator, Mapping
@@ -19,7 +20,7 @@ from typing import Any
 import torch
 import yaml
 from pydantic import Field
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
@@ -40,6 +41,9 @@ from hop_policy.checkpoint_files import WEIGHTS as WEIGHTS
 from hop_policy.contract import PolicyContract
 from hop_policy.model import PolicyConfig, PolicyModel
 from hop_policy.torch_file import read_torch_file
+
+_SUM = "sha256"
+"""Key of a weights file's metadata: a hash of its tensors, which files of earlier versions lack."""
 
 
 class CheckpointConfig(Config):
@@ -139,7 +143,7 @@ def load_checkpoint_config(path: Path) -> CheckpointConfig:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Returns the tensors of a safetensors file.
+    """Returns the tensors of a safetensors file; those that tell their sum are held to it.
 
     Raises:
         CheckpointError: the file is missing or damaged.
@@ -150,9 +154,16 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             f"incomplete; resume it (hop finetune --resume) or copy the directory again"
         )
     try:
-        return load_file(path)
+        with safe_open(path, "pt") as file:
+            told = (file.metadata() or {}).get(_SUM)
+        tensors = load_file(path)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is damaged ({error}); copy or train it again") from error
+    if told is not None and told != _sum_of(tensors):
+        raise CheckpointError(
+            f"{path} is damaged (its numbers are not those that were saved); copy or train it again"
+        )
+    return tensors
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -206,8 +217,18 @@ def save_json(path: Path, name: str, value: Mapping[str, Any]) -> None:
 
 
 def weights_content(tensors: Mapping[str, Tensor]) -> bytes:
-    """Returns what a weights file holds."""
-    return save({k: v.detach().cpu().contiguous() for k, v in tensors.items()})
+    """Returns what a weights file holds: the tensors, and a sum of them."""
+    mine = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
+    return save(mine, metadata={_SUM: _sum_of(mine)})
+
+
+def _sum_of(tensors: Mapping[str, Tensor]) -> str:
+    """Returns a hash of names, types, shapes and numbers."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def json_content(value: Mapping[str, Any]) -> bytes:

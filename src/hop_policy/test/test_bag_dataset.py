@@ -106,6 +106,15 @@ def test_a_bag_tells_its_cells_frames(tmp_path, contract, toy_stream, told: bool
             assert episode.cell is None
 
 
+def test_a_bag_whose_camera_is_nowhere_is_refused(tmp_path, contract, toy_stream) -> None:
+    statics = cell_statics(load_robot("twin"))
+    statics.frames[0].T_parent_child[0, 3] = np.nan
+    toy = toy_stream()
+    toy.record(tmp_path, toy.run_live(contract), statics, contract_hash=contract.hash)
+    with pytest.raises(BagError, match=r"a pose in /tf_static is not finite; or leave"):
+        load_episodes(tmp_path, contract)
+
+
 def test_known_lag_of_a_toy_stream_is_recovered_exactly(tmp_path, contract, toy_stream) -> None:
     """Target k answers tick k and comes 13 ms after it: the label of tick k is k, never k - 1."""
     toy = toy_stream()

@@ -8,6 +8,7 @@ from typing import get_args
 import pytest
 import torch
 import yaml
+from safetensors.torch import load_file, save
 
 from hop_core.config import config_path, load_config, values_hash
 from hop_core.durable_files import replace_files
@@ -74,6 +75,18 @@ def test_truncated_files_are_refused(saved: Path, keep: int) -> None:
         ck.load_checkpoint(saved)
     with pytest.raises(CheckpointError, match=r"training_state\.pt is damaged"):
         ck.load_training_state(saved)
+
+
+def test_a_changed_bit_of_the_weights_is_found(saved: Path) -> None:
+    """They are still numbers. Files of earlier versions tell no sum, and are taken as they are."""
+    content = bytearray((saved / ck.WEIGHTS).read_bytes())
+    content[-5] ^= 1
+    (saved / ck.WEIGHTS).write_bytes(content)
+    with pytest.raises(CheckpointError, match="its numbers are not those that were saved"):
+        ck.load_checkpoint(saved)
+    changed = load_file(saved / ck.WEIGHTS)
+    (saved / ck.WEIGHTS).write_bytes(save(changed))
+    ck.load_checkpoint(saved)
 
 
 def test_weights_of_another_network_are_refused(saved: Path) -> None:

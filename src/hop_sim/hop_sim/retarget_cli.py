@@ -89,7 +89,7 @@ def _files(places: tuple[Path, ...]) -> list[Path]:
         for place in places
         for file in (list_tracks(place) if place.is_dir() else [about_path(place)])
     ]
-    if not found:
+    if not any(file.is_file() for file in found):
         where = ", ".join(map(str, places)) or "no PATH given"
         raise TrackError(f"{where}: there is no track; see hop tracks --help")
     return list({file.resolve(): file for file in found}.values())

@@ -312,9 +312,10 @@ def test_wrong_arguments_are_one_sentence(argv, error, sentence, made, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_without_tracks_is_told_and_no_store_is_made(tmp_path) -> None:
+@pytest.mark.parametrize("where", ["", "nowhere", "nowhere.json"])
+def test_a_place_without_tracks_is_told_and_no_store_is_made(tmp_path, where) -> None:
     with pytest.raises(TrackError, match="there is no track; see hop tracks --help"):
-        main([str(tmp_path), "-o", str(tmp_path / "store")])
+        main([str(tmp_path / where), "-o", str(tmp_path / "store")])
     assert list(tmp_path.iterdir()) == []
 
 

@@ -624,6 +624,20 @@ def test_rollouts_of_other_weights_are_told_before_hours_are_spent(
     assert begun == ["a stage"] * 2
 
 
+@pytest.mark.parametrize("there", [0, 3])
+def test_rollouts_that_are_recorded_and_not_there_are_told(tmp_path: Path, there: int) -> None:
+    """They were done: a table without them would tell something else than was found."""
+    plan = Plan(config(), tmp_path, cores=2)
+    hop = plan.first_cell("grasp_lift", "hop")
+    trained(plan.policy(hop), 0.1, 0.2)
+    if there:
+        rolled_out(plan.outcomes(hop), {"policy": [True] * there})
+    assert "| hop | not run |" in page_of(Results(plan))
+    _write_record(plan.out, Record(f"eval/{hop.name}", ("eval",), "a", 60.0))
+    with pytest.raises(EvaluationError, match=rf"holds {there} of 4 rollouts of '.*as done"):
+        page_of(Results(plan))
+
+
 def test_tables_go_between_their_marks_and_nowhere_else(tmp_path: Path) -> None:
     file = tmp_path / "results.md"
     file.write_text(f"# Results\n\nbefore\n\n{BEGIN}\nold\n{END}\n\nafter\n")

@@ -228,9 +228,23 @@ class Results:
         self, cell: Cell, kind: str = POLICY, last: bool = False, condition: str = ""
     ) -> Sequence[Outcome]:
         """The outcomes of the agent of `kind` beside a cell, if all rollouts were done."""
+        file = self.plan.outcomes(cell, last, condition)
+        episodes = self._read(cell, kind, last, condition) if file.exists() else []
+        if len(episodes) == self.config.rollouts:
+            return episodes
+        if self._done(job := self._job_of(file)):
+            raise EvaluationError(
+                f"{file} holds {len(episodes)} of {self.config.rollouts} rollouts of '{kind}', "
+                f"which {RECORDS}/{job}.json records as done; restore it, or remove both and roll "
+                "it out again"
+            )
+        return ()
+
+    def _job_of(self, file: Path) -> str:
+        return f"eval/{file.relative_to(self.plan.out / OUTCOMES).with_suffix('')}"
+
+    def _read(self, cell: Cell, kind: str, last: bool, condition: str) -> list[Outcome]:
         task, file = cell.task, self.plan.outcomes(cell, last, condition)
-        if not file.exists():
-            return ()
         read = read_outcomes(file)
         others, camera = _apart(read.setting)
         for of, found in ((task, others), (f"{task} in {condition}", camera)):
@@ -239,9 +253,8 @@ class Results:
             if identity["kind"] == kind:
                 if kind == POLICY:
                     self._require_own(cell, last, file, identity)
-                episodes = read.episodes[name]
-                return list(episodes.values()) if len(episodes) == self.config.rollouts else ()
-        return ()
+                return list(read.episodes[name].values())
+        return []
 
     def _require_own(self, cell: Cell, last: bool, file: Path, identity: Identity) -> None:
         """Pass if the rollouts in `file` are of the cell's policy, as others of it are."""
@@ -252,9 +265,8 @@ class Results:
                 own = checkpoint_identity(policy, LAST_WEIGHTS if last else WEIGHTS)
             self._checkpoints[cell, last] = own.get("checkpoint")
         if identity.get("checkpoint") != self._checkpoints[cell, last]:
-            job = file.relative_to(self.plan.out / OUTCOMES).with_suffix("")
             raise EvaluationError(
                 f"{file} was rolled out by other weights than those of {policy} that the run has "
-                f"now, or than its other rollouts; remove it and {RECORDS}/eval/{job}.json, and "
-                "roll it out again"
+                f"now, or than its other rollouts; remove it and {RECORDS}/{self._job_of(file)}"
+                ".json, and roll it out again"
             )
