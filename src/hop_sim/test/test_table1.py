@@ -27,13 +27,14 @@ from hop_sim.contenders import checkpoint_identity
 from hop_sim.eval_run import EvalRun
 from hop_sim.motion_record import Motion
 from hop_sim.outcome_file import OutcomeFile
+from hop_sim.paired_bootstrap import Interval
 from hop_sim.realism import Realism
 from hop_sim.rollout import SUCCESS, TIME_LIMIT, CellSpec, Outcome
 from hop_sim.table1.cells import cells
 from hop_sim.table1.config import CONFIG, Table1Config
 from hop_sim.table1.jobs import Job, JobRunner, Record, _locked, _write_record, read_records
 from hop_sim.table1.keep import keep
-from hop_sim.table1.page import BEGIN, END, page_of
+from hop_sim.table1.page import BEGIN, END, _difference, page_of
 from hop_sim.table1.plan import Plan
 from hop_sim.table1.results import Results
 from hop_sim.table1.splice import splice
@@ -505,6 +506,12 @@ def test_a_difference_says_what_its_interval_is_over(tmp_path: Path) -> None:
             trained(plan.policy(runs[key]), 0.1, 0.2)
             rolled_out(plan.outcomes(runs[key]), {"policy": [key[0] == "hop"] * 6})
         assert f"+1.00 (+1.00 to +1.00){over}" in page_of(Results(plan))
+
+
+def test_a_bound_that_is_nearly_none_tells_its_side() -> None:
+    shown = Interval(0.09, 0.0033, 0.18, seeds=(3, 3), states=100, chance=0.01)
+    assert _difference(shown) == "+0.09 (+0.003 to +0.18)"
+    assert _difference(replace(shown, low=-0.01)) == "+0.09 (-0.01 to +0.18), no difference shown"
 
 
 def test_a_worse_camera_stands_beside_the_usual_one(tmp_path: Path) -> None:

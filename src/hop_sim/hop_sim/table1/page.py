@@ -181,7 +181,13 @@ def _difference(interval: Interval) -> str:
     alone = " alone" if max(interval.seeds) == 1 else ""
     over = "" if min(interval.seeds) > 1 else f", over {interval.over}{alone}"
     sign = "" if interval.shown else ", no difference shown"
-    return f"{interval.value:+.2f} ({interval.low:+.2f} to {interval.high:+.2f}){over}{sign}"
+    value, low, high = map(_signed, (interval.value, interval.low, interval.high))
+    return f"{value} ({low} to {high}){over}{sign}"
+
+
+def _signed(share: float) -> str:
+    """Two digits, and a third where they would not tell on which side of none it is."""
+    return f"{share:+.2f}" if abs(share) >= 0.005 else f"{share:+.3f}"
 
 
 def _ahead(arm: Arm | None, other: Arm | None) -> str:
