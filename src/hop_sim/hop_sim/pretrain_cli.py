@@ -10,7 +10,8 @@ from typing import Annotated
 import tyro
 
 from hop_core.cli import run_command
-from hop_core.errors import TrajectoryError
+from hop_core.errors import CheckpointError, TrajectoryError
+from hop_policy.checkpoint import PROVENANCE, read_json
 from hop_policy.contract import VisionKind
 from hop_policy.ranks import Ranks, torchrun_ranks
 from hop_policy.train_options import TrainOptions, learn, resolve
@@ -67,12 +68,30 @@ def _run(args: Arguments, argv: list[str], ranks: Ranks) -> int:
             progress.line(f"read {done} of {total} tracks ({name})")
 
     stores = [TrajectoryStore.open(store) for store in args.stores]
+    if args.resume:
+        _require_own_stores(args.out, stores)
     data = data_of_stores(stores, args.kept, contract, config, loaded, args.objects)
     command = ranks.command("pretrain", "hop_sim.pretrain_cli", argv)
     told = learn(args, contract, config, data, command, ranks, progress)
     if ranks.first:
         print(told)
     return 0
+
+
+def _require_own_stores(out: Path, stores: list[TrajectoryStore]) -> None:
+    """Pass if the run in `out` was begun with `stores`: what others lack is not worth making.
+
+    Raises:
+        CheckpointError: it was begun with others.
+    """
+    begun = read_json(out / PROVENANCE).get("stores", [])
+    if [store.content for store in stores] != [each["content"] for each in begun]:
+        addresses = " ".join(each["address"] for each in begun) or "no store"
+        named = " ".join(store.address for store in stores)
+        raise CheckpointError(
+            f"{out} was begun with {addresses}, not with {named}, or that has changed since; name "
+            "what it was begun with, or train into another output directory"
+        )
 
 
 if __name__ == "__main__":

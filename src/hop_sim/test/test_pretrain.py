@@ -208,6 +208,10 @@ def test_the_command_makes_a_policy_and_goes_on_with_it(
     assert Policy.load(out, CONTRACT).model.config.layers == 1
     with pytest.raises(CheckpointError, match="another set of data"):
         main([store.address, "-o", str(out), "--resume", "--max-steps=8"])
+    other = write_store(tmp_path / "other", range(3))
+    begun = rf"was begun with {store.address}, not with {other.address}, or that has changed"
+    with pytest.raises(CheckpointError, match=begun):
+        main([other.address, *command[1:], "--resume", "--max-steps=8"])
 
 
 def test_bad_input_is_one_sentence(store: TrajectoryStore, tmp_path: Path) -> None:
