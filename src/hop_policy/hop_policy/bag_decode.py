@@ -122,9 +122,10 @@ def read_content(bag: EpisodeBag, contract: PolicyContract) -> BagContent:
         elif topic == topics.CAMERA_INFO:
             content.view = _same_view(content.view, message)
         elif topic == topics.TF_STATIC:
-            content.frames += fixed_frames(message)
-            if not all(np.isfinite(each.T_parent_child).all() for each in content.frames):
+            frames = fixed_frames(message)
+            if not all(np.isfinite(each.T_parent_child).all() for each in frames):
                 raise AlignmentError(f"a pose in {topics.TF_STATIC} is not finite")
+            content.frames += frames
         elif message.name == "supervisor":
             source = {item.key: item.value for item in message.values}.get("source", "")
             content.timeline.switch_source(received_ns, source)

@@ -21,7 +21,7 @@ import torch
 import yaml
 from pydantic import Field
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor
 
 from hop_core.config import Config, config_hash, load_config, values_hash
@@ -156,7 +156,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         with safe_open(path, "pt") as file:
             told = (file.metadata() or {}).get(_SUM)
-        tensors = load_file(path)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is damaged ({error}); copy or train it again") from error
     if told is not None and told != _sum_of(tensors):

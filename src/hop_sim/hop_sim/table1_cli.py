@@ -116,7 +116,8 @@ def _run(plan: Plan, configuration: bytes) -> None:
         if not own.is_file():
             replace_file(own, configuration)
         elif load_config(config_path(CONFIG), Table1Config) != plan.config:
-            console.print(f"this run goes on by {own}, not by the installed {CONFIG}")
+            sentence = f"this run goes on by {own}, not by the installed {CONFIG}"
+            console.print(sentence, markup=False, highlight=False, soft_wrap=True)
     require_present_settings(plan)
     require_present_policies(plan)
     for jobs in plan.stages():

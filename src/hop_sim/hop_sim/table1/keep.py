@@ -20,8 +20,7 @@ _KEPT: Final = (
     f"{OUTCOMES}/**/*.jsonl",
     "stores/*.json",
     *(f"bases/*/{name}" for name in (CHECKPOINT_CONFIG, WEIGHTS, METRICS, PROVENANCE)),
-    *(f"{of}/{METRICS}" for of in ("trials/*", "policies/**")),
-    *(f"{of}/{PROVENANCE}" for of in ("trials/*", "policies/**")),
+    *(f"{of}/{name}" for of in ("trials/*", "policies/**") for name in (METRICS, PROVENANCE)),
 )
 """Patterns of what is kept. Bases, which take hours to make, are kept with their weights."""
 
