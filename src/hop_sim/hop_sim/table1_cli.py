@@ -15,11 +15,12 @@ from hop_core.config import config_path, load_config
 from hop_core.durable_files import replace_file
 from hop_core.errors import ConfigError
 from hop_sim.table1.config import CONFIG, Table1Config
-from hop_sim.table1.jobs import JobRunner, writable
+from hop_sim.table1.jobs import JobRunner
 from hop_sim.table1.keep import keep, require_keepable
 from hop_sim.table1.page import page_of
 from hop_sim.table1.plan import Plan
 from hop_sim.table1.results import Results, require_present_policies, require_present_settings
+from hop_sim.table1.run_folder import writable
 from hop_sim.table1.splice import require_marks, splice
 
 

@@ -32,11 +32,13 @@ from hop_sim.realism import Realism
 from hop_sim.rollout import SUCCESS, TIME_LIMIT, CellSpec, Outcome
 from hop_sim.table1.cells import cells
 from hop_sim.table1.config import CONFIG, Table1Config
-from hop_sim.table1.jobs import Job, JobRunner, Record, _locked, _write_record, read_records
+from hop_sim.table1.jobs import Job, JobRunner, Record, _write_record, read_records
 from hop_sim.table1.keep import keep
 from hop_sim.table1.page import BEGIN, END, _difference, page_of
 from hop_sim.table1.plan import Plan
 from hop_sim.table1.results import Results
+from hop_sim.table1.run_folder import locked
+from hop_sim.table1.sittings import SITTINGS, read_sittings
 from hop_sim.table1.splice import splice
 
 SMALL = {
@@ -298,7 +300,7 @@ def test_a_job_is_done_once_and_by_one_command(tmp_path: Path) -> None:
         runner = JobRunner(tmp_path, 1, told.append)
         runner.run([job(1)])
         assert runner.ended == 1
-    assert len(told) == 1
+    assert len(told) == len(read_sittings(tmp_path)) == 1
     assert "1 written" in (tmp_path / "logs/tracks/hands.log").read_text()
     (record,) = read_records(tmp_path)
     assert (record.name, record.argv) == ("tracks/hands", job(1).argv)
@@ -393,7 +395,7 @@ def test_a_damaged_record_is_named(tmp_path: Path, text: str) -> None:
 
 
 def test_two_runs_do_not_share_a_folder(tmp_path: Path) -> None:
-    with _locked(tmp_path), pytest.raises(HopError, match="another run is at work here"):
+    with locked(tmp_path), pytest.raises(HopError, match="another run is at work here"):
         JobRunner(tmp_path, 1, lambda _line: None).run([])
     JobRunner(tmp_path, 1, lambda _line: None).run([])
 
@@ -669,6 +671,8 @@ def test_what_is_kept_gives_the_same_tables(tmp_path: Path) -> None:
     figures = {"tracks": 4, "objects": 2, "trajectories": 6, "frames": 1200}
     run.corpus_figures("hands").write_text(json.dumps(figures))
     (run.out / CONFIG).write_text("name: tiny\n")
+    goes = [{"began": f"2026-01-0{day}", "cores": 2, "wall_s": 4500.0} for day in (1, 2)]
+    (run.out / SITTINGS).write_text(json.dumps(goes))
     for name in ("pretrain/hop", "thin/hands"):
         _write_record(run.out, Record(name, ("pretrain",), "a", 60.0, "c0ffee"))
     _write_record(run.out, Record("tracks/hands", ("tracks",), "a", 60.0))
@@ -679,7 +683,8 @@ def test_what_is_kept_gives_the_same_tables(tmp_path: Path) -> None:
     assert not (kept.out / "outcomes/grasp_lift/old.jsonl").exists()
     assert (kept.out / CONFIG).read_text() == "name: tiny\n"
     assert "| hands | 4 | 2 | 6 | 1,200 |" in page
-    assert "pretrain 1 in 1 min, thin 1 in 1 min, tracks 1 in 1 min): 2 by the code of" in page
+    assert f"3 of at most {run.count} jobs are done in 2.5 hours of 2 cores, in 2 sittings" in page
+    assert "pretrain 1 in 1 min, thin 1 in 1 min, tracks 1 in 1 min); 2 by the code of" in page
     assert "of c0ffee, 1 by code that is not known." in page
     assert list(kept.out.rglob("*.safetensors")) == [kept.base("hop") / ck.WEIGHTS]
     with pytest.raises(HopError, match="cannot be written to"):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,10 +18,11 @@ from hop_core.durable_files import replace_file
 from hop_core.errors import ConfigError, HopError
 from hop_policy.source_commit import source_commit
 from hop_sim.processes import over_processes
+from hop_sim.table1.run_folder import locked, writable
+from hop_sim.table1.sittings import at_work, sitting_from_now
 
 RECORDS = "jobs"
 LOGS = "logs"
-_LOCK = "lock"
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,7 @@ class JobRunner:
     def __init__(self, out: Path, at_once: int, told: Callable[[str], None]) -> None:
         """Run up to `at_once` jobs side by side; `told` is given a line for each that ends."""
         self._out, self._at_once, self._told = out, at_once, told
+        self._sitting = sitting_from_now()
         self.ended = 0
 
     def run(self, jobs: Sequence[Job]) -> None:
@@ -98,15 +99,20 @@ class JobRunner:
             ConfigError: a job of the same name was begun by another command or configuration.
             HopError: a job failed, and its log is named; or another process runs jobs here.
         """
-        with _locked(self._out):
+        with locked(self._out):
             waiting = [job for job in jobs if not self._is_done(job)]
             self.ended += len(jobs) - len(waiting)
-            work = partial(_worker, self._out)
-            # Sums depend on the threads: a training that is alone by chance has as many.
-            workers, apart = min(self._at_once, len(waiting)), self._at_once > 1
-            for name, wall_s in over_processes(work, waiting, workers, apart):
-                self.ended += 1
-                self._told(f"{name}: {wall_s / 60:.1f} min")
+            if waiting:
+                with at_work(self._out, self._sitting):
+                    self._do(waiting)
+
+    def _do(self, jobs: Sequence[Job]) -> None:
+        work = partial(_worker, self._out)
+        # Sums depend on the threads: a training that is alone by chance has as many.
+        workers, apart = min(self._at_once, len(jobs)), self._at_once > 1
+        for name, wall_s in over_processes(work, jobs, workers, apart):
+            self.ended += 1
+            self._told(f"{name}: {wall_s / 60:.1f} min")
 
     def _is_done(self, job: Job) -> bool:
         if not _record_file(self._out, job.name).exists():
@@ -184,28 +190,3 @@ def _do(out: Path, job: Job) -> tuple[str, float]:
     wall_s = round(time.monotonic() - started, 1)
     _write_record(out, replace(begun, wall_s=wall_s))
     return job.name, wall_s
-
-
-@contextmanager
-def _locked(out: Path) -> Iterator[None]:
-    """Keep other processes from running jobs in the folder."""
-    with writable(out):
-        out.mkdir(parents=True, exist_ok=True)
-        lock = (out / _LOCK).open("ab")
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise HopError(f"{out}: another run is at work here; wait for it or stop it") from error
-        yield
-
-
-@contextmanager
-def writable(out: Path) -> Iterator[None]:
-    """Say in a sentence that the folder of a run takes no files."""
-    try:
-        yield
-    except OSError as error:
-        raise HopError(
-            f"{out}: cannot be written to: {error.strerror}; make room or choose another --out"
-        ) from error

@@ -14,8 +14,10 @@ from hop_sim.table1.config import CONFIG
 from hop_sim.table1.jobs import RECORDS
 from hop_sim.table1.plan import OUTCOMES
 from hop_sim.table1.results import Results
+from hop_sim.table1.sittings import SITTINGS
 
 _KEPT: Final = (
+    SITTINGS,
     f"{RECORDS}/**/*.json",
     f"{OUTCOMES}/**/*.jsonl",
     "stores/*.json",

@@ -13,6 +13,7 @@ from hop_sim.table1.cells import Cell
 from hop_sim.table1.config import SCRATCH
 from hop_sim.table1.learnt import Learnt
 from hop_sim.table1.results import FEW, Arm, Results
+from hop_sim.table1.sittings import Sitting
 
 BEGIN, END = "<!-- table1: written by hop table1 -->", "<!-- table1: end -->"
 NOT_RUN = "not run"
@@ -44,9 +45,19 @@ def _header(results: Results) -> str:
         f"{config.pretrain.max_steps:,} steps, {config.finetune.config} for "
         f"{config.finetune.max_steps:,}), {config.at_once} jobs at once: {done} of at most "
         f"{results.plan.count} jobs are done"
-        + (f", {hours:.1f} hours of their last commands ({kinds})" if done else "")
-        + (f": {code}." if code else ".")
+        + _took(results.sittings)
+        + (f"; their last commands took {hours:.1f} hours ({kinds})" if done else "")
+        + (f"; {code}." if code else ".")
     )
+
+
+def _took(sittings: Sequence[Sitting]) -> str:
+    if not sittings:
+        return ""
+    hours = sum(sitting.wall_s for sitting in sittings) / 3600
+    cores = " or ".join(str(count) for count in sorted({sitting.cores for sitting in sittings}))
+    often = "one sitting" if len(sittings) == 1 else f"{len(sittings)} sittings"
+    return f" in {hours:.1f} hours of {cores} cores, in {often}"
 
 
 def _corpora(results: Results) -> Iterator[str]:

@@ -22,6 +22,7 @@ from hop_sim.table1.config import Table1Config
 from hop_sim.table1.jobs import RECORDS, read_records
 from hop_sim.table1.learnt import Learnt, read_learnt
 from hop_sim.table1.plan import OUTCOMES, Plan
+from hop_sim.table1.sittings import Sitting, read_sittings
 from hop_sim.trajectories.store import TrajectoryStore
 from hop_sim.trajectories.summary import summary
 
@@ -136,6 +137,10 @@ class Results:
     Outcomes of one task stand beside each other only if all of them are of one setting, but for the
     camera of a condition; and those of a policy only if all are of the same weights, which are
     those in the run where they are there. Else an EvaluationError says what differs.
+
+    Attributes:
+        plan, config: of the run.
+        sittings: in which it was done; none where they were not counted.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -145,6 +150,7 @@ class Results:
         self._settings: dict[str, Setting] = {}
         self._checkpoints: dict[tuple[Cell, bool], object] = {}  # by cell, and whether the last
         self._records = {record.name: record for record in read_records(plan.out)}
+        self.sittings: list[Sitting] = read_sittings(plan.out)
 
     def minutes(self) -> dict[str, tuple[int, float]]:
         """Return {kind of job: how many are done, and the minutes that their last commands took}.
