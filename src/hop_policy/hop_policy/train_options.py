@@ -26,6 +26,7 @@ from hop_policy.train import require_free, train
 from hop_policy.train_config import TrainConfig
 from hop_policy.train_data import TrainData
 from hop_policy.train_progress import TrainProgress
+from hop_policy.trainer import load_start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +115,8 @@ def resolve(
         _set(values, text)
     config = validate({**values, **changes}, TrainConfig, str(path))
     config.require_view(contract.vision)
+    if start is not None:
+        load_start(start, contract, config.model)  # its faults are told before data is read
     return contract, config
 
 

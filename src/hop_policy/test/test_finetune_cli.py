@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from hop_policy.finetune_cli import CONFIG, Arguments, main
 from hop_policy.inference import Policy
 from hop_policy.ranks import Ranks
 from hop_policy.segments import Share
+from hop_policy.shipped import checkpoint_path
 from hop_policy.train_options import resolve
 
 MS = 1_000_000
@@ -205,6 +207,11 @@ def test_bad_input_is_refused_before_anything_is_written(tmp_path: Path) -> None
         main([str(tmp_path), "-o", str(out), "--resume"])
     with pytest.raises(CheckpointError, match="nor a shipped checkpoint"):
         main([str(tmp_path), "-o", str(out), "--init", str(tmp_path / "none")])
+    damaged = tmp_path / "damaged"  # told before demonstrations are read: there are none
+    shutil.copytree(checkpoint_path(Path("base_depth")), damaged)
+    (damaged / ck.WEIGHTS).write_bytes((damaged / ck.WEIGHTS).read_bytes()[:-1])
+    with pytest.raises(CheckpointError, match="damaged"):
+        main([str(tmp_path), "-o", str(out), "--init", str(damaged)])
     assert not out.exists()
 
 
