@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from hop_policy.bag_files import METADATA_FILE
 from hop_policy.episode_info import EpisodeInfo, Label, parse_label
 
 ROOT_KEY = "rosbag2_bagfile_information"
+_MCAP_END = b"\x89MCAP0\r\n"
+"""What an MCAP file begins and ends with. Source: MCAP specification."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,18 @@ class EpisodeBag:
                     f"leave the episode out (hop demos label {self.path} discarded)"
                 )
 
+    def require_end(self) -> None:
+        """Pass if each file of the recording has its end, which a copy that was cut short has not.
+
+        Raises:
+            BagError: one has none.
+        """
+        for file in sorted(self.path.glob("*.mcap")):
+            with file.open("rb") as stream:
+                stream.seek(-min(len(_MCAP_END), file.stat().st_size), os.SEEK_END)
+                if stream.read() != _MCAP_END:
+                    raise self._damaged(f"the end of {file.name} is missing")
+
     def messages(self, topics: Sequence[str]) -> Iterator[tuple[str, int, Any]]:
         """Yield (topic, receive time [ns], message) of the topics in receive order.
 
@@ -94,7 +109,7 @@ class EpisodeBag:
         except Exception as error:  # noise in a chunk fails in decompression, or anywhere after it
             raise self._damaged(error) from error
 
-    def _damaged(self, error: Exception) -> BagError:
+    def _damaged(self, error: Exception | str) -> BagError:
         return BagError(
             f"{self.path} cannot be read ({error}): restore it from a copy, or leave the episode "
             f"out (hop demos label {self.path} discarded)"

@@ -95,7 +95,9 @@ def list_main(argv: list[str]) -> int:
     bags, damaged = [], []
     for path in find_episodes(root, options.task):
         try:
-            bags.append(open_episode(path))
+            bag = open_episode(path)
+            bag.require_end()
+            bags.append(bag)
         except BagError as error:
             damaged.append(str(error))
     if options.json:

@@ -50,6 +50,19 @@ def test_damaged_episode_is_named_and_the_others_are_listed(tmp_path, capsys) ->
     assert "not valid YAML" in captured.err
 
 
+@pytest.mark.parametrize("kept", [0, 5, -1])
+def test_an_episode_that_was_cut_short_is_named(tmp_path, capsys, kept: int) -> None:
+    record(tmp_path, "e1")
+    file = record(tmp_path, "e2") / "e2.mcap"
+    file.write_bytes(file.read_bytes()[:kept])
+    assert demos_cli.list_main(["--root", str(tmp_path)]) == 1
+    captured = capsys.readouterr()
+    assert "1 episodes in" in captured.out
+    assert "the end of e2.mcap is missing" in captured.err
+    label = ["--root", str(tmp_path), "lift/e2", "discarded"]
+    assert demos_cli.label_main(label) == 0  # the remedy that the sentence names
+
+
 def test_label_changes_the_label_and_nothing_else(tmp_path, capsys) -> None:
     path = record(tmp_path, "e1")
     before = open_episode(path)
