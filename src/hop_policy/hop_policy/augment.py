@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import torch
@@ -92,11 +93,22 @@ class Augmenter:
         if c.depth_offset_m:
             depth = depth + self._uniform(depth[:, :1, :1, :1]) * c.depth_offset_m
         if c.depth_noise_m:
-            depth = depth + self._normal(depth) * c.depth_noise_m * depth.square()
+            noise, squared = self._normal(depth), depth.square()
+            depth = torch.addcmul(depth, noise, squared, value=c.depth_noise_m)
         if c.depth_dropout:
-            kept = self._uniform(depth).abs() >= c.depth_dropout
-            depth = torch.where(kept, depth, contract.far_m)
+            depth = self._with_holes(depth)
         return depth.clamp(contract.near_m, contract.far_m)
+
+    def _with_holes(self, depth: Tensor) -> Tensor:
+        """Returns depth (S, F, H, W) in which pixels read far: of each image so many, at random."""
+        segments, frames, height, width = depth.shape
+        pixels = height * width
+        # Some are hit twice: so many draws leave the share that is wanted.
+        draws = round(-pixels * math.log1p(-self.config.depth_dropout))
+        whole = (segments * self.share.of, frames, draws)
+        hit = torch.randint(pixels, whole, generator=self._generator, device=depth.device)
+        holed = depth.flatten(2).scatter(2, self._mine(hit), self.contract.depth.far_m)
+        return holed.view_as(depth)
 
     def _shake(self, depth: Tensor) -> Tensor:
         """Returns each segment (S, F, H, W) shifted and scaled as a whole: one camera."""

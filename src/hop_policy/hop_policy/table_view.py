@@ -54,11 +54,25 @@ class Displacement(NamedTuple):
         """Returns those of `frames`, indices of any shape that broadcasts."""
         return Displacement(*(each[frames] for each in self))
 
+    def moved(self, table_motion: Tensor) -> Displacement:
+        """Returns what it is in views that show all by motions (N, 3), as `TableView` takes them.
+
+        A place that is infinitely far has then no coordinates, but still is nearer to nothing.
+        """
+        turn = table_motion[:, 0]
+        return Displacement(
+            below_m=self.below_m,
+            grasp_m=_moved(self.grasp_m, table_motion),
+            goal_m=_moved(self.goal_m, table_motion),
+            by_grasp_m=_turned(self.by_grasp_m, turn),
+            by_goal_m=_turned(self.by_goal_m, turn),
+        )
+
     def shift(self, x: Tensor, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         """Returns by how much points at `x`, `y` from the camera, `z` over the table, move [m]."""
         standing = z < self.below_m
-        at_grasp = _distance(x, y, self.grasp_m) <= _distance(x, y, self.goal_m)
-        shift = torch.where(at_grasp[..., None], self.by_grasp_m, self.by_goal_m)
+        at_goal = _distance(x, y, self.goal_m) < _distance(x, y, self.grasp_m)
+        shift = torch.where(at_goal[..., None], self.by_goal_m, self.by_grasp_m)
         return standing * shift[..., 0], standing * shift[..., 1]
 
 
@@ -111,24 +125,32 @@ class TableView(nn.Module):
         if not self.training:  # a point on a cell's edge must not depend on who runs the network
             depth = depth.double()
         down, height_m = self.table(depth)
-        axes = torch.stack([*level_axes(down), down], dim=1)  # (N, 3, 3)
-        points = axes @ self.rays.T.to(depth.dtype) * depth.flatten(1)[:, None]  # (N, 3, P)
-        x, y, z = points[:, 0], points[:, 1], height_m[:, None] - points[:, 2]
-        seen = (depth < self.far_m - 1e-3).flatten(1) & (z > _TABLE_M)
+        right, ahead = level_axes(down)
         count = depth.shape[0]  # len() would fix it in an export
+        origin = None
+        if table_motion is not None:  # of a frame, which costs nothing beside that of its points
+            origin = _moved(torch.zeros(2, dtype=depth.dtype, device=depth.device), table_motion)
+            right, ahead = turned(right, ahead, table_motion[:, :1])
+            displacement = displacement and displacement.moved(table_motion)
+        rays, distance = self.rays.T.to(depth.dtype), depth.flatten(1)
+        x, y, z = right @ rays, ahead @ rays, height_m[:, None] - (down @ rays) * distance
+        seen = (distance < self.far_m - 1e-3) & (z > _TABLE_M)
         frame = torch.arange(count, device=depth.device)[:, None]
         if self.training and depth.device.type == "cpu" and not torch.compiler.is_compiling():
             # A fifth of the pixels: how many is known on a CPU; a GPU would be waited for.
-            frame, pixel = seen.nonzero(as_tuple=True)
-            x, y, z, seen = (each[frame, pixel] for each in (x, y, z, seen))
+            points = seen.flatten().nonzero().squeeze(1)
+            frame = points.div(seen.shape[1], rounding_mode="floor")
+            picked = (each.flatten().index_select(0, points) for each in (x, y, z, distance, seen))
+            x, y, z, distance, seen = picked
+        x, y = x * distance, y * distance
+        if origin is not None:
+            x, y = x + origin[frame, 0], y + origin[frame, 1]
         if displacement is not None:
             right_m, ahead_m = displacement.of(frame).shift(x, y, z)
             x, y = x + right_m, y + ahead_m
-        if table_motion is not None:
-            x, y = _moved(x, y, table_motion[frame])
-        right, ahead, up = _cell(x, _RIGHT), _cell(y, _AHEAD), _cell(z, _ABOVE)
-        from_above = _highest(count, frame, right, ahead, z, seen)
-        from_front = _highest(count, frame, right, up, _AHEAD[1] - y, seen)
+        to_right, to_ahead, up = _cell(x, _RIGHT), _cell(y, _AHEAD), _cell(z, _ABOVE)
+        from_above = _highest(count, frame, to_right, to_ahead, z, seen)
+        from_front = _highest(count, frame, to_right, up, _AHEAD[1] - y, seen)
         return (torch.stack([from_above, from_front], dim=1) / _UNIT_M).to(wanted)
 
     def table(self, depth: Tensor) -> tuple[Tensor, Tensor]:
@@ -182,10 +204,15 @@ def _distance(x: Tensor, y: Tensor, place: Tensor) -> Tensor:
     return torch.hypot(x - place[..., 0], y - place[..., 1])
 
 
-def _moved(x: Tensor, y: Tensor, table_motion: Tensor) -> tuple[Tensor, Tensor]:
-    turn, right_m, ahead_m = table_motion.unbind(-1)
-    x, y = turned(x, y - _TURNED_ABOUT_M, turn)
-    return x + right_m, y + ahead_m + _TURNED_ABOUT_M
+def _moved(places: Tensor, table_motion: Tensor) -> Tensor:
+    """Returns places (N, 2), or one (2,) in all frames, as motions (N, 3) show them."""
+    about = places.new_tensor([0.0, _TURNED_ABOUT_M])
+    return _turned(places - about, table_motion[:, 0]) + about + table_motion[:, 1:]
+
+
+def _turned(vectors: Tensor, turn: Tensor) -> Tensor:
+    right, ahead = vectors.unbind(-1)
+    return torch.stack(turned(right, ahead, turn), dim=-1)
 
 
 def _cell(values: Tensor, limits: tuple[float, float]) -> Tensor:
