@@ -259,19 +259,23 @@ def test_a_training_that_was_stopped_goes_on_with_the_data_that_it_began_with(
         assert again == replace(begun, resume=True, **set_once)
 
 
-def test_a_seed_is_rolled_out_before_the_next_is_trained(tmp_path: Path) -> None:
-    plan = Plan(config(scratch_learning_rates=[1.0e-3]), tmp_path, cores=2)
+def test_a_seed_is_rolled_out_once_it_is_trained_and_beside_the_next(tmp_path: Path) -> None:
+    tasks = {"grasp_lift": {**LIFT, "seeds": [0, 1, 2]}}
+    run = config(scratch_learning_rates=[1.0e-3], tasks=tasks)
+    plan = Plan(run, tmp_path, cores=2)
     for cell in plan.cells:
         trained(plan.policy(cell), 0.2, 0.1)
-    begun: list[str] = []
-    for stage in plan.stages():
-        for name in (job.name for job in stage):
-            begun.append(name)
-            if name.startswith("eval/") and name.endswith("_s0"):
-                assert f"finetune/{name.removeprefix('eval/')}" in begun
-                assert not any(other.endswith("_s1") for other in begun)
-    assert {name.removeprefix("eval/") for name in begun} >= {cell.name for cell in plan.cells}
-    assert len(begun) == len(set(begun))
+    stages = [[job.name for job in stage] for stage in plan.stages()]
+    at = {name: number for number, stage in enumerate(stages) for name in stage}
+    assert len(at) == sum(len(stage) for stage in stages)
+    rollouts = {name for name in at if name.startswith("eval/")}
+    assert {name.removeprefix("eval/") for name in rollouts} >= {cell.name for cell in plan.cells}
+    last = {seed: max(at[name] for name in rollouts if f"_s{seed}" in name) for seed in (0, 1, 2)}
+    assert last[0] < last[1] < last[2] == len(stages) - 1
+    for cell in plan.cells:
+        assert at[f"finetune/{cell.name}"] < at[f"eval/{cell.name}"]
+        if cell.seed:
+            assert at[f"finetune/{cell.name}"] == last[cell.seed - 1]
 
 
 def test_scratch_takes_the_learning_rate_with_the_least_validation_loss(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hop_policy.checkpoint_files import METRICS, TRAINING_STATE
@@ -46,7 +46,8 @@ class Plan:
         """Yield lists of jobs, each of which may begin when all before it are done.
 
         Later ones depend on results of earlier ones: a stage is made when it is asked for.
-        Seed by seed, so that a run that is stopped has something in every row.
+        Seed by seed, so that a run that is stopped has something in every row; one seed is rolled
+        out while the next is trained, or cores would wait at the end of each.
         """
         yield from ([self._collect(task)] for task in self.config.tasks)
         yield from ([job] for job in self._preparation())
@@ -56,19 +57,14 @@ class Plan:
         pretrained = [c for c in self.cells if c.seed == seeds[0] and c.arm != SCRATCH]
         trials = [self._trial(rate) for rate in self._rates_tried()]
         yield [*trials, *(self._finetune(cell) for cell in pretrained)]
+        trained: list[Cell] = []
         for seed in seeds:
             mine = [cell for cell in self.cells if cell.seed == seed]
             others = [c for c in mine if c not in pretrained and not self._is_trial(c)]
-            yield [self._finetune(cell) for cell in others]
-            yield [
-                *(self._roll_out(cell) for cell in mine),
-                *(self._roll_out(cell, last=True) for cell in mine if self.has_last(cell)),
-                *(
-                    self._roll_out(cell, condition=name)
-                    for cell, name in self._conditioned()
-                    if cell in mine
-                ),
-            ]
+            # The long ones first: short ones then fill the cores to the end.
+            yield [*(self._finetune(cell) for cell in others), *self._roll_outs(trained)]
+            trained = mine
+        yield list(self._roll_outs(trained))
 
     def store(self, corpus: str) -> Path:
         """Return where the trajectories to learn from are."""
@@ -211,6 +207,14 @@ class Plan:
             for arm in plan.in_conditions
             for condition in self.config.conditions
         ]
+
+    def _roll_outs(self, trained: Sequence[Cell]) -> Iterator[Job]:
+        """All rollouts of cells whose policies are there."""
+        yield from (self._roll_out(cell) for cell in trained)
+        yield from (self._roll_out(cell, last=True) for cell in trained if self.has_last(cell))
+        for cell, condition in self._conditioned():
+            if cell in trained:
+                yield self._roll_out(cell, condition=condition)
 
     def _roll_out(self, cell: Cell, last: bool = False, condition: str = "") -> Job:
         controls: tuple[str, ...] = ()
