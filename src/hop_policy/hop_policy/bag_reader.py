@@ -37,6 +37,7 @@ class EpisodeBag:
         start_ns: first receive time, ROS time.
         duration_ns: last receive time less the first.
         counts: number of messages per topic.
+        files: names of the recording's files.
     """
 
     path: Path
@@ -48,6 +49,7 @@ class EpisodeBag:
     start_ns: int
     duration_ns: int
     counts: Mapping[str, int]
+    files: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -68,16 +70,23 @@ class EpisodeBag:
                 )
 
     def require_end(self) -> None:
-        """Pass if each file of the recording has its end, which a copy that was cut short has not.
+        """Pass if each MCAP file of the recording is there with its end: no copy was cut short.
 
         Raises:
-            BagError: one has none.
+            BagError: one is not, or has no end.
         """
-        for file in sorted(self.path.glob("*.mcap")):
-            with file.open("rb") as stream:
-                stream.seek(-min(len(_MCAP_END), file.stat().st_size), os.SEEK_END)
-                if stream.read() != _MCAP_END:
-                    raise self._damaged(f"the end of {file.name} is missing")
+        for name in self.files:
+            if not name.endswith(".mcap"):
+                continue  # compressed as a whole, which this workspace does not record
+            try:
+                with (self.path / name).open("rb") as stream:
+                    size = stream.seek(0, os.SEEK_END)
+                    stream.seek(-min(len(_MCAP_END), size), os.SEEK_END)
+                    ended = stream.read() == _MCAP_END
+            except OSError as error:
+                raise self._damaged(f"{name}: {error.strerror}") from error
+            if not ended:
+                raise self._damaged(f"the end of {name} is missing")
 
     def messages(self, topics: Sequence[str]) -> Iterator[tuple[str, int, Any]]:
         """Yield (topic, receive time [ns], message) of the topics in receive order.
@@ -139,6 +148,7 @@ def open_episode(path: Path) -> EpisodeBag:
                 entry["topic_metadata"]["name"]: int(entry["message_count"])
                 for entry in bag["topics_with_message_count"]
             },
+            files=tuple(str(name) for name in bag["relative_file_paths"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BagError(f"{path / METADATA_FILE} is damaged ({error!r}); restore it") from error

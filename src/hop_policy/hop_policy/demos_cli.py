@@ -96,7 +96,8 @@ def list_main(argv: list[str]) -> int:
     for path in find_episodes(root, options.task):
         try:
             bag = open_episode(path)
-            bag.require_end()
+            if bag.label != "discarded":
+                bag.require_end()
             bags.append(bag)
         except BagError as error:
             damaged.append(str(error))

@@ -57,7 +57,7 @@ class Displacement(NamedTuple):
     def moved(self, table_motion: Tensor) -> Displacement:
         """Returns what it is in views that show all by motions (N, 3), as `TableView` takes them.
 
-        A place that is infinitely far has then no coordinates, but still is nearer to nothing.
+        A goal that is infinitely far becomes NaN or infinite; `shift` then goes by the grasp.
         """
         turn = table_motion[:, 0]
         return Displacement(
@@ -206,8 +206,10 @@ def _distance(x: Tensor, y: Tensor, place: Tensor) -> Tensor:
 
 def _moved(places: Tensor, table_motion: Tensor) -> Tensor:
     """Returns places (N, 2), or one (2,) in all frames, as motions (N, 3) show them."""
-    about = places.new_tensor([0.0, _TURNED_ABOUT_M])
-    return _turned(places - about, table_motion[:, 0]) + about + table_motion[:, 1:]
+    right, ahead = places.unbind(-1)
+    turn, by_right, by_ahead = table_motion.unbind(-1)
+    right, ahead = turned(right, ahead - _TURNED_ABOUT_M, turn)
+    return torch.stack([right + by_right, ahead + _TURNED_ABOUT_M + by_ahead], dim=-1)
 
 
 def _turned(vectors: Tensor, turn: Tensor) -> Tensor:

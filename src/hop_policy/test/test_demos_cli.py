@@ -59,8 +59,14 @@ def test_an_episode_that_was_cut_short_is_named(tmp_path, capsys, kept: int) -> 
     captured = capsys.readouterr()
     assert "1 episodes in" in captured.out
     assert "the end of e2.mcap is missing" in captured.err
-    label = ["--root", str(tmp_path), "lift/e2", "discarded"]
-    assert demos_cli.label_main(label) == 0  # the remedy that the sentence names
+    label = ["--root", str(tmp_path), "lift/e2", "discarded"]  # the remedy that the sentence names
+    assert demos_cli.label_main(label) == demos_cli.list_main(["--root", str(tmp_path)]) == 0
+
+
+def test_an_episode_whose_file_was_not_copied_is_named(tmp_path, capsys) -> None:
+    (record(tmp_path, "e1") / "e1.mcap").unlink()
+    assert demos_cli.list_main(["--root", str(tmp_path)]) == 1
+    assert "e1.mcap: No such file or directory" in capsys.readouterr().err
 
 
 def test_label_changes_the_label_and_nothing_else(tmp_path, capsys) -> None:

@@ -6,14 +6,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from hop_core.errors import ConfigError
+from hop_core.errors import ConfigError, HopError
 from hop_sim.table1.sittings import SITTINGS, at_work, read_sittings, sitting_from_now
 
-BEAT_S = 0.05
+BEAT_S = 0.2
 AT_WORK_FOR_EVER = f"""
 import sys, time
 from pathlib import Path
@@ -31,36 +32,49 @@ def test_the_work_of_one_sitting_adds_up_and_the_time_between_does_not(tmp_path:
     sitting = sitting_from_now()
     for _ in range(2):
         with at_work(tmp_path, sitting, BEAT_S):
-            time.sleep(0.4)
-        time.sleep(0.4)
+            time.sleep(0.5)
+        time.sleep(0.5)
     (only,) = read_sittings(tmp_path)
     assert (only.began, only.cores) == (sitting.began, sitting.cores)
-    assert 0.8 <= only.wall_s < 1.2
+    assert 0.7 <= only.wall_s < 1.4
     with at_work(tmp_path, sitting_from_now(), BEAT_S):
         pass
     first, second = read_sittings(tmp_path)
     assert first == only
-    assert second.wall_s < 0.2
+    assert second.wall_s < 0.3
 
 
-def test_a_kill_loses_a_beat_and_a_pause_counts_for_two(tmp_path: Path) -> None:
+def test_a_pause_counts_for_two_beats_and_a_kill_leaves_what_was_counted(tmp_path: Path) -> None:
     process = subprocess.Popen([sys.executable, "-c", AT_WORK_FOR_EVER, str(tmp_path)])
     try:
-        while wall_s(tmp_path) < 0.3:
+        while wall_s(tmp_path) < 0.5:
             assert process.poll() is None
             time.sleep(BEAT_S)
         process.send_signal(signal.SIGSTOP)
         before_s = wall_s(tmp_path)
-        time.sleep(1.0)
+        time.sleep(2.0)
         process.send_signal(signal.SIGCONT)
         while (after_s := wall_s(tmp_path)) == before_s:
             time.sleep(0.01)
-        assert after_s - before_s < 0.6
+        assert after_s - before_s < 1.2
     finally:
         process.kill()
         process.wait()
-    assert wall_s(tmp_path) >= after_s
-    assert not list(tmp_path.glob("*.partial"))
+    assert wall_s(tmp_path) >= 0.5
+
+
+def test_what_fails_inside_is_told_even_if_its_time_cannot_be_written(tmp_path: Path) -> None:
+    def work(inside: Callable[[], object]) -> None:
+        with at_work(tmp_path / "none", sitting_from_now(), BEAT_S):
+            inside()
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work(interrupted)
+    with pytest.raises(HopError, match="cannot be written to: No such file"):
+        work(list)
 
 
 @pytest.mark.parametrize("text", ["", "{}", '[{"began": "2026"}]', '["2026"]'])

@@ -104,9 +104,9 @@ class JobRunner:
             self.ended += len(jobs) - len(waiting)
             if waiting:
                 with at_work(self._out, self._sitting):
-                    self._do(waiting)
+                    self._run_waiting(waiting)
 
-    def _do(self, jobs: Sequence[Job]) -> None:
+    def _run_waiting(self, jobs: Sequence[Job]) -> None:
         work = partial(_worker, self._out)
         # Sums depend on the threads: a training that is alone by chance has as many.
         workers, apart = min(self._at_once, len(jobs)), self._at_once > 1

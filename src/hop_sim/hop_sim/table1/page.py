@@ -13,7 +13,6 @@ from hop_sim.table1.cells import Cell
 from hop_sim.table1.config import SCRATCH
 from hop_sim.table1.learnt import Learnt
 from hop_sim.table1.results import FEW, Arm, Results
-from hop_sim.table1.sittings import Sitting
 
 BEGIN, END = "<!-- table1: written by hop table1 -->", "<!-- table1: end -->"
 NOT_RUN = "not run"
@@ -45,19 +44,24 @@ def _header(results: Results) -> str:
         f"{config.pretrain.max_steps:,} steps, {config.finetune.config} for "
         f"{config.finetune.max_steps:,}), {config.at_once} jobs at once: {done} of at most "
         f"{results.plan.count} jobs are done"
-        + _took(results.sittings)
+        + _took(results)
         + (f"; their last commands took {hours:.1f} hours ({kinds})" if done else "")
         + (f"; {code}." if code else ".")
     )
 
 
-def _took(sittings: Sequence[Sitting]) -> str:
+def _took(results: Results) -> str:
+    """How long the run was at work; of one that was begun before that was counted, a part."""
+    sittings = results.sittings
     if not sittings:
         return ""
-    hours = sum(sitting.wall_s for sitting in sittings) / 3600
+    counted_s = sum(sitting.wall_s for sitting in sittings)
+    hours = counted_s / 3600
+    alone_s = 60 * sum(minutes for _, minutes in results.minutes().values())
+    part = ", others uncounted" if alone_s > results.config.at_once * counted_s else ""
     cores = " or ".join(str(count) for count in sorted({sitting.cores for sitting in sittings}))
     often = "one sitting" if len(sittings) == 1 else f"{len(sittings)} sittings"
-    return f" in {hours:.1f} hours of {cores} cores, in {often}"
+    return f" in {hours:.1f} hours of {cores} cores, in {often}{part}"
 
 
 def _corpora(results: Results) -> Iterator[str]:

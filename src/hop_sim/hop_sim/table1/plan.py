@@ -46,8 +46,8 @@ class Plan:
         """Yield lists of jobs, each of which may begin when all before it are done.
 
         Later ones depend on results of earlier ones: a stage is made when it is asked for.
-        Seed by seed, so that a run that is stopped has something in every row; one seed is rolled
-        out while the next is trained, or cores would wait at the end of each.
+        Seed by seed, so that a run that is stopped late has something in every row. One seed is
+        rolled out as cores come free from training the next, or they would wait at the end of each.
         """
         yield from ([self._collect(task)] for task in self.config.tasks)
         yield from ([job] for job in self._preparation())

@@ -27,8 +27,9 @@ class Sitting:
 
     Attributes:
         began: when, UTC, ISO 8601; no two of a run began at the same time.
-        cores: that it could use.
-        wall_s: how long it was at work [s], up to the last beat; a pause is left out.
+        cores: that it was allowed to use.
+        wall_s: how long it was at work [s], up to the last beat; a pause of the process that counts
+            is left out.
     """
 
     began: str
@@ -66,15 +67,22 @@ def at_work(out: Path, sitting: Sitting, beat_s: float = _BEAT_S) -> Iterator[No
             with suppress(OSError):  # a full disk is told by what is written for its own sake
                 write()
 
+    def end() -> None:
+        ended.set()
+        thread.join()
+
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()
     try:
         yield
-    finally:
-        ended.set()
-        thread.join()
-        with writable(out):
+    except BaseException:
+        end()
+        with suppress(OSError):  # what went wrong inside is what is told
             write()
+        raise
+    end()
+    with writable(out):
+        write()
 
 
 def read_sittings(out: Path) -> list[Sitting]:
