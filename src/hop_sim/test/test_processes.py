@@ -90,6 +90,33 @@ def _dier() -> Callable[[int], int]:
     return _dying
 
 
+def _dying_once(mark: Path) -> tuple[str, int]:
+    """What it did, and how often; "fatal" dies at first, when all others are done."""
+    with mark.open("a") as file:
+        file.write("x")
+    if mark.name == "fatal" and mark.read_text() == "x":
+        while len(list(mark.parent.iterdir())) < 6:
+            time.sleep(0.05)
+        time.sleep(0.5)  # the others' results are on their way
+        os.kill(os.getpid(), signal.SIGKILL)
+    return mark.name, len(mark.read_text())
+
+
+def _once_dier() -> Callable[[Path], tuple[str, int]]:
+    return _dying_once
+
+
+def test_where_a_process_dies_others_do_what_it_left(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = ("a", "fatal", "b", "c", "d", "e")
+    results = list(over_processes(_once_dier, [tmp_path / name for name in names], workers=2))
+    assert results == [(name, 2 if name == "fatal" else 1) for name in names]
+    assert "a process died" in caplog.text
+    assert "1 of 6 pieces of work were left" in caplog.text
+    assert not multiprocessing.active_children()
+
+
 def test_a_process_that_dies_is_told_in_a_sentence() -> None:
     with pytest.raises(HopError, match="a process that was at work died"):
         list(over_processes(_dier, [1, 2], workers=2))
