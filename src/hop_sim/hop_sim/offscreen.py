@@ -13,9 +13,9 @@ import numpy as np
 
 from hop_core.errors import TwinError
 
-# Software rendering: one core a renderer, since more cost the control loops and gain nothing at
-# these sizes.
-os.environ.setdefault("LP_NUM_THREADS", "1")
+# Software rendering in the thread that asks for it: threads beside it cost the control loops, gain
+# nothing at these sizes, and handing over to a single one costs a tenth of a frame.
+os.environ.setdefault("LP_NUM_THREADS", "0")
 
 _BACKENDS = {"egl": "mujoco.egl", "osmesa": "mujoco.osmesa"}
 _current = threading.local()

@@ -280,7 +280,7 @@ def test_a_seed_is_rolled_out_once_it_is_trained_and_beside_the_next(tmp_path: P
         f"eval/grasp_lift/{arm}_n3_s{s}_last" for arm in ("hop", "scratch") for s in (1, 2)
     }
     for cell in plan.cells:
-        assert at[f"finetune/{cell.name}"] < at[f"eval/{cell.name}"]
+        assert at[f"finetune/{cell.name}"] < at[f"export/{cell.name}"] < at[f"eval/{cell.name}"]
         if cell.seed:
             assert at[f"finetune/{cell.name}"] == last[cell.seed - 1]
 
@@ -794,7 +794,7 @@ def test_a_small_run_goes_from_tracks_to_tables_over_a_kill(tmp_path: Path) -> N
     assert "retarget/hands" not in done.stderr
     records = [json.loads(file.read_text()) for file in (tmp_path / "run/jobs").rglob("*.json")]
     assert {record["name"].split("/")[0] for record in records} == {
-        "tracks", "retarget", "thin", "render", "pretrain", "collect", "finetune", "eval",
+        "tracks", "retarget", "thin", "render", "pretrain", "collect", "finetune", "export", "eval",
     }  # fmt: skip
     text = page.read_text()
     assert "| hop | " in text

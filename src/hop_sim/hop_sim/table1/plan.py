@@ -40,7 +40,8 @@ class Plan:
         trained = len(self.config.bases) + len(self._rates_tried()) + finetuned
         last = sum(self.wants_last(cell) for cell in self.cells)
         rolled_out = len(self.cells) + last + len(self._conditioned())
-        return len(self.config.tasks) + len(list(self._preparation())) + trained + rolled_out
+        prepared = len(self.config.tasks) + len(list(self._preparation()))
+        return prepared + trained + len(self.cells) + rolled_out
 
     def stages(self) -> Iterator[list[Job]]:
         """Yield lists of jobs, each of which may begin when all before it are done.
@@ -63,6 +64,7 @@ class Plan:
             others = [c for c in mine if c not in pretrained and not self._is_trial(c)]
             # The long ones first: short ones then fill the cores to the end.
             yield [*(self._finetune(cell) for cell in others), *self._roll_outs(trained)]
+            yield [self._export(cell) for cell in mine]
             trained = mine
         yield list(self._roll_outs(trained))
 
@@ -207,6 +209,10 @@ class Plan:
             for arm in plan.in_conditions
             for condition in self.config.conditions
         ]
+
+    def _export(self, cell: Cell) -> Job:
+        """Rollouts take the form that deployment takes, which is the quicker one."""
+        return Job(f"export/{cell.name}", command("export", self.policy(cell)))
 
     def _roll_outs(self, trained: Sequence[Cell]) -> Iterator[Job]:
         """All rollouts of cells whose policies are there."""
