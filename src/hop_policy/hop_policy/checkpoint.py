@@ -120,6 +120,21 @@ def load_checkpoint(
     return Checkpoint(path, config, model, read_json(path / METRICS))
 
 
+def load_start(path: Path, contract: PolicyContract, network: PolicyConfig) -> Checkpoint:
+    """Returns the checkpoint `path`, from whose weights a run of that network may start.
+
+    Raises:
+        CheckpointError: it is damaged, of another contract, or of another shape.
+    """
+    start = load_checkpoint(path, contract)
+    if start.config.model != network:
+        raise CheckpointError(
+            f"{path} has another network ({start.config.model}) than this run ({network}); use "
+            "its model section in the training configuration"
+        )
+    return start
+
+
 def load_checkpoint_config(path: Path) -> CheckpointConfig:
     """Returns the configuration of the checkpoint directory `path`.
 

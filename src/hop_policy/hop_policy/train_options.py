@@ -26,7 +26,6 @@ from hop_policy.train import require_free, train
 from hop_policy.train_config import TrainConfig
 from hop_policy.train_data import TrainData
 from hop_policy.train_progress import TrainProgress
-from hop_policy.trainer import load_start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +115,7 @@ def resolve(
     config = validate({**values, **changes}, TrainConfig, str(path))
     config.require_view(contract.vision)
     if start is not None:
-        load_start(start, contract, config.model)  # its faults are told before data is read
+        ck.load_start(start, contract, config.model)  # its faults are told before data is read
     return contract, config
 
 

@@ -17,7 +17,7 @@ from hop_core.errors import CheckpointError, ModelError
 from hop_policy import checkpoint as ck
 from hop_policy.contract import PolicyContract
 from hop_policy.lessons import Lessons
-from hop_policy.model import PolicyConfig, PolicyModel, parameter_count
+from hop_policy.model import PolicyModel, parameter_count
 from hop_policy.objective import Validation
 from hop_policy.optimise import WeightAverage, learning_rate, resolve_device
 from hop_policy.peak_memory import peak_memory
@@ -84,7 +84,7 @@ class Trainer:
         Raises:
             CheckpointError: it is damaged, of another contract, or of another shape.
         """
-        start = load_start(path, self.contract, self.config.model)
+        start = ck.load_start(path, self.contract, self.config.model)
         self.model.load_state_dict(start.model.state_dict())
         if self.config.whiten:
             self.model.rewhiten(**self._joint_statistics)
@@ -278,21 +278,6 @@ class Trainer:
                 pace["data_wait_share"],
                 self.pace.elapsed_s * (1 - done) / done,
             )
-
-
-def load_start(path: Path, contract: PolicyContract, network: PolicyConfig) -> ck.Checkpoint:
-    """Returns the checkpoint `path`, from whose weights a run of that network may start.
-
-    Raises:
-        CheckpointError: it is damaged, of another contract, or of another shape.
-    """
-    start = ck.load_checkpoint(path, contract)
-    if start.config.model != network:
-        raise CheckpointError(
-            f"{path} has another network ({start.config.model}) than this run ({network}); use "
-            "its model section in the training configuration"
-        )
-    return start
 
 
 def _keys(state: Mapping[str, Any]) -> set[str]:
