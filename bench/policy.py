@@ -22,7 +22,8 @@ from hop_policy.export import export_graph, largest_difference
 from hop_policy.exported_form import ExportedForm
 from hop_policy.inference import Policy
 from hop_policy.model import PolicyConfig, PolicyModel, parameter_count
-from hop_policy.observation import CameraView, Observation, ObservationTransform
+from hop_policy.observation import CameraView, Observation
+from hop_policy.streams import ARM, DEPTH, HAND, ObservationBuilder
 
 VIEW = CameraView(320, 180, 132.0, 132.0, 159.5, 89.5)
 
@@ -72,10 +73,10 @@ def measure(model: PolicyModel, ticks: int) -> dict[str, float | int | str]:
         "matmul_512": lambda: square @ square,
     }
     if contract.vision == "depth":
-        transform = ObservationTransform(contract, VIEW)
-        image = rng.integers(300, 1500, (1, VIEW.height, VIEW.width)).astype(np.uint16)
-        joints = rng.normal(size=(1, 23))
-        tasks["observe_320x180"] = lambda: transform(joints, image)
+        builder = ObservationBuilder(contract, VIEW)
+        image = rng.integers(300, 1500, (VIEW.height, VIEW.width)).astype(np.uint16)
+        samples = {ARM: (0, np.zeros(7)), HAND: (0, np.zeros(16)), DEPTH: (0, image)}
+        tasks["observe_320x180"] = lambda: builder.observe(samples)
     times = time_in_turns(tasks, ticks)
     result: dict[str, float | int | str] = {"parameters": parameter_count(model), "ticks": ticks}
     for name, (wall, cpu) in times.items():

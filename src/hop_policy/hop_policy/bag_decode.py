@@ -207,17 +207,19 @@ def observations_at(
         arm, hand = (np.stack([content.joints[s][at[s]] for at in stamps]) for s in (ARM, HAND))
     except KeyError as error:
         raise AlignmentError(f"the sample stamped {error} is not in the bag") from error
-    vision = _read_vision(bag, builder, [at[DEPTH] for at in stamps])
-    return Observation(builder.transform.joints.scale(builder.joints(arm, hand)), vision)
+    vision = _read_vision(bag, contract, builder, [at[DEPTH] for at in stamps])
+    return Observation(builder.proprio(arm, hand), vision)
 
 
-def _read_vision(bag: EpisodeBag, builder: ObservationBuilder, stamps_ns: list[int]) -> np.ndarray:
+def _read_vision(
+    bag: EpisodeBag, contract: PolicyContract, builder: ObservationBuilder, stamps_ns: list[int]
+) -> np.ndarray:
     """Return (N, size, size) float32 [m]: the depth images stamped `stamps_ns`, read once more."""
     decoder = StreamDecoder()
     rows: dict[int, list[int]] = {}
     for row, stamp in enumerate(stamps_ns):
         rows.setdefault(stamp, []).append(row)
-    vision = np.empty((len(stamps_ns), *builder.transform.contract.vision_shape), np.float32)
+    vision = np.empty((len(stamps_ns), *contract.vision_shape), np.float32)
     for _, _, message in bag.messages([topics.DEPTH]):
         wanted = rows.pop(stamp_ns(message.header), None)
         if wanted:

@@ -149,5 +149,5 @@ class Policy:
             if array.shape != shape or array.dtype != np.float32:
                 raise ModelError(
                     f"the policy expects {key} of shape {shape}, float32, got {array.shape}, "
-                    f"{array.dtype}; use ObservationTransform with the policy's contract"
+                    f"{array.dtype}; make both by the policy's contract"
                 )

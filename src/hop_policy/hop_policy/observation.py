@@ -1,4 +1,4 @@
-"""The one transform from sensor data to what the policy sees: node, dataset and environments.
+"""From joint angles and depth images to what the policy sees: node, dataset and environments.
 
 Every result is bit-equal whatever the batch size, thread count or linear-algebra library: depth is
 counted in whole millimetres and pooled with whole-number weights, so each sum is exact, and the
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hop_core.depth_codes import UNKNOWN_MM
-from hop_core.errors import AlignmentError, ConfigError
+from hop_core.errors import ConfigError
 from hop_policy.contract import Crop, DepthContract, PolicyContract
 
 _MM_PER_M = 1000.0
@@ -173,76 +173,3 @@ def overlap_weights(pixels: int, bins: int) -> np.ndarray:
     end = np.minimum(pixel_start + per_pixel, bin_start + per_bin)
     overlap: np.ndarray = np.maximum(end - start, 0)
     return overlap
-
-
-def resample_cloud(points: np.ndarray, count: int) -> np.ndarray:
-    """Returns exactly `count` of the finite points of each cloud, evenly spaced by index.
-
-    Clouds with fewer finite points repeat some, which leaves a max-pooling encoder unmoved.
-
-    Args:
-        points: (N, P, 3) points [m]; rows with NaN or infinity are left out.
-        count: points per cloud wanted.
-
-    Returns:
-        (N, count, 3) float32.
-
-    Raises:
-        AlignmentError: the shape is wrong or a cloud has no finite point.
-    """
-    if points.ndim != 3 or points.shape[2] != 3:
-        raise AlignmentError(f"point clouds must be (N, P, 3), got {points.shape}")
-    out = np.empty((len(points), count, 3), np.float32)
-    for i, cloud in enumerate(points):
-        finite = cloud[np.isfinite(cloud).all(axis=1)]
-        if len(finite) == 0:
-            raise AlignmentError(
-                f"point cloud {i} has no finite point; check the source of the cloud"
-            )
-        out[i] = finite[np.arange(count) * len(finite) // count]
-    return out
-
-
-class ObservationTransform:
-    """Makes observations of joint angles and raw vision, as the contract says."""
-
-    def __init__(self, contract: PolicyContract, view: CameraView | None = None) -> None:
-        """Prepares the transform.
-
-        Args:
-            contract: what the policy expects.
-            view: camera of the depth images; not needed for point clouds.
-
-        Raises:
-            ConfigError: the contract asks for depth and there is no view, or the crop does not fit.
-        """
-        self.contract = contract
-        self.joints = JointScaling(contract)
-        self._pooling: DepthPooling | None = None
-        if contract.vision == "depth":
-            if view is None:
-                raise ConfigError(
-                    "a depth policy needs the camera's size and intrinsics; wait for camera_info"
-                )
-            crop = contract.depth.crop(view.width, view.height, view.fx, view.fy, view.cx, view.cy)
-            self._pooling = DepthPooling(contract.depth, crop)
-
-    def __call__(self, q: np.ndarray, vision: np.ndarray) -> Observation:
-        """Returns the observation of N ticks.
-
-        Args:
-            q: (N, 23) joint angles [rad], order of the contract's joint names.
-            vision: (N, H, W) depth as `DepthPooling` takes it, or (N, P, 3) points in base_link
-                [m].
-
-        Raises:
-            ConfigError: the depth image has another size or type than the camera's view.
-            AlignmentError: a point cloud is empty or of wrong shape.
-        """
-        return Observation(self.joints.scale(q), self.vision(vision))
-
-    def vision(self, raw: np.ndarray) -> np.ndarray:
-        """Returns the vision part of the observation (N, ...) float32; see `__call__`."""
-        if self._pooling is not None:
-            return self._pooling(raw)
-        return resample_cloud(raw, self.contract.point_cloud.points)

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from hop_core.align import StreamRule
-from hop_core.embodiment import ARM_JOINTS, HAND_JOINTS, JOINT_NAMES, joint_index
+from hop_core.embodiment import ARM_JOINTS, HAND_JOINTS
 from hop_core.errors import AlignmentError, ConfigError
 from hop_policy.contract import PolicyContract
 from hop_policy.decode import JointReader, depth_pixels, stamp_ns
-from hop_policy.observation import CameraView, Observation, ObservationTransform
+from hop_policy.observation import CameraView, DepthPooling, JointScaling, Observation
 
 DEPTH = "depth"
 ARM = "arm"
@@ -82,14 +82,14 @@ class ObservationBuilder:
     """
 
     def __init__(self, contract: PolicyContract, view: CameraView) -> None:
+        crop = contract.depth.crop(view.width, view.height, view.fx, view.fy, view.cx, view.cy)
         self._view = view
-        self._order = joint_index(JOINT_NAMES, into=contract.joint_names)
-        self.transform = ObservationTransform(contract, view)
+        self._scaling = JointScaling(contract)
+        self._pooling = DepthPooling(contract.depth, crop)
 
-    def joints(self, arm: np.ndarray, hand: np.ndarray) -> np.ndarray:
-        """Return (..., 23) joint angles [rad] in the contract's order of (..., 7) and (..., 16)."""
-        q: np.ndarray = np.concatenate([arm, hand], axis=-1)[..., self._order]
-        return q
+    def proprio(self, arm: np.ndarray, hand: np.ndarray) -> np.ndarray:
+        """Return proprioception (..., 23) float32 in policy units of joints (..., 7), (..., 16)."""
+        return self._scaling.scale(np.concatenate([arm, hand], axis=-1))
 
     def depth(self, pixels: np.ndarray) -> np.ndarray:
         """Return the vision (1, size, size) float32 [m] of one depth image (H, W) as sent.
@@ -102,7 +102,7 @@ class ObservationBuilder:
                 f"depth: the image is {pixels.shape[1]}x{pixels.shape[0]} but camera_info says "
                 f"{self._view.width}x{self._view.height}: restart the camera driver"
             )
-        return self.transform.vision(pixels[None])
+        return self._pooling(pixels[None])
 
     def observe(self, chosen: Chosen) -> Observation:
         """Return the observation of one tick: proprio (1, 23), vision (1, size, size).
@@ -110,6 +110,5 @@ class ObservationBuilder:
         Raises:
             AlignmentError: the depth image's size is not that of the camera_info.
         """
-        q = self.joints(chosen[ARM][1], chosen[HAND][1])
-        vision = self.depth(chosen[DEPTH][1])
-        return Observation(self.transform.joints.scale(q[None]), vision)
+        proprio = self.proprio(chosen[ARM][1][None], chosen[HAND][1][None])
+        return Observation(proprio, self.depth(chosen[DEPTH][1]))

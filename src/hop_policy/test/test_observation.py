@@ -15,13 +15,17 @@ from hop_policy.contract import Crop, DepthContract, PolicyContract
 from hop_policy.observation import (
     CameraView,
     DepthPooling,
-    ObservationTransform,
+    JointScaling,
     overlap_weights,
-    resample_cloud,
 )
+from hop_policy.streams import ObservationBuilder
 
 VIEW = CameraView(320, 180, 132.0, 132.0, 159.5, 89.5)
 CLOSE = dict(rtol=0, atol=1e-6)
+
+
+def pooling() -> DepthPooling:
+    return DepthPooling(DepthContract(), DepthContract().crop(320, 180, 132.0, 132.0, 159.5, 89.5))
 
 
 def images(n: int, seed: int = 0) -> np.ndarray:
@@ -32,21 +36,20 @@ def images(n: int, seed: int = 0) -> np.ndarray:
 
 
 def test_one_frame_and_a_batch_are_bit_equal() -> None:
-    transform = ObservationTransform(PolicyContract(), VIEW)
+    pool, builder = pooling(), ObservationBuilder(PolicyContract(), VIEW)
     q, depth = np.random.default_rng(1).normal(size=(7, 23)), images(7)
-    batch = transform(q, depth)
+    proprio, vision = builder.proprio(q[:, :7], q[:, 7:]), pool(depth)
     for i in range(7):
-        one = transform(q[i : i + 1], depth[i : i + 1])
-        assert np.array_equal(one.proprio[0], batch.proprio[i])
-        assert np.array_equal(one.vision[0], batch.vision[i])
+        one = builder.observe({"arm": (0, q[i, :7]), "hand": (0, q[i, 7:]), "depth": (0, depth[i])})
+        assert np.array_equal(one.proprio[0], proprio[i])
+        assert np.array_equal(one.vision[0], vision[i])
 
 
 def test_millimetres_and_metres_of_the_same_scene_are_bit_equal() -> None:
-    transform = ObservationTransform(PolicyContract(), VIEW)
-    depth = images(2)
+    pool, depth = pooling(), images(2)
     metres = depth.astype(np.float32) / 1000
     metres[depth == 0], metres[depth == 1], metres[depth == 65535] = np.nan, -np.inf, np.inf
-    assert np.array_equal(transform.vision(depth), transform.vision(metres))
+    assert np.array_equal(pool(depth), pool(metres))
 
 
 def test_pooling_is_the_area_weighted_mean_of_valid_pixels() -> None:
@@ -90,41 +93,26 @@ def test_crop_is_square_in_angle_and_the_same_for_other_resolutions() -> None:
 
 
 def test_joints_are_scaled_as_the_embodiment_says() -> None:
-    transform = ObservationTransform(PolicyContract(), VIEW)
-    body = load_embodiment()
+    scaling, body = JointScaling(PolicyContract()), load_embodiment()
     q = np.random.default_rng(3).uniform(body.lower, body.upper, (5, 23))
-    np.testing.assert_allclose(transform.joints.scale(q), body.scale(q), atol=1e-6)
-    np.testing.assert_allclose(transform.joints.unscale(transform.joints.scale(q)), q, atol=1e-6)
+    np.testing.assert_allclose(scaling.scale(q), body.scale(q), atol=1e-6)
+    np.testing.assert_allclose(scaling.unscale(scaling.scale(q)), q, atol=1e-6)
 
 
 def test_changed_resolution_or_type_is_refused() -> None:
-    transform = ObservationTransform(PolicyContract(), VIEW)
     with pytest.raises(ConfigError, match="resolution has changed"):
-        transform.vision(np.zeros((1, 90, 160), np.uint16))
+        pooling()(np.zeros((1, 90, 160), np.uint16))
     with pytest.raises(ConfigError, match="uint16"):
-        transform.vision(np.zeros((1, 180, 320), np.float64))
-    with pytest.raises(ConfigError, match="camera_info"):
-        ObservationTransform(PolicyContract())
-
-
-def test_clouds_become_the_wanted_number_of_finite_points() -> None:
-    cloud = np.random.default_rng(4).normal(size=(2, 250, 3))
-    cloud[0, ::2] = np.nan
-    out = resample_cloud(cloud, 100)
-    assert out.shape == (2, 100, 3)
-    assert np.isfinite(out).all()
-    few = resample_cloud(cloud[1:, :30], 100)
-    assert {tuple(p) for p in few[0]} == {tuple(p) for p in cloud[1, :30].astype(np.float32)}
-    with pytest.raises(AlignmentError, match="no finite point"):
-        resample_cloud(np.full((1, 5, 3), np.nan), 100)
+        pooling()(np.zeros((1, 180, 320), np.float64))
+    with pytest.raises(AlignmentError, match="160x90 but camera_info says 320x180"):
+        ObservationBuilder(PolicyContract(), VIEW).depth(np.zeros((90, 160), np.uint16))
 
 
 def test_a_frame_takes_at_most_a_millisecond() -> None:
-    transform = ObservationTransform(PolicyContract(), VIEW)
-    depth = images(1)
+    pool, depth = pooling(), images(1)
     least, give_up = float("inf"), time.monotonic() + 20.0
     while least > 1e-3 and time.monotonic() < give_up:  # a busy core is quick now and then
         start = time.perf_counter()
-        transform.vision(depth)
+        pool(depth)
         least = min(least, time.perf_counter() - start)
     assert least <= 1e-3
