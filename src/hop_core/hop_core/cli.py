@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from hop_core.ending_signals import interrupt_on_ending_signal
-from hop_core.errors import HopError
+from hop_core.errors import HopError, denied
 
 VERB_GROUP = "hop.verbs"
 INTERRUPTED = 130
@@ -57,8 +57,9 @@ def run_verb(group: str, program: str, argv: list[str]) -> int:
 def run_command(command: Callable[[list[str]], int], name: str, argv: list[str]) -> int:
     """Run `command` with `argv`; return its exit code.
 
-    An expected failure is printed as one sentence, which begins with `name`, on stderr and gives
-    its own exit code. Whoever closes the pipe that is printed to is told nothing more.
+    An expected failure, or a place that the user may not enter, is printed as one sentence, which
+    begins with `name`, on stderr and gives its own exit code. Whoever closes the pipe that is
+    printed to is told nothing more.
     """
     try:
         code = int(command(argv))
@@ -66,6 +67,9 @@ def run_command(command: Callable[[list[str]], int], name: str, argv: list[str])
     except HopError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return error.exit_code
+    except PermissionError as error:
+        print(f"{name}: {denied(error)}", file=sys.stderr)
+        return HopError.exit_code
     except KeyboardInterrupt:
         print(f"{name}: interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -43,6 +43,8 @@ def load_config(path: Path, model: type[ModelT], overrides: dict[str, Any] | Non
         raise ConfigError(
             f"cannot read the configuration {path}: {error.strerror}; check the path"
         ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is no text in UTF-8; save it as that") from error
     try:
         values = yaml.safe_load(text)
     except yaml.YAMLError as error:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hop_core import doctor_machine, doctor_robot, doctor_software
 from hop_core.cli import verbs
-from hop_core.errors import HopError
+from hop_core.errors import HopError, denied
 from hop_core.health import CHECK_GROUP, Check, DoctorContext, Finding, Health
 from hop_core.robot_config import load_robot
 
@@ -40,6 +40,8 @@ def _run(name: str, plugged: Check, context: DoctorContext) -> Iterable[Finding]
         return list(plugged(context))
     except HopError as error:
         return [_broken(name, error)]
+    except PermissionError as error:
+        return [Finding(f"checks of {name}", Health.MISS, denied(error), "change its owner")]
 
 
 def _broken(name: str, error: Exception) -> Finding:

@@ -67,3 +67,8 @@ class EvaluationError(HopError):
 
 class ViewError(HopError):
     """A picture cannot be drawn, or its page cannot be served."""
+
+
+def denied(error: PermissionError) -> str:
+    """Return the sentence for a place that the user may not enter, read or write."""
+    return f"{error.filename or error}: permission denied; choose another place or change its owner"

@@ -1,5 +1,6 @@
 """The `hop` command: what `--help` says of each verb, exit codes, one sentence for a failure."""
 
+import errno
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -65,3 +66,13 @@ def test_whoever_closes_the_pipe_is_told_nothing_more() -> None:
 def test_an_expected_failure_is_one_sentence_and_exit_code_1(known, capsys) -> None:
     assert cli.run_verb("x", "hop", ["fail"]) == 1
     assert capsys.readouterr().err == "hop fail: sheep.yaml: count: must be above 0\n"
+
+
+def test_a_place_that_the_user_may_not_enter_is_one_sentence(capsys) -> None:
+    def enter(_: list[str]) -> int:
+        raise PermissionError(errno.EACCES, "Permission denied", "/root/demos")
+
+    assert cli.run_command(enter, "hop demos list", []) == 1
+    assert capsys.readouterr().err == (
+        "hop demos list: /root/demos: permission denied; choose another place or change its owner\n"
+    )

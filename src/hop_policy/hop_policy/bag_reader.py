@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,7 @@ def open_episode(path: Path) -> EpisodeBag:
     Raises:
         BagError: there is none, it is not complete, or it was not recorded by this workspace.
     """
+    path = path.absolute()
     bag = read_metadata(path)
     custom: Mapping[str, str] = bag.get("custom_data") or {}
     info = EpisodeInfo.from_custom_data(custom, str(path))
@@ -138,7 +140,7 @@ def open_episode(path: Path) -> EpisodeBag:
         return EpisodeBag(
             path=path,
             info=info,
-            label=parse_label(custom["hop.label"]),
+            label=_label(path, custom["hop.label"]),
             reason=custom.get("hop.reason", ""),
             rates_ok=custom["hop.rates_ok"] == "true",
             rate_audit=tuple(json.loads(custom["hop.rate_audit"])),
@@ -152,6 +154,13 @@ def open_episode(path: Path) -> EpisodeBag:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BagError(f"{path / METADATA_FILE} is damaged ({error!r}); restore it") from error
+
+
+def _label(path: Path, text: str) -> Label:
+    try:
+        return parse_label(text)
+    except BagError as error:
+        raise BagError(f"{path / METADATA_FILE}: {error}") from error
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
@@ -185,18 +194,16 @@ def find_bags(place: Path, task: str | None = None) -> list[Path]:
     Raises:
         BagError: it does not exist.
     """
-    if (place / METADATA_FILE).is_file():
-        found = [place]
-    else:
-        found = sorted(file.parent for file in place.glob(f"*/{METADATA_FILE}"))
-        found = [path for path in found if not path.name.startswith(".")]
+    found = _bags_in(place, ".") or _bags_in(place, "*")
     if not found:
         return find_episodes(place, task)
     return [path for path in found if task in (None, path.absolute().parent.name)]
 
 
 def find_episodes(root: Path, task: str | None = None) -> list[Path]:
-    """Return the folders of all complete episodes under `root`, sorted by task and name.
+    """Return the folders of all recordings under `root`, sorted by task and name.
+
+    A folder that lacks its metadata is one of them, so that opening it tells so.
 
     Args:
         root: folder of all episodes.
@@ -208,6 +215,11 @@ def find_episodes(root: Path, task: str | None = None) -> list[Path]:
     folder = root / task if task else root
     if not folder.is_dir():
         raise BagError(f"there are no demonstrations in {folder}: record some or check the path")
-    pattern = f"*/{METADATA_FILE}" if task else f"*/*/{METADATA_FILE}"
-    found = (file.parent for file in folder.glob(pattern))
+    return _bags_in(folder, "*" if task else "*/*")
+
+
+def _bags_in(place: Path, pattern: str) -> list[Path]:
+    """Return the folders of `place` that match and hold a recording, or what is left of one."""
+    files = (place.glob(f"{pattern}/{name}") for name in (METADATA_FILE, "*.mcap"))
+    found = {file.parent for file in chain.from_iterable(files)}
     return sorted(p for p in found if not any(part.startswith(".") for part in p.parts[-2:]))

@@ -106,7 +106,7 @@ def _rewrite(part: Path, task_dir: Path, name: str, config: RecorderConfig | Non
             first_ns = first_ns or received_ns
             last_ns = max(last_ns, received_ns)
             writer.write_raw(topic, type_name, received_ns, cdr)
-        if not writer.count:
+        if writer.empty:
             raise BagError(f"{part} holds no complete chunk: there is nothing to restore")
         messages = writer.count
         path = writer.finish("unlabelled", REASON)

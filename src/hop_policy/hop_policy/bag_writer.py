@@ -82,8 +82,13 @@ class EpisodeWriter:
 
     @property
     def count(self) -> int:
-        """Number of messages written, the latched ones not counted."""
+        """Number of messages written, `statics` not counted."""
         return self._rates.count
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing came but what nodes say of themselves."""
+        return self._rates.topics <= {topics.STATE, topics.DIAGNOSTICS}
 
     def write(self, topic: str, stamp_ns: int, message: Any) -> None:
         """Write a message built by `hop_policy.messages`.
@@ -132,11 +137,11 @@ class EpisodeWriter:
             reason: why the recording ended by itself, empty for an ordinary end.
 
         Raises:
-            BagError: nothing was recorded (the part is removed), or the disk failed (the part is
+            BagError: it is empty (the part is removed), or the disk failed (the part is
                 kept).
         """
         writer = self._opened()
-        if not self.count:
+        if self.empty:
             self.drop()
             raise BagError(
                 f"nothing was recorded for {self.path}: check that the drivers publish (hop doctor)"

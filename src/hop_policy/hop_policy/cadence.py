@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from hop_core.rate import LoopStats, QuantileRing
 
@@ -17,7 +18,7 @@ class CadenceReport:
     """Pace of one run of the policy.
 
     Attributes:
-        ticks: deadlines that the loop answered.
+        ticks: deadlines that the loop reached.
         targets: targets sent.
         policy_hz: rate of the loop over the run.
         missed_ticks: deadlines skipped because the loop was late by a period or more.
@@ -40,12 +41,13 @@ class CadenceReport:
     forward_p50_ms: float
     forward_p99_ms: float
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return a JSON-ready form; milliseconds and hertz to three places."""
-        return {
-            key: round(value, 3) if isinstance(value, float) else value
+    def as_json(self) -> bytes:
+        """Return a line of JSON: numbers to three places, null for what no tick told."""
+        figures = {
+            key: _rounded(value) if isinstance(value, float) else value
             for key, value in asdict(self).items()
         }
+        return (json.dumps(figures) + "\n").encode()
 
     def as_text(self) -> dict[str, str]:
         """Return flat strings for /hop/state and /diagnostics."""
@@ -100,3 +102,7 @@ class CadenceMeter:
 
 def _join(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} {count}" for name, count in counts.items()) or "none"
+
+
+def _rounded(value: float) -> float | None:
+    return round(value, 3) if math.isfinite(value) else None

@@ -81,7 +81,6 @@ class Checkpoint:
     path: Path
     config: CheckpointConfig
     model: PolicyModel
-    metrics: dict[str, Any]
 
 
 def load_checkpoint(
@@ -117,7 +116,7 @@ def load_checkpoint(
             f"the files are of different runs: copy the whole directory again"
         ) from error
     model.eval()
-    return Checkpoint(path, config, model, read_json(path / METRICS))
+    return Checkpoint(path, config, model)
 
 
 def load_start(path: Path, contract: PolicyContract, network: PolicyConfig) -> Checkpoint:

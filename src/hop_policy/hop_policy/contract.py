@@ -134,7 +134,7 @@ class PolicyContract(Config):
         joint_names: order of the 23 joints in observations and actions.
         policy_lower: joint angle that reads -1 [rad], 23 figures.
         policy_upper: joint angle that reads +1 [rad], 23 figures.
-        policy_hz: rate of the ticks.
+        policy_hz: rate of the ticks; at fewer than 10 Hz the robot would hold between two targets.
         vision: which vision the policy sees.
         depth: treatment of depth images.
         point_cloud: treatment of point clouds.
@@ -146,7 +146,7 @@ class PolicyContract(Config):
     joint_names: tuple[str, ...] = JOINT_NAMES
     policy_lower: tuple[float, ...] = Field(default_factory=_policy_lower)
     policy_upper: tuple[float, ...] = Field(default_factory=_policy_upper)
-    policy_hz: float = Field(default=20.0, gt=0)
+    policy_hz: float = Field(default=20.0, ge=10.0)
     vision: VisionKind = "depth"
     depth: DepthContract = DepthContract()
     point_cloud: PointCloudContract = PointCloudContract()

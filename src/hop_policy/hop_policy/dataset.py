@@ -27,7 +27,8 @@ class Episode:
             it.
         group: episodes of one group (a source track, say) never fall on both sides of a split;
             empty is its own.
-        refused_ticks: ticks of its recording that had no fresh sample and were left out.
+        refused_ticks: ticks of its recording that are left out: a stream had no fresh sample, or no
+            accepted target answers them.
         rates_ok: whether all streams of its recording kept their rates.
         cell: where camera and table stood; None is not known.
         seed: of the twin's scene in its recording; None on a real robot, or where that is not told.

@@ -18,7 +18,7 @@ from hop_core.health import DoctorContext, Finding, Health
 from hop_core.robot_config import CameraPose
 from hop_policy.bag_files import MB
 from hop_policy.cameras import CAMERA_UNKNOWN, require_camera
-from hop_policy.checkpoint_files import CONFIG, METRICS, WEIGHTS
+from hop_policy.checkpoint_files import CONFIG, WEIGHTS
 from hop_policy.contract import PolicyContract, load_contract
 from hop_policy.recorder_config import RecorderConfig
 from hop_policy.shipped import SHIPPED_TASK, shipped_policy
@@ -79,7 +79,7 @@ def shipped(context: DoctorContext) -> Finding:
     name = "shipped policy"
     try:
         path = shipped_policy(SHIPPED_TASK)
-        missing = [file for file in (WEIGHTS, CONFIG, METRICS) if not (path / file).is_file()]
+        missing = [file for file in (WEIGHTS, CONFIG) if not (path / file).is_file()]
         if missing:
             raise CheckpointError(f"{path} lacks {', '.join(missing)}")
         made_for, cameras = made_with(path / CONFIG)

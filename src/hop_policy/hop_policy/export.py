@@ -79,10 +79,12 @@ def export_policy(path: Path) -> ExportSeal:
     """Writes the exported form of the checkpoint directory `path` into it; returns its seal.
 
     Raises:
-        CheckpointError: the checkpoint is not usable, the exported form differs from the eager one
-            by more than `TOLERANCE`, or the disk refuses.
+        CheckpointError: the checkpoint is not usable or changed meanwhile, the exported form
+            differs from the eager one by more than `TOLERANCE`, or the disk refuses.
         ModelError: the network's output is not finite.
     """
+    ck.load_checkpoint_config(path)  # what is no checkpoint is told as that
+    weights_sha256 = file_hash(path / ck.WEIGHTS)
     loaded = ck.load_checkpoint(path)
     graph = export_graph(loaded.model)
     difference = largest_difference(loaded.model, ExportedForm(graph))
@@ -91,9 +93,14 @@ def export_policy(path: Path) -> ExportSeal:
             f"the exported form of {path} differs from the eager one by {difference:.1e} policy "
             f"units, more than {TOLERANCE:.0e}; it was not kept: run the eager form"
         )
+    if file_hash(path / ck.WEIGHTS) != weights_sha256:
+        raise CheckpointError(
+            f"{path / ck.WEIGHTS} changed while it was exported: export again when its training "
+            f"has ended"
+        )
     seal = ExportSeal(
         graph_sha256=content_hash(graph),
-        weights_sha256=file_hash(path / ck.WEIGHTS),
+        weights_sha256=weights_sha256,
         config_hash=loaded.config.hash,
         largest_difference=difference,
         torch=torch.__version__,

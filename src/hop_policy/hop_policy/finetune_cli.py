@@ -86,7 +86,7 @@ def _run(args: Arguments, argv: list[str], ranks: Ranks) -> int:
 def _lacks(provenance: Mapping[str, Any]) -> str:
     """Return what the recordings lack, in a line; empty if nothing."""
     refused, broken = provenance["refused_ticks"], provenance["broken_rates"]
-    said = [f"{refused} ticks without a fresh sample are left out"] if refused else []
+    said = [f"{refused} ticks without fresh samples or a target are left out"] if refused else []
     if broken:
         said.append(f"streams broke their rates in {', '.join(broken)}: hop demos show says which")
     return "; ".join(said)

@@ -122,6 +122,11 @@ class EpisodeRates:
         """Number of messages of all topics."""
         return sum(meter.count for meter in self._meters.values())
 
+    @property
+    def topics(self) -> frozenset[str]:
+        """Names of the topics that a message came of."""
+        return frozenset(self._meters)
+
     def add(self, topic: str, stamp_ns: int) -> None:
         """Count a message of `topic` received at `stamp_ns` (ROS time)."""
         self._meters.setdefault(topic, RateMeter()).add(stamp_ns)

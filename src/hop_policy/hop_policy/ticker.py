@@ -82,7 +82,6 @@ class PolicyTicker:
         Raises:
             DeviceError: the clock was set while the policy ran.
             ModelError: the network's output is not finite.
-            ConfigError: the camera cannot give the policy's view any more.
         """
         if not self._clock.check():
             self._observer.clear()

@@ -72,7 +72,6 @@ def test_a_moved_camera_refuses_a_policy_of_depth_but_not_one_of_clouds(
     config = ck.CheckpointConfig(contract=contract, model=network, cameras=(moved(),))
     ck.save_config(tmp_path, config)
     ck.save_weights(tmp_path, PolicyModel(network, contract).state_dict())
-    ck.save_json(tmp_path, ck.METRICS, {})
     ck.load_checkpoint(tmp_path, contract, camera=moved())
     if vision == "depth":
         with pytest.raises(CheckpointError, match="learnt from a camera at"):

@@ -33,7 +33,6 @@ def saved(tmp_path: Path) -> Path:
         path, ck.CheckpointConfig(contract=PolicyContract(), model=TOY, train={"seed": 0})
     )
     ck.save_weights(path, model.state_dict())
-    ck.save_json(path, ck.METRICS, {"val": 0.5})
     state = {"step": 3, "model": model.state_dict()}
     replace_files(path, {ck.TRAINING_STATE: ck.state_content(state)})
     return path
@@ -43,7 +42,6 @@ def test_what_is_saved_comes_back(saved: Path) -> None:
     loaded = ck.load_checkpoint(saved, PolicyContract())
     assert loaded.config.model == TOY
     assert loaded.config.contract == PolicyContract()
-    assert loaded.metrics == {"val": 0.5}
     state = ck.load_training_state(saved)
     assert state["step"] == 3
     assert all(torch.equal(v, state["model"][k]) for k, v in loaded.model.state_dict().items())

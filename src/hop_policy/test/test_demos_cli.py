@@ -8,7 +8,7 @@ import pytest
 from hop_core.errors import BagError
 from hop_policy import demos_cli, messages
 from hop_policy.bag_files import METADATA_FILE
-from hop_policy.bag_reader import open_episode
+from hop_policy.bag_reader import find_bags, open_episode
 from hop_policy.bag_writer import EpisodeWriter
 from hop_policy.episode_info import EpisodeInfo, Label
 
@@ -67,6 +67,20 @@ def test_an_episode_whose_file_was_not_copied_is_named(tmp_path, capsys) -> None
     (record(tmp_path, "e1") / "e1.mcap").unlink()
     assert demos_cli.list_main(["--root", str(tmp_path)]) == 1
     assert "e1.mcap: No such file or directory" in capsys.readouterr().err
+
+
+def test_an_episode_whose_metadata_was_not_copied_is_named(tmp_path, capsys) -> None:
+    (record(tmp_path, "e1") / METADATA_FILE).unlink()
+    assert demos_cli.list_main(["--root", str(tmp_path)]) == 1
+    assert "lift/e1 is no complete bag (metadata.yaml: No such file" in capsys.readouterr().err
+
+
+def test_an_episode_has_its_name_from_wherever_it_is_opened(tmp_path, monkeypatch) -> None:
+    record(tmp_path, "e1")
+    monkeypatch.chdir(tmp_path / "lift")
+    assert [open_episode(path).name for path in find_bags(Path("e1"))] == ["lift/e1"]
+    monkeypatch.chdir("e1")
+    assert [open_episode(path).name for path in find_bags(Path("."))] == ["lift/e1"]
 
 
 def test_label_changes_the_label_and_nothing_else(tmp_path, capsys) -> None:

@@ -119,6 +119,15 @@ def test_nothing_received_is_reported_and_leaves_nothing(tmp_path: Path) -> None
     assert list((tmp_path / "lift").iterdir()) == []
 
 
+def test_what_nodes_say_of_themselves_is_no_recording(tmp_path: Path) -> None:
+    recording = Recording(tmp_path)
+    recording.recorder.put("/hop/state", messages.STRING, T0, TEXT)
+    recording.recorder.finish("success")
+    end = recording.end()
+    assert end.path is None
+    assert "nothing was recorded" in end.reason
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [

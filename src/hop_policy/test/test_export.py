@@ -14,7 +14,12 @@ from hop_core.errors import CheckpointError, ConfigError, ModelError
 from hop_policy import checkpoint as ck
 from hop_policy import export_cli
 from hop_policy.contract import PolicyContract, VisionKind
-from hop_policy.export import TOLERANCE, plausible_observation
+from hop_policy.export import (
+    TOLERANCE,
+    export_graph,
+    export_policy,
+    plausible_observation,
+)
 from hop_policy.exported_form import content_hash
 from hop_policy.inference import Policy
 from hop_policy.model import PolicyConfig, PolicyModel
@@ -57,7 +62,6 @@ def make(path: Path, vision: VisionKind, network: PolicyConfig) -> Path:
     ck.save_config(path, ck.CheckpointConfig(contract=contract, model=network))
     for name in (ck.WEIGHTS, ck.LAST_WEIGHTS):
         ck.save_weights(path, model.state_dict(), name)
-    ck.save_json(path, ck.METRICS, {})
     assert export_cli.main([str(path)]) == 0
     return path
 
@@ -173,6 +177,21 @@ def test_what_does_not_belong_to_the_weights_is_refused(
         Policy.load(copied)
     assert "\n" not in str(told.value)
     assert Policy.load(copied, form="eager").form == "eager"
+
+
+def test_weights_that_change_meanwhile_are_not_sealed(
+    copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train_on(model: PolicyModel) -> bytes:
+        spoil(copied, "trained on")
+        return graph_of(model)
+
+    graph_of = export_graph
+    before = (copied / ck.EXPORT_SEAL).read_bytes()
+    monkeypatch.setattr("hop_policy.export.export_graph", train_on)
+    with pytest.raises(CheckpointError, match=r"model\.safetensors changed while it was exported"):
+        export_policy(copied)
+    assert (copied / ck.EXPORT_SEAL).read_bytes() == before
 
 
 def test_a_graph_that_does_not_run_is_told(copied: Path) -> None:

@@ -85,7 +85,7 @@ def test_bags_become_a_policy_and_the_run_resumes(
     assert main([*command, "--max-steps", "4", *SMALL]) == 0
     told = capsys.readouterr()
     assert "best validation L1" in told.out
-    assert "18 ticks without a fresh sample are left out" in told.err
+    assert "18 ticks without fresh samples or a target are left out" in told.err
     first = json.loads((out / ck.METRICS).read_text())
     assert (first["step"], first["finished"]) == (4, True)
     assert main([*command, "--resume"]) == 0

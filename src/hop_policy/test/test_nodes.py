@@ -31,10 +31,8 @@ from hop_policy.bag_decode import decode_episode  # noqa: E402
 from hop_policy.bag_reader import open_episode  # noqa: E402
 from hop_policy.cameras import camera_poses  # noqa: E402
 from hop_policy.checkpoint import (  # noqa: E402
-    METRICS,
     CheckpointConfig,
     save_config,
-    save_json,
     save_weights,
 )
 from hop_policy.contract import PolicyContract, load_contract  # noqa: E402
@@ -79,6 +77,7 @@ class FakeRobot:
             subscribe(DiagnosticStatus, topics.STATE, self._on_state, STATE_SUBSCRIBER),
         ]
         self.with_depth = True
+        self.focal_px = 132.0
         self.rng = np.random.default_rng(0)
         self.running = True
         self.threads = [threading.Thread(target=run) for run in (self._publish, self._spin)]
@@ -145,7 +144,7 @@ class FakeRobot:
                 image.data = pixels.tobytes()
                 image.header.stamp = to_time(time.time_ns())
                 info = CameraInfo(height=HEIGHT, width=WIDTH, header=image.header)
-                info.k = [132.0, 0.0, 159.5, 0.0, 132.0, 89.5, 0.0, 0.0, 1.0]
+                info.k = [self.focal_px, 0.0, 159.5, 0.0, self.focal_px, 89.5, 0.0, 0.0, 1.0]
                 self.info.publish(info)
                 self.depth.publish(image)
             time.sleep(0.025)
@@ -203,7 +202,6 @@ def save_policy(path: Path, contract: PolicyContract, cameras: tuple[CameraPose,
     model = PolicyModel(SMALL, contract)
     save_config(path, CheckpointConfig(contract=contract, model=SMALL, cameras=cameras))
     save_weights(path, model.state_dict())
-    save_json(path, METRICS, {})
     return path
 
 
@@ -294,6 +292,33 @@ def test_policy_sends_targets_and_says_what_it_refuses(robot: FakeRobot) -> None
         code, output = policy.end(signal.SIGTERM)
     assert code == 0
     assert "tick_to_target_p99_ms" in output
+
+
+def test_a_camera_that_loses_the_policys_view_is_a_fault(robot: FakeRobot) -> None:
+    with NodeProcess("policy_node", policy="untrained", auto_start=True) as policy:
+        robot.wait(lambda: robot.values("policy").get("state") == "ACTIVE")
+        robot.wait(lambda: robot.ticks)
+        robot.focal_px = 2.0 * WIDTH
+        robot.wait(lambda: robot.values("policy").get("state") == "FAULT")
+        time.sleep(0.2)
+        assert policy.process.poll() is None
+        assert "does not fit into the camera's" in robot.said[-1][1]
+        code, _ = policy.end(signal.SIGTERM)
+    assert code == 0
+
+
+def test_an_episode_that_ends_late_is_told_beside_the_next_one(
+    robot: FakeRobot, tmp_path: Path
+) -> None:
+    with NodeProcess("recorder_node", root=tmp_path, task="toy") as recorder:
+        assert robot.call(Trigger, topics.RECORDER_START).success
+        time.sleep(0.5)
+        assert robot.call(SetBool, topics.RECORDER_STOP, data=True).success
+        assert robot.call(Trigger, topics.RECORDER_START).success
+        robot.wait(lambda: "saved" in str([(reason, v) for _, reason, v in robot.said]))
+        time.sleep(0.2)
+        assert robot.values("recorder").get("state") == "ACTIVE"
+        recorder.end()
 
 
 def lags() -> dict[str, int]:

@@ -79,7 +79,6 @@ def save_policy(path: Path, contract: PolicyContract, **provenance: object) -> P
     torch.manual_seed(0)
     ck.save_config(path, ck.CheckpointConfig(contract=contract, model=SMALL))
     ck.save_weights(path, PolicyModel(SMALL, contract).state_dict())
-    ck.save_json(path, ck.METRICS, {})
     if provenance:
         ck.save_json(path, ck.PROVENANCE, provenance)
     return path

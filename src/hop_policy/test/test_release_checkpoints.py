@@ -216,7 +216,6 @@ def test_a_whitened_network_of_ours_acts_the_same_as_an_export(tmp_path: Path) -
     ours = tmp_path / "ours"
     ck.save_config(ours, ck.CheckpointConfig(contract=CONTRACT, model=model.config))
     ck.save_weights(ours, model.state_dict())
-    ck.save_json(ours, ck.METRICS, {})
     remarks = export_checkpoint(ours, tmp_path / "theirs.pt", FRAME)
     assert [remark.split(",")[0] for remark in remarks] == [
         "the proprioception head and the rows of the time table beyond 16 are zero",
@@ -379,7 +378,6 @@ def test_policies_that_mean_something_else_are_not_exported(tmp_path: Path) -> N
 def refused(folder: Path, config: PolicyConfig, contract: PolicyContract, message: str) -> None:
     ck.save_config(folder / "p", ck.CheckpointConfig(contract=contract, model=config))
     ck.save_weights(folder / "p", PolicyModel(config, contract).state_dict())
-    ck.save_json(folder / "p", ck.METRICS, {})
     with pytest.raises(CheckpointError, match=message):
         export_checkpoint(folder / "p", folder / "out.pt", FRAME)
     assert not (folder / "out.pt").exists()

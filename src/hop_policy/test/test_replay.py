@@ -55,7 +55,6 @@ def save_policy(path: Path, contract: PolicyContract) -> Path:
     config = ck.CheckpointConfig(contract=contract, model=SMALL, cameras=(ELSEWHERE,))
     ck.save_config(path, config)
     ck.save_weights(path, PolicyModel(SMALL, contract).state_dict())
-    ck.save_json(path, ck.METRICS, {})
     return path
 
 

@@ -168,7 +168,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_last_whole_save_which_goes_o
     monkeypatch.undo()
     assert not list(tmp_path.glob(".*"))
     state = ck.load_training_state(tmp_path)
-    assert state["step"] == ck.load_checkpoint(tmp_path, CONTRACT).metrics["last"]["step"] == 0
+    assert state["step"] == ck.read_json(tmp_path / ck.METRICS)["last"]["step"] == 0
     for file in (ck.WEIGHTS, ck.LAST_WEIGHTS):
         kept = ck.read_weights(tmp_path / file)
         assert all(torch.equal(kept[key], state["model"][key]) for key in kept)
@@ -183,7 +183,7 @@ def test_a_disk_that_is_full_at_the_very_end_is_told_too(
     full_when(monkeypatch, lambda _, content: b'"finished": true' in content)
     with pytest.raises(CheckpointError, match="cannot be written: No space left"):
         trainer.run(TrainProgress(Console(file=io.StringIO())))
-    assert ck.load_checkpoint(tmp_path, CONTRACT).metrics["finished"] is False
+    assert ck.read_json(tmp_path / ck.METRICS)["finished"] is False
 
 
 def full_when(monkeypatch: pytest.MonkeyPatch, full: Callable[[str, bytes], bool]) -> None:

@@ -1,5 +1,7 @@
 """A tick refuses what it must, keeps or forgets the history as the data does, and is counted."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -134,3 +136,10 @@ def test_report_measures_from_the_deadline_and_the_network_alone() -> None:
     assert report.forward_p99_ms == pytest.approx(3.0)
     assert report.as_text()["late_observations"] == "depth 0"
     assert "policy_hz" in report.table()
+
+
+def test_a_report_of_no_tick_is_strict_json() -> None:
+    report = Bench().ticker.meter.report(LoopStats(20.0, 0, 0, 0.1, 0.2), {}, {})
+    figures = json.loads(report.as_json(), parse_constant=lambda name: pytest.fail(name))
+    assert figures["forward_p50_ms"] is None
+    assert figures["policy_hz"] == 20.0

@@ -25,7 +25,7 @@ from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
 from hop_core.ending_signals import on_ending_signal
-from hop_core.errors import HopError
+from hop_core.errors import HopError, denied
 from hop_core.nodes.shared_memory import remove_orphans
 from hop_core.parent_process import exit_with_parent
 from hop_core.realtime import Priority, schedule
@@ -114,6 +114,9 @@ def run(
     except HopError as error:
         get_logger(node.get_name() if node else "hop").fatal(str(error))
         return error.exit_code
+    except PermissionError as error:
+        get_logger(node.get_name() if node else "hop").fatal(denied(error))
+        return HopError.exit_code
     finally:
         try:
             if node is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -163,6 +162,11 @@ class PolicyNode(HopNode):
                 self._bad[stream] += 1
                 if self._bad[stream] == 1:
                     self._add(f"{stream}: {error}")
+            except ConfigError as error:  # a camera without the policy's view does
+                if self._loop is None:
+                    raise
+                if self._running():
+                    self._finish_run(HopState.FAULT, "stopped", str(error))
 
         return on_message
 
@@ -238,8 +242,7 @@ class PolicyNode(HopNode):
         self.get_logger().info(f"cadence of the policy\n{report.table()}")
         if self._report_file is not None:
             try:
-                text = json.dumps(report.as_dict()) + "\n"
-                replace_file(self._report_file, text.encode())
+                replace_file(self._report_file, report.as_json())
             except OSError as error:  # the robot is told of the end all the same
                 self.get_logger().error(f"{self._report_file} cannot be written: {error.strerror}")
 

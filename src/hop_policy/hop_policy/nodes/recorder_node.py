@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -73,6 +74,7 @@ class RecorderNode(HopNode):
         self._config_hash = run_hash(robot, contract, safety, self._config)
         self._statics = cell_statics(robot)
         self._state = StatePublisher(self, "recorder")
+        self._saying = threading.Lock()  # an episode ends in a thread of its own
         self._recorder: EpisodeRecorder | None = None
         self._ending: list[EpisodeRecorder] = []
         self._latched: list[Subscription] = []
@@ -96,10 +98,11 @@ class RecorderNode(HopNode):
         self._forget_latched()
         writer = self._new_writer()
         self._let_go()
-        self._recorder = EpisodeRecorder(writer, self._config, self._on_end)
+        with self._saying:
+            self._recorder = EpisodeRecorder(writer, self._config, self._on_end)
+            self._state.publish(HopState.ACTIVE, progress=f"recording {writer.path}")
         # Latched topics are subscribed anew, so that each bag begins with everybody's state.
         self._latched = [self._subscribe(t) for t in self._config.topics if t.qos == "latched"]
-        self._state.publish(HopState.ACTIVE, progress=f"recording {writer.path}")
 
     def finish(self, label: Label, reason: str = "") -> None:
         """End the episode; its bag is completed in the recording thread.
@@ -161,7 +164,13 @@ class RecorderNode(HopNode):
 
     def _subscribe(self, topic: TopicConfig) -> Subscription:
         package, _, name = topic.type.split("/")
-        kind = getattr(importlib.import_module(f"{package}.msg"), name)
+        try:
+            kind = getattr(importlib.import_module(f"{package}.msg"), name)
+        except (ImportError, AttributeError) as error:
+            raise ConfigError(
+                f"{topic.name}: {topic.type} is not installed beside ROS ({error}); install "
+                f"{package} or take the topic out of recorder.yaml"
+            ) from error
         qos = STATE_SUBSCRIBER if topic.qos == "latched" else RECORDER
         receive = partial(self._receive, topic.name, topic.type)
         return self.create_subscription(kind, topic.name, receive, qos, raw=True)
@@ -195,15 +204,19 @@ class RecorderNode(HopNode):
             "dropped": str(end.dropped),
             "broken_rates": ", ".join(end.broken) or "none",
         }
+        state, reason, progress = HopState.IDLE, end.reason, f"saved {end.path}"
         if end.path is None:
-            self._state.publish(HopState.FAULT, end.reason, progress="failed", extra=extra)
+            state, progress = HopState.FAULT, "failed"
             self.get_logger().error(end.reason)
         else:
-            reason = end.reason
             if end.broken and not reason:
                 reason = f"broken rates: {extra['broken_rates']}; see hop demos show"
-            self._state.publish(HopState.IDLE, reason, progress=f"saved {end.path}", extra=extra)
             self.get_logger().info(f"saved {end.path} ({end.label}, {end.messages} messages)")
+        with self._saying:
+            if self._recorder is not None and self._recorder.running:  # the next one, already
+                state, reason = HopState.ACTIVE, f"{progress}: {reason}" if reason else progress
+                progress = f"recording {self._recorder.path}"
+            self._state.publish(state, reason, progress=progress, extra=extra)
 
 
 def _answer(response: Any, act: Callable[[], None], done: str) -> Any:
