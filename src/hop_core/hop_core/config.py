@@ -37,6 +37,15 @@ def load_config(path: Path, model: type[ModelT], overrides: dict[str, Any] | Non
     Raises:
         ConfigError: the file is missing, is no YAML mapping, or a key or value is not allowed.
     """
+    return validate({**read_mapping(path), **(overrides or {})}, model, str(path))
+
+
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Return what the YAML file `path` maps keys to, not validated.
+
+    Raises:
+        ConfigError: the file is missing, or is no YAML mapping.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -53,7 +62,7 @@ def load_config(path: Path, model: type[ModelT], overrides: dict[str, Any] | Non
         raise ConfigError(
             f"{path} must hold a mapping of keys to values, not {type(values).__name__}"
         )
-    return validate({**values, **(overrides or {})}, model, str(path))
+    return values
 
 
 def validate(values: dict[str, Any], model: type[ModelT], where: str) -> ModelT:

@@ -81,6 +81,9 @@ def test_a_config_error_names_file_key_and_choices(tmp_path: Path) -> None:
     file.write_text("rate_hz: fast\n")
     with pytest.raises(ConfigError, match=r"rate_hz: .*\(got 'fast'\)"):
         load_config(file, Sample)
+    file.write_bytes(b"name: \xff\n")
+    with pytest.raises(ConfigError, match="is no text in UTF-8"):
+        load_config(file, Sample)
     with pytest.raises(ConfigError, match="check the path"):
         load_config(tmp_path / "none.yaml", Sample)
 

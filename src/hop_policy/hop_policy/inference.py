@@ -87,13 +87,14 @@ class Policy:
             ConfigError: the exported form was asked for where there is none.
         """
         model = load_checkpoint(path, contract, weights, camera).model
-        apt = weights == WEIGHTS and torch.device(device).type == "cpu"
-        if form == "exported" and not apt:
+        if form == "exported" and not _apt(weights, device):
             raise ConfigError(
                 f"the exported form is of {WEIGHTS} and for the CPU, not of {weights} on {device}; "
                 "choose the eager form"
             )
-        if form == "exported" or (form == "auto" and apt and has_export(Path(path))):
+        if form == "auto":
+            form = form_taken(Path(path), weights, device)
+        if form == "exported":
             return cls(model, batch, device, load_export(Path(path)))
         return cls(model, batch, device)
 
@@ -151,3 +152,12 @@ class Policy:
                     f"the policy expects {key} of shape {shape}, float32, got {array.shape}, "
                     f"{array.dtype}; make both by the policy's contract"
                 )
+
+
+def form_taken(path: Path, weights: str = WEIGHTS, device: torch.device | str = "cpu") -> FormName:
+    """Returns which form `Policy.load` takes of the checkpoint directory `path` by itself."""
+    return "exported" if _apt(weights, device) and has_export(path) else "eager"
+
+
+def _apt(weights: str, device: torch.device | str) -> bool:
+    return weights == WEIGHTS and torch.device(device).type == "cpu"

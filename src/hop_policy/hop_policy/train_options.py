@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +18,7 @@ from hop_core.errors import CheckpointError, ConfigError
 from hop_policy import checkpoint as ck
 from hop_policy.contract import PolicyContract, VisionKind, load_contract
 from hop_policy.episode_info import software_version
+from hop_policy.model import PolicyConfig
 from hop_policy.provenance import learnt, learnt_from
 from hop_policy.ranks import Ranks
 from hop_policy.shipped import checkpoint_path
@@ -105,18 +106,39 @@ def resolve(
     path = options.config or Path(default)
     if options.config is None or not path.exists():
         path = config_path(str(path), options.config_dir)
-    values = load_config(path, TrainConfig).model_dump(mode="json")
-    if (start := options.start) is not None:
-        values["model"] = ck.load_checkpoint_config(start).model.model_dump(mode="json")
+    network = None if (start := options.start) is None else ck.load_checkpoint_config(start).model
     if options.seed is not None:
         changes["seed"] = options.seed
-    for text in options.set:
-        _set(values, text)
-    config = validate({**values, **changes}, TrainConfig, str(path))
+    config = configured(path, options.set, network, changes)
     config.require_view(contract.vision)
     if start is not None:
         ck.load_start(start, contract, config.model)  # its faults are told before data is read
     return contract, config
+
+
+def configured(
+    path: Path,
+    settings: Sequence[str],
+    network: PolicyConfig | None = None,
+    changes: Mapping[str, Any] | None = None,
+) -> TrainConfig:
+    """Returns the training configuration `path`, changed.
+
+    Args:
+        path: the file.
+        settings: other values of it, as "key.of.it=value".
+        network: in place of its own.
+        changes: laid over its top-level keys at last.
+
+    Raises:
+        ConfigError: the file or a value is not usable.
+    """
+    values = load_config(path, TrainConfig).model_dump(mode="json")
+    if network is not None:
+        values["model"] = network.model_dump(mode="json")
+    for text in settings:
+        _set(values, text)
+    return validate({**values, **(changes or {})}, TrainConfig, str(path))
 
 
 def learn(

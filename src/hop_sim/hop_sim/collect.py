@@ -114,6 +114,13 @@ def _provenance(what: Collection) -> EpisodeInfo:
     )
 
 
+def live_facts(what: Collection) -> dict[str, str]:
+    """Return what live episodes of the collection say about themselves."""
+    lock_step = {"moves", "disturbed"}  # start at home, and an arm that obeys
+    facts = {k: v for k, v in _provenance(what).extra.items() if k not in lock_step}
+    return {**facts, "mode": "live"}
+
+
 def _facts(info: EpisodeInfo) -> dict[str, str]:
     hashes = {"config_hash": info.config_hash, "contract_hash": info.contract_hash}
     return {**info.extra, **hashes}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from hop_core.errors import TwinError
 from hop_core.realtime import Priority, schedule
-from hop_sim.collect import Collection, episode_name, seeds_to_record
+from hop_sim.collect import Collection, episode_name, live_facts, seeds_to_record
 from hop_sim.live_launch import LiveLaunch
 from hop_sim.live_runner import LiveRunner, Recording
 from hop_sim.rollout import Outcome
@@ -21,14 +21,15 @@ def collect_live(what: Collection, count: int, first: int) -> Iterator[Outcome]:
 
     Raises:
         TwinError: the graph does not come up, or stops answering.
-        BagError: one that is there already was recorded in lock-step or for another contract.
+        BagError: one that is there already was recorded in lock-step or in another way.
     """
     from hop_sim.nodes.graph_client import GraphClient  # ROS is needed from here on only
     from hop_sim.nodes.live_expert import LiveExpert
 
     cell = what.cell
-    facts = {"mode": "", "contract_hash": cell.load_contract().hash}
-    seeds = seeds_to_record(what, count, first, facts)
+    facts = live_facts(what)
+    told = {**facts, "contract_hash": cell.load_contract().hash}
+    seeds = seeds_to_record(what, count, first, told)
     twin = cell.load_robot().twin
     if twin is None:
         raise TwinError(f"the cell '{cell.robot}' has no twin; live collection is for the twin")
@@ -39,7 +40,7 @@ def collect_live(what: Collection, count: int, first: int) -> Iterator[Outcome]:
         auto_arm="false",
         config_dir=cell.config_dir or "",
     )
-    recording = Recording("expert", what.root, what.keep_failures)
+    recording = Recording("expert", what.root, what.keep_failures, facts)
     with launch, GraphClient("live_collect") as graph:
         # After the launch, whose processes would inherit it: the expert is in the policy's place.
         graph.node.get_logger().info(str(schedule(Priority.POLICY)))

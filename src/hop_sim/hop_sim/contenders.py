@@ -11,6 +11,7 @@ from pathlib import Path
 from hop_core.errors import CheckpointError, ConfigError
 from hop_policy.checkpoint import WEIGHTS, load_checkpoint_config
 from hop_policy.contract import VisionKind
+from hop_policy.inference import form_taken
 from hop_policy.path_names import unique_ends
 from hop_policy.shipped import checkpoint_path
 from hop_sim.evaluate import CONTROLS
@@ -81,10 +82,11 @@ def _split(argument: str) -> tuple[str, Path]:
 
 
 def checkpoint_identity(checkpoint: Path, weights: str = WEIGHTS) -> dict[str, object]:
-    """Return what tells one trained policy from another: its hash and its training seed.
+    """Return what tells one trained policy from another: its hash, its training seed, its form.
 
     The hash is over configuration and `weights`, so that training on changes it. The seed is
-    None where the checkpoint does not tell, as imported ones.
+    None where the checkpoint does not tell, as imported ones. The form is the one that runs: the
+    exported one where there is one, whose outputs are not the eager ones to the bit.
 
     Raises:
         CheckpointError: it is no checkpoint, or its weights are missing.
@@ -97,7 +99,11 @@ def checkpoint_identity(checkpoint: Path, weights: str = WEIGHTS) -> dict[str, o
         raise CheckpointError(
             f"{checkpoint / weights} cannot be read: {error.strerror}; copy the whole directory"
         ) from error
-    return {"checkpoint": digest.hexdigest()[:16], "training_seed": config.train.get("seed")}
+    return {
+        "checkpoint": digest.hexdigest()[:16],
+        "training_seed": config.train.get("seed"),
+        "form": form_taken(checkpoint, weights),
+    }
 
 
 def require_distinct(arms: Sequence[str], identities: Sequence[dict[str, object]]) -> None:

@@ -90,6 +90,8 @@ class EvalRun:
                 live = partial(self._live, contender, record, report)
                 label = self._label(contender, POLICY)
                 report.outcomes[label] = self._kept(file, contender.name, who, live)
+                if file is not None:
+                    _tell_broken(report, label, file, contender.name)
         for contender in self.contenders if paired else ():
             label = self._label(contender, "lock-step")
             roll = self._in_lock_step(AgentSpec(POLICY, contender.checkpoint))
@@ -195,6 +197,16 @@ class EvalRun:
 
     def _file(self, mode: str) -> OutcomeFile | nullcontext[None]:
         return nullcontext() if self.out is None else OutcomeFile(self.out, self.setting(mode))
+
+
+def _tell_broken(report: Report, label: str, file: OutcomeFile, name: str) -> None:
+    """Keep a broken cadence beside the outcomes that came of it; tell one of an earlier run."""
+    now = report.cadence.get(label, Cadence({}, ""))
+    if now.problem:
+        file.keep_broken(name, now.problem)
+    elif earlier := file.broken(name):
+        problem = f"of an earlier run whose outcomes stand in the file, {earlier[-1]}"
+        report.cadence[label] = Cadence(now.figures, problem)
 
 
 def _warn(sentence: str) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -53,11 +54,13 @@ class Recording:
         source: who moves the robot.
         root: folder of all episodes; None: recorder.yaml's.
         keep_failures: keep failed episodes too; else they are labelled discarded.
+        facts: further ones, kept with each episode.
     """
 
     source: EpisodeSource
     root: Path | None = None
     keep_failures: bool = True
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 class PolicyPerformer:
@@ -76,7 +79,8 @@ class PolicyPerformer:
         """Take the robot from the policy and stop it."""
         with suppress(TwinError):  # a fault has taken it already
             self._graph.set(topics.SUPERVISOR_POLICY, False)
-        self._graph.trigger(topics.POLICY_STOP)
+        with suppress(TwinError):  # its loop has died already, and `pace` tells what it told
+            self._graph.trigger(topics.POLICY_STOP)
 
     def pace(self) -> Mapping[str, str]:
         """Return the figures of the cadence of the run that was just ended (`CadenceReport`).
@@ -262,6 +266,7 @@ class LiveRunner:
             "episode": name,
             "source": recording.source,
             "root": root,
+            "facts": json.dumps(dict(recording.facts)),
         }
         self._graph.set_parameters("recorder_node", values)
         self._graph.trigger(topics.RECORDER_START)
@@ -276,3 +281,6 @@ class LiveRunner:
         else:
             self._graph.trigger(topics.RECORDER_DISCARD)
         self._await(lambda: self._graph.report_count("recorder") > seen, "the bag", _BAG_S)
+        told = self._graph.state("recorder")
+        if told is not None and told.state is HopState.FAULT:
+            raise TwinError(f"the episode was not recorded: {told.reason}")

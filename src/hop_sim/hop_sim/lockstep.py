@@ -59,12 +59,10 @@ class Timing:
         accept_ns: from the tick to the accepted target at the controllers: forward pass, filter and
             two messages.
         settle_ns: time between the start of the streams and the first tick.
-        due_ns: a target's point is due this long after its tick.
     """
 
     accept_ns: int = 14 * MS
     settle_ns: int = 300 * MS
-    due_ns: int = 50 * MS
 
 
 class LockStep:
@@ -152,7 +150,7 @@ class LockStep:
         self._filter.reset(self._q_start)
         self._trips.reset()
         self.motion = MotionRecord(self._tick_ns)
-        due_ns = (self.now_ns + self.timing.due_ns,)
+        due_ns = (self.now_ns + self._tick_ns,)
         self._offer(Target(ARMING_ID, self.now_ns, due_ns, self._q_start[None]))
         self._pending: tuple[int, Target] | None = None
         self._has_followed = False
@@ -199,7 +197,7 @@ class LockStep:
         begin at all, and the episode has failed.
 
         Returns:
-            The accepted target (23,) [rad].
+            The accepted target (23,) [rad]; where it was refused, that.
         """
         tick_ns = self.now_ns
         try:
@@ -216,7 +214,7 @@ class LockStep:
         accepted_ns = tick_ns + self.timing.accept_ns
         if self.tap is not None:
             self.tap.target(tick_ns, accepted_ns, q_target, accepted)
-        due_ns = tick_ns + self.timing.due_ns
+        due_ns = tick_ns + self._tick_ns
         executed = accepted.copy()
         executed[ARM] += self._offset_rad
         self._pending = (accepted_ns, Target(ARMING_ID, tick_ns, (due_ns,), executed[None]))

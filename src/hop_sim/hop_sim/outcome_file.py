@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -39,11 +40,13 @@ class Outcomes:
         setting: of all of it.
         agents: identity by name.
         episodes: {agent: {seed: outcome}}.
+        broken: {agent: what was wrong with the cadence of a live run, one a run}.
     """
 
     setting: Setting
     agents: dict[str, Identity] = field(default_factory=dict)
     episodes: dict[str, dict[int, Outcome]] = field(default_factory=dict)
+    broken: dict[str, list[str]] = field(default_factory=dict)
 
 
 def read_outcomes(file: Path) -> Outcomes:
@@ -148,6 +151,15 @@ class OutcomeFile(Closing):
             self._outcomes.episodes[name][outcome.seed] = outcome
             yield outcome
 
+    def keep_broken(self, name: str, problem: str) -> None:
+        """Keep what was wrong with the cadence in which episodes of the agent `name` were done."""
+        self._write({"agent": name, "broken": problem})
+        self._outcomes.broken.setdefault(name, []).append(problem)
+
+    def broken(self, name: str) -> list[str]:
+        """Return what was wrong with the cadence of each live run of `name`; none: nothing."""
+        return self._outcomes.broken.get(name, [])
+
     def close(self) -> None:
         """Let go of the file."""
         with suppress(OSError):  # of what `_write` could not write, and has said so
@@ -157,6 +169,7 @@ class OutcomeFile(Closing):
         try:
             self._file.write(json.dumps(line).encode() + b"\n")
             self._file.flush()
+            os.fsync(self._file.fileno())
         except OSError as error:
             raise EvaluationError(
                 f"{self._path} cannot be written: {error.strerror}; what is there is kept: make "
@@ -184,6 +197,9 @@ def _take(outcomes: Outcomes, file: Path, number: int, line: dict[str, Any]) -> 
         if "identity" in line:
             line["identity"]["kind"]  # every agent is of some kind
             outcomes.agents[name], outcomes.episodes[name] = line["identity"], {}
+            return
+        if "broken" in line:
+            outcomes.broken.setdefault(name, []).append(str(line["broken"]))
             return
         outcome = _OUTCOME.validate_python(line["episode"])
         outcomes.episodes[name][outcome.seed] = outcome

@@ -21,6 +21,11 @@ _log = logging.getLogger(__name__)
 _worker: Callable[[Any], object] | None = None
 
 
+def usable_cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
 def over_processes(
     make: Callable[[], Callable[[ItemT], ResultT]],
     items: Sequence[ItemT],

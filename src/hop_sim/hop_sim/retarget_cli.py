@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from hop_core.errors import ConfigError, TrackError
 from hop_core.retargeting.solvers import SolverName
 from hop_sim.depth_rendering.render_cli import render_store, rendering_text
 from hop_sim.episode_progress import watched
+from hop_sim.processes import usable_cores
 from hop_sim.retarget.config import PruneConfig
 from hop_sim.retarget.ray_runner import RayRunner
 from hop_sim.retarget.run import TrackOutcome, retarget_tracks
@@ -106,7 +106,7 @@ def _run(
                 console.print(reason, soft_wrap=True, markup=False, highlight=False)
             yield outcome
 
-    threads = args.threads or os.cpu_count() or 1
+    threads = args.threads or usable_cores()
     cluster = RayRunner(settings) if args.ray else LocalRunner(settings, threads)
     with cluster as runner:
         outcomes = retarget_tracks(files, writer, runner, settings)

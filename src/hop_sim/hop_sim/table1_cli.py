@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.console import Console
 from hop_core.config import config_path, load_config
 from hop_core.durable_files import replace_file
 from hop_core.errors import ConfigError
+from hop_sim.processes import usable_cores
 from hop_sim.table1.config import CONFIG, Table1Config
 from hop_sim.table1.jobs import JobRunner
 from hop_sim.table1.keep import keep, require_keepable
@@ -64,7 +64,7 @@ def main(argv: list[str]) -> int:
         require_marks(args.into)
     if args.keep is not None:
         require_keepable(args.keep)
-    plan = Plan(config, args.out, args.cores or os.cpu_count() or 1)
+    plan = Plan(config, args.out, args.cores or usable_cores())
     if not args.report:
         _run(plan, path.read_bytes())
     results = Results(plan)
@@ -119,6 +119,7 @@ def _run(plan: Plan, configuration: bytes) -> None:
         elif load_config(config_path(CONFIG), Table1Config) != plan.config:
             sentence = f"this run goes on by {own}, not by the installed {CONFIG}"
             console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+    plan.require_configurations()
     require_present_settings(plan)
     require_present_policies(plan)
     for jobs in plan.stages():

@@ -149,7 +149,7 @@ def test_one_folder_does_not_hold_demonstrations_that_were_recorded_in_two_ways(
     assert list(collect(disturbed, 1, 0, workers=1)) == []
     with pytest.raises(BagError, match="disturbed 'true', this run has 'false'"):
         list(collect(replace(disturbed, steady=True), 2, 0, workers=1))
-    with pytest.raises(BagError, match="mode 'lock-step', this run has ''"):
+    with pytest.raises(BagError, match="mode 'lock-step', this run has 'live'"):
         next(collect_live(disturbed, 2, 0))
     for of, key in (("ACTS", "expert"), ("MOVES", "moves")):
         with monkeypatch.context() as later:

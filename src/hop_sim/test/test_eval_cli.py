@@ -22,6 +22,7 @@ from hop_sim.agents import BlindAgent, NearestDemonstrationAgent
 from hop_sim.episode_progress import watched
 from hop_sim.eval_report import Cadence, Report
 from hop_sim.evaluate import AgentSpec, evaluate
+from hop_sim.live_eval import LiveOptions, LiveRun
 from hop_sim.motion_record import Motion
 from hop_sim.rollout import CellSpec, Outcome
 
@@ -206,7 +207,6 @@ def save_policy(
     )
     ck.save_config(path, config)
     ck.save_weights(path, PolicyModel(SMALL, contract).state_dict())
-    ck.save_json(path, ck.METRICS, {})
     return str(path)
 
 
@@ -307,6 +307,37 @@ def test_a_file_of_another_setting_or_checkpoint_is_refused(
     save_policy(tmp_path / "run", 1)
     with pytest.raises(EvaluationError, match="outcomes of another 'run': checkpoint is"):
         eval_cli.main(command)
+
+
+def test_a_policy_that_was_exported_since_is_another(
+    tmp_path: Path, rolled: Rolled, capsys: pytest.CaptureFixture[str]
+) -> None:
+    policy, out = save_policy(tmp_path / "run", 0), tmp_path / "lift.jsonl"
+    command = ["--policy", policy, "--out", str(out), "-n", "1"]
+    run_json(capsys, *command)
+    (Path(policy) / ck.EXPORT_SEAL).touch()
+    (Path(policy) / ck.EXPORT).touch()
+    with pytest.raises(EvaluationError, match="form is eager there and exported here"):
+        eval_cli.main(command)
+
+
+def test_a_broken_cadence_stays_with_the_outcomes_that_came_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    problem = "the cadence is broken: arm_hz is 90"
+
+    def live(_options: LiveOptions, seeds: Sequence[int], watch: eval_run.Watch) -> LiveRun:
+        return LiveRun(watch(outcome_of(seed, True) for seed in seeds), {"arm_hz": 90.0}, problem)
+
+    monkeypatch.setattr(eval_run, "evaluate_live", live)
+    policy, out = save_policy(tmp_path / "run", 0), tmp_path / "lift.jsonl"
+    command = ["--live", "--policy", policy, "--out", str(out), "-n", "2"]
+    assert eval_cli.main(command) == 1
+    assert problem in capsys.readouterr().err
+    assert eval_cli.main(command) == 1  # with nothing left to do
+    assert (
+        f"of an earlier run whose outcomes stand in the file, {problem}" in capsys.readouterr().err
+    )
 
 
 def test_a_policy_is_not_judged_on_scenes_that_it_was_trained_on(

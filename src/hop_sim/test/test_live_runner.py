@@ -10,7 +10,7 @@ from hop_core.errors import TwinError
 from hop_core.robot_config import load_robot
 from hop_core.state import HopState
 from hop_core.state_report import StateReport
-from hop_sim.live_runner import LiveRunner, PolicyPerformer
+from hop_sim.live_runner import LiveRunner, PolicyPerformer, Recording
 from hop_sim.realism import Realism
 from hop_sim.rollout import SUCCESS, TIME_LIMIT
 
@@ -41,6 +41,16 @@ def test_a_pace_is_that_of_the_run_that_ended() -> None:
         PolicyPerformer(graph).pace()
 
 
+def test_a_policy_that_has_died_is_let_go_of() -> None:
+    def refuse(*_: object) -> None:
+        raise TwinError("the policy is not running")
+
+    graph: Any = SimpleNamespace(set=refuse, trigger=refuse)
+    PolicyPerformer(graph).end()
+    with pytest.raises(TwinError):
+        PolicyPerformer(graph).begin()
+
+
 @pytest.mark.parametrize(
     ("interruption", "success", "timed_out", "reason"),
     [
@@ -61,3 +71,21 @@ def test_an_interrupted_episode_is_no_success(
     record = {"success": success, "timed_out": timed_out}
     runner._twin = SimpleNamespace(success=lambda: record)
     assert runner._watch() == (reason, record)
+
+
+def test_an_episode_that_could_not_be_saved_is_told() -> None:
+    cell = load_robot("twin").twin
+    assert cell is not None
+    told = [StateReport("recorder", HopState.FAULT, "the disk is full", progress="failed")]
+    graph: Any = SimpleNamespace(
+        report_count=lambda _: 0,
+        set=lambda *_: None,
+        wait=lambda *_: None,
+        state=lambda _: told[0],
+    )
+    launch: Any = SimpleNamespace(check=lambda: None)
+    runner = LiveRunner(Realism(), cell, graph, launch, Recording("expert"))
+    with pytest.raises(TwinError, match="the episode was not recorded: the disk is full"):
+        runner._end_recording(True)
+    told[0] = StateReport("recorder", HopState.IDLE, progress="saved it")
+    runner._end_recording(True)

@@ -125,7 +125,7 @@ def test_a_standing_camera_becomes_part_of_the_track(known_scene, tmp_path) -> N
     ("change", "sentence"),
     [
         ({"keypoints": None}, "keypoints: is missing; the file holds object_poses"),
-        ({"keypoints": np.zeros((66, 20, 3))}, "keypoints: shape must be (66, 21, 3)"),
+        ({"keypoints": np.zeros((66, 20, 3))}, "keypoints: shape must be (any, 21, 3)"),
         ({"keypoints": np.zeros((66, 21, 3), int)}, "keypoints: type must be floating point"),
         ({"keypoints": np.full((66, 21, 3), np.nan)}, "keypoints: no frame shows both"),
         ({"keypoints": np.array([{}], object)}, "keypoints: is damaged or holds Python objects"),
@@ -138,6 +138,7 @@ def test_a_standing_camera_becomes_part_of_the_track(known_scene, tmp_path) -> N
         ({"object_faces": np.array([[0, 1, 8]])}, "faces: must name vertices 0 to 7"),
         ({"fps": None}, "fps: give either fps or stamps_ns"),
         ({"fps": np.array(0)}, "fps: must be above 0, got 0"),
+        ({"keypoints": np.array(1.0)}, "keypoints: shape must be (any, 21, 3)"),
         ({"fps": None, "stamps_ns": np.zeros(66, int)}, "stamps_ns: must increase"),
         ({"side": np.array("left")}, "side: is 'left'; only right hands are used"),
         ({"side": np.array("both")}, "side: is 'both'; only right hands are used"),
@@ -157,6 +158,14 @@ def test_what_is_wrong_is_named_with_file_and_field(
     with pytest.raises(TrackError) as caught:
         import_npz(path, SETTINGS)
     assert f"{path}: {sentence}" in str(caught.value)
+
+
+def test_a_finger_without_a_tip_is_refused(known_scene, tmp_path) -> None:
+    arrays = recording(known_scene)
+    arrays["keypoints"][7, 20] = arrays["keypoints"][7, 19]
+    path = saved(tmp_path / "a.npz", arrays)
+    with pytest.raises(TrackError, match="frame 7 has both ends of a bone in one point"):
+        import_npz(path, SETTINGS)
 
 
 @pytest.mark.parametrize(

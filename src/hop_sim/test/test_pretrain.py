@@ -33,6 +33,7 @@ from hop_sim.pretrain_cli import main
 from hop_sim.trajectories.header import make_header
 from hop_sim.trajectories.poses import posed
 from hop_sim.trajectories.store import TrajectoryStore
+from hop_sim.trajectories.thin import thin_store
 from hop_sim.trajectories.track_result import ObjectModel, TrackInfo, TrackResult
 from hop_sim.trajectories.trajectory import Frames, Scene, Trajectory, TrajectoryMetrics
 from hop_sim.trajectories.writer import TrajectoryWriter
@@ -220,6 +221,10 @@ def test_bad_input_is_one_sentence(store: TrajectoryStore, tmp_path: Path) -> No
         main([store.address, "-o", str(out), "--vision=depth"])
     with pytest.raises(TrajectoryError, match=r"track_0' is in .* name each store once"):
         main([store.address, store.address, "-o", str(out)])
+    part = tmp_path / "part"
+    list(thin_store(store, part, "any", 3, seed=0))
+    with pytest.raises(TrajectoryError, match=r"none beside its merge or a part of it"):
+        kept_parts([store, TrajectoryStore.open(part)], "any")
     one_group = write_store(tmp_path / "one", range(2))
     with pytest.raises(TrajectoryError, match="one track group, 'hand_0'; at least 2"):
         main([one_group.address, "-o", str(out)])

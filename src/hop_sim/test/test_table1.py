@@ -166,6 +166,7 @@ def test_a_curve_may_have_fewer_seeds_than_its_end() -> None:
         ({"tasks": {"juggle": LIFT}}, "unknown task 'juggle'"),
         ({"bases": {}}, r"arms \['hop'\] are not among the bases"),
         ({"rollouts": 0}, "rollouts"),
+        ({"scratch_learning_rates": [1e-3, 1.0000001e-3]}, "0.001, 0.001 holds one twice"),
         ({"tasks": {"grasp_lift": {**LIFT, "fewer_arms": ["hop", "hop"]}}}, "fewer_arms: names"),
         ({"tasks": {"grasp_lift": {**LIFT, "attempts": 2}}}, "attempts"),
         ({"tasks": {"grasp_lift": {**LIFT, "fewer": [3]}}}, "fewer"),
@@ -357,6 +358,38 @@ def test_a_job_that_fails_is_told_with_its_reason_and_tried_again(tmp_path: Path
     for out in (tmp_path / "logs/check.log", Path("/proc/none")):
         with pytest.raises(HopError, match=f"{out}: cannot be written to"):
             JobRunner(out, 1, lambda _line: None).run([job])
+
+
+def test_a_job_that_nobody_expected_to_fail_is_named_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> int:
+        raise MemoryError("no more")
+
+    monkeypatch.setattr("hop_sim.table1.jobs.run_verb", fail)
+    with pytest.raises(
+        HopError, match=r"'check' failed \(exit code 1\): MemoryError: no more"
+    ):
+        JobRunner(tmp_path, 1, lambda _line: None).run([Job("check", ("tracks", "check"))])
+    assert "Traceback" in (tmp_path / "logs/check.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"pretrain": {"config": "train_pre.yaml", "max_steps": 2}}, r"train_pre\.yaml"),
+        ({"bases": {"hop": {"overrides": {"augmnt.roll": 1}}}}, "augmnt"),
+        ({"tasks": {"grasp_lift": {**LIFT, "overrides": {"clip": "much"}}}}, "clip"),
+    ],
+)
+def test_a_training_that_cannot_be_configured_is_told_before_anything_is_made(
+    tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    file = tmp_path / "tiny.yaml"
+    file.write_text(yaml.safe_dump({**SMALL, **changes}))
+    with pytest.raises(ConfigError, match=message):
+        table1_cli.main(["-o", str(tmp_path / "run"), "--config", str(file)])
+    assert not (tmp_path / "run/jobs").exists()
 
 
 def test_a_run_whose_job_is_interrupted_is_interrupted_too(

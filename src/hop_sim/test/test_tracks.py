@@ -352,6 +352,18 @@ def test_a_short_gap_is_filled_and_a_long_one_is_not(known_scene) -> None:
     assert quality.longest_gap_s == pytest.approx(16 / 30, abs=1e-3)
 
 
+def test_a_hole_in_the_stamps_is_a_gap_too(known_scene) -> None:
+    """Where frames are missing altogether, nothing says that they were not seen."""
+    stamps_ns = track_of(known_scene).stamps_ns.copy()
+    stamps_ns[30:] += 400_000_000
+    track = track_of(known_scene, stamps_ns=stamps_ns)
+    assert track.valid.tolist() == [i != 30 for i in range(66)]
+    assert track.stretch == slice(31, 66)
+    assert track.meta.quality.longest_gap_s == pytest.approx(0.4 + 2 / 30, abs=1e-3)
+    stamps_ns[30:] -= 300_000_000
+    assert track_of(known_scene, stamps_ns=stamps_ns).valid.all()
+
+
 def test_distances_are_to_the_surface(known_scene, track) -> None:
     """In the last frame the middle fingertip is 6 mm before the box's front."""
     apart = distances_m(

@@ -18,7 +18,7 @@ from hop_core.errors import BagError, TrajectoryError
 from hop_core.kinematics import Kinematics
 from hop_policy import messages
 from hop_policy.bag_writer import EpisodeWriter
-from hop_policy.episode_info import EpisodeInfo
+from hop_policy.episode_info import EpisodeInfo, Source
 from hop_sim.trajectories.header import make_header
 from hop_sim.trajectories.report import folder, selection
 from hop_sim.trajectories.report.bins import even_edges
@@ -88,12 +88,13 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("reported")
     write_store(root / "store")
     write_demonstration(root / "demos")
+    write_demonstration(root / "demos", "policy")  # what a policy did is none
     command = [str(root / "store"), "-o", str(root / "out"), "--demos", str(root / "demos")]
     assert main(command) == 0
     return root / "out"
 
 
-def write_demonstration(root: Path) -> None:
+def write_demonstration(root: Path, source: Source = "expert") -> None:
     """One second at home; joint 1 turns to where a store's frames never are."""
     ms, start = 1_000_000, 1_700_000_000_000_000_000
     events: list[tuple[int, str, object]] = []
@@ -112,8 +113,8 @@ def write_demonstration(root: Path) -> None:
             events.append((at, topics.DEPTH, messages.depth_image(pixels, at, "c")))
             target = messages.joint_trajectory(JOINT_NAMES, q, at, "abcd")
             events.append((at + 5 * ms, topics.SAFE_TARGET, target))
-    about = EpisodeInfo(task="toy", source="expert", seed=0)
-    with EpisodeWriter(root, "toy", "e0", about) as writer:
+    about = EpisodeInfo(task="toy", source=source, seed=0)
+    with EpisodeWriter(root, "toy", f"e_{source}", about) as writer:
         for received, topic, message in sorted(events, key=lambda event: event[0]):
             writer.write(topic, received, message)
         writer.finish("success")
@@ -288,7 +289,7 @@ def test_what_cannot_be_done_is_one_sentence_and_leaves_nothing(
     with pytest.raises(TrajectoryError, match="is there already"):
         main([store, "-o", store])
     (tmp_path / "demos").mkdir()
-    with pytest.raises(BagError, match="no demonstration labelled success among 0"):
+    with pytest.raises(BagError, match="no episode labelled success, of expert or teleop"):
         main([store, "-o", str(out), "--demos", str(tmp_path / "demos")])
     (tmp_path / "file").touch()
     with pytest.raises(TrajectoryError, match="cannot be written: Not a directory"):

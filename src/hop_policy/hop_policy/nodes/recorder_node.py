@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
 from rclpy.subscription import Subscription
 from std_srvs.srv import SetBool, Trigger
 
 from hop_core import topics
-from hop_core.config import config_path, load_config
+from hop_core.config import config_path, first_problem, load_config
 from hop_core.errors import BagError, ConfigError, HopError
 from hop_core.nodes.qos import RECORDER, STATE_SUBSCRIBER
 from hop_core.nodes.runtime import HopNode, main_of
@@ -46,6 +47,7 @@ class RecorderNode(HopNode):
         policy: identity of the policy, for the record.
         seed: seed of the scene, -1 for none.
         object: object of the scene, for the record.
+        facts: more for the record, a JSON object of texts.
         record: start recording at once.
     """
 
@@ -59,6 +61,7 @@ class RecorderNode(HopNode):
             "policy": "",
             "seed": -1,
             "object": "",
+            "facts": "{}",
             "record": False,
         }
         self._parameter_names = tuple(defaults)
@@ -149,7 +152,9 @@ class RecorderNode(HopNode):
             contract_hash=self._contract_hash,
             policy=value["policy"],
             seed=value["seed"] if value["seed"] >= 0 else None,
-            extra={"robot": self.robot} | ({"object": value["object"]} if value["object"] else {}),
+            extra=_facts(value["facts"])
+            | {"robot": self.robot}
+            | ({"object": value["object"]} if value["object"] else {}),
         )
         root = self._config.folder(value["root"])
         require_room(root, self._config.min_free_mb)
@@ -217,6 +222,15 @@ class RecorderNode(HopNode):
                 state, reason = HopState.ACTIVE, f"{progress}: {reason}" if reason else progress
                 progress = f"recording {self._recorder.path}"
             self._state.publish(state, reason, progress=progress, extra=extra)
+
+
+def _facts(text: str) -> dict[str, str]:
+    try:
+        return TypeAdapter(dict[str, str]).validate_json(text)
+    except ValidationError as error:
+        raise ConfigError(
+            f"facts {text!r} is no JSON object of texts: {first_problem(error)}"
+        ) from error
 
 
 def _answer(response: Any, act: Callable[[], None], done: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import tyro
 from hop_core.errors import ConfigError
 from hop_sim.depth_rendering.materialise import render_missing
 from hop_sim.episode_progress import watched
+from hop_sim.processes import usable_cores
 from hop_sim.realism import Realism
 from hop_sim.trajectories.depth.recipe import DepthRecipe, load_recipe
 from hop_sim.trajectories.depth.writer import DepthWriter
@@ -72,7 +72,7 @@ def render_store(path: Path, recipe: DepthRecipe, workers: int | None = None) ->
     begun = time.monotonic()
     with DepthWriter(path, recipe) as writer:
         store, there = writer.store, writer.trajectories
-        missing = render_missing(writer, recipe, workers or os.cpu_count() or 1)
+        missing = render_missing(writer, recipe, workers or usable_cores())
         new = watched(missing, "trajectories", len(store) - there)
     frames = sum(rows.stop - rows.start for rows in map(store.frame_rows, new))
     return {

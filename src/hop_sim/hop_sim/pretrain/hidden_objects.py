@@ -1,4 +1,6 @@
-"""Controls of pretraining: what the object does is hidden, or is that of another trajectory.
+"""Controls of pretraining: what is seen is nothing at all, or that of another trajectory.
+
+In depth the robot goes with the object: both are in the same picture.
 
 Postures and labels stay as they are, and so does what the vision is whitened by: a policy that is
 finetuned from such a prior looks through an encoder of the same input range as one that saw.

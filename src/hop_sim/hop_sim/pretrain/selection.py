@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hop_core.config import values_hash
 from hop_core.errors import TrajectoryError
 from hop_policy.dataset import drawn, held_out_groups
 from hop_sim.trajectories.pairs import Pairs
 from hop_sim.trajectories.rows import TrackRow
 from hop_sim.trajectories.store import TrajectoryStore
+from hop_sim.trajectories.thin import THINNED
 from hop_sim.trajectories.trajectory import Kept
 
 
@@ -44,17 +46,20 @@ def kept_parts(stores: Sequence[TrajectoryStore], kept: Kept) -> list[Part]:
     Raises:
         TrajectoryError: nothing is kept, or a track is in two stores.
     """
-    seen: dict[str, str] = {}
+    seen: dict[tuple[str, str], TrajectoryStore] = {}
     parts = []
     for store in stores:
         flags = store.read(f"metrics/kept_{kept}")
+        settings = {k: v for k, v in store.header.settings.items() if k != THINNED}
+        made_by = values_hash(settings)
         for track in store.tracks:
-            if track.sha256 in seen and track.trajectories:
+            # The same settings give the same attempts at a track, drawn from or not.
+            home = seen.setdefault((made_by, track.info.name), store)
+            if home is not store:
                 raise TrajectoryError(
-                    f"track '{track.info.name}' is in {seen[track.sha256]} and in "
-                    f"{store.address}; name each store once, and none beside its merge"
+                    f"track '{track.info.name}' is in {home.address} and in {store.address}; "
+                    "name each store once, and none beside its merge or a part of it"
                 )
-            seen[track.sha256] = store.address
             numbers = track.first_trajectory + np.flatnonzero(flags[track.episode_rows])
             if len(numbers):
                 parts.append(Part(store, track, numbers))

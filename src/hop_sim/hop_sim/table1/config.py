@@ -160,6 +160,9 @@ class Table1Config(Config):
     def _known(self) -> Self:
         if SCRATCH in self.bases:
             raise ValueError(f"bases: '{SCRATCH}' is the arm without a base; choose another name")
+        rates = [f"{rate:g}" for rate in self.scratch_learning_rates]
+        if len(set(rates)) < len(rates):
+            raise ValueError(f"scratch_learning_rates: {', '.join(rates)} holds one twice")
         arms = {SCRATCH, *self.bases}
         for name, task in self.tasks.items():
             if name not in TASKS:

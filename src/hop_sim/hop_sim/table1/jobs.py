@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import yaml
-
 from hop_core.cli import INTERRUPTED, VERB_GROUP, run_verb
-from hop_core.config import config_path, values_hash
+from hop_core.config import config_path, read_mapping, values_hash
 from hop_core.durable_files import replace_file
 from hop_core.errors import ConfigError, HopError
 from hop_policy.source_commit import source_commit
@@ -56,10 +55,9 @@ def settings_of(*files: str) -> str:
     """Return a hash of what the configuration `files` say.
 
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: there is none of that name, or it is no YAML mapping.
     """
-    texts = {file: config_path(file).read_text(encoding="utf-8") for file in files}
-    return values_hash({file: yaml.safe_load(text) for file, text in texts.items()})
+    return values_hash({file: read_mapping(config_path(file)) for file in files})
 
 
 @dataclass(frozen=True)
@@ -167,6 +165,15 @@ def _worker(out: Path) -> Callable[[Job], tuple[str, float]]:
     return partial(_do, out)
 
 
+def _run_logged(argv: Sequence[str]) -> int:
+    """Run `hop` with `argv`; return its exit code. What nobody expected is told on stderr too."""
+    try:
+        return run_verb(VERB_GROUP, "hop", list(argv))
+    except Exception:  # what is out of memory, say: the job and its log are to be named
+        traceback.print_exc()
+        return HopError.exit_code
+
+
 def _do(out: Path, job: Job) -> tuple[str, float]:
     """Do a job; return its name and how long its command took [s]."""
     log = out / LOGS / f"{job.name}.log"
@@ -181,7 +188,7 @@ def _do(out: Path, job: Job) -> tuple[str, float]:
     with stream:
         print(f"$ hop {' '.join(argv)}", file=stream)
         with redirect_stdout(stream), redirect_stderr(stream):
-            code = run_verb(VERB_GROUP, "hop", argv)
+            code = _run_logged(argv)
     if code == INTERRUPTED:
         raise KeyboardInterrupt
     if code:

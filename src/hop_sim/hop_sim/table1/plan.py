@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from hop_core.config import config_path
 from hop_policy.checkpoint_files import METRICS, TRAINING_STATE
+from hop_policy.train_options import configured
 from hop_sim.realism import Realism
 from hop_sim.table1.cells import Cell, cells
 from hop_sim.table1.config import HANDS, REACHES, SCRATCH, BudgetConfig, Overrides, Table1Config
@@ -42,6 +44,17 @@ class Plan:
         rolled_out = len(self.cells) + last + len(self._conditioned())
         prepared = len(self.config.tasks) + len(list(self._preparation()))
         return prepared + trained + len(self.cells) + rolled_out
+
+    def require_configurations(self) -> None:
+        """Pass if what all trainings are configured by can be used: told before hours of work.
+
+        Raises:
+            ConfigError: a file or a value cannot.
+        """
+        runs = [(self.config.pretrain, base.overrides) for base in self.config.bases.values()]
+        runs += [(self.config.finetune, self._changes(cell)) for cell in self.cells]
+        for budget, changes in runs:
+            configured(config_path(budget.config), _texts(budget, changes))
 
     def stages(self) -> Iterator[list[Job]]:
         """Yield lists of jobs, each of which may begin when all before it are done.
@@ -194,12 +207,15 @@ class Plan:
         return self._learn(f"finetune/{cell.name}", cell, self.policy(cell), rate)
 
     def _learn(self, name: str, cell: Cell, out: Path, rate: float | None) -> Job:
-        tried: Overrides = {} if rate is None else {"learning_rate": rate}
-        changes = {**self.config.tasks[cell.task].overrides, **tried, **cell.overrides}
+        changes = self._changes(cell, rate)
         what = ("finetune", self._demos, "--task", cell.task, "--most", cell.demos)
         start = () if cell.arm == SCRATCH else ("--init", self.base(cell.arm))
         how = ("--seed", cell.seed, *start)
         return _training(name, what, how, self.config.finetune, out, changes)
+
+    def _changes(self, cell: Cell, rate: float | None = None) -> Overrides:
+        tried: Overrides = {} if rate is None else {"learning_rate": rate}
+        return {**self.config.tasks[cell.task].overrides, **tried, **cell.overrides}
 
     def _conditioned(self) -> list[tuple[Cell, str]]:
         """The runs that are rolled out in each condition too, with its name."""
@@ -248,6 +264,12 @@ def _named(cell: Cell, last: bool, condition: str = "") -> str:
     return f"{name}_in_{condition}" if condition else name
 
 
+def _texts(budget: BudgetConfig, changes: Overrides | None) -> list[str]:
+    """Values of the configuration for --set."""
+    values = {**budget.overrides, **(changes or {})}
+    return [f"{key}={'null' if value is None else value}" for key, value in values.items()]
+
+
 def _training(
     name: str,
     what: tuple[object, ...],
@@ -261,8 +283,7 @@ def _training(
     `what` is the command with the data that it learns from, which must be named again to go on;
     `how` is what a run that goes on knows of itself.
     """
-    values = {**budget.overrides, **(changes or {})}
-    texts = [f"{key}={'null' if value is None else value}" for key, value in values.items()]
+    texts = _texts(budget, changes)
     end = ("-o", out, "--max-steps", budget.max_steps)
     argv = command(*what, *how, "--config", budget.config, *end, *(texts and ("--set", *texts)))
     again = command(*what, *end, "--resume")

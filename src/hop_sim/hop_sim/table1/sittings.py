@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import Final
 
 from hop_core.durable_files import replace_file
 from hop_core.errors import ConfigError
+from hop_sim.processes import usable_cores
 from hop_sim.table1.run_folder import writable
 
 SITTINGS: Final = "sittings.json"
@@ -39,7 +39,7 @@ class Sitting:
 
 def sitting_from_now() -> Sitting:
     """Return one that begins, with no work done yet."""
-    return Sitting(datetime.now(UTC).isoformat(), len(os.sched_getaffinity(0)), 0.0)
+    return Sitting(datetime.now(UTC).isoformat(), usable_cores(), 0.0)
 
 
 @contextmanager

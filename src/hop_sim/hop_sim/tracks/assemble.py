@@ -8,10 +8,15 @@ import numpy as np
 
 from hop_core.errors import TrackError
 from hop_sim.tracks.config import TracksConfig
-from hop_sim.tracks.gaps import bridged, fill_points, fill_poses, longest_gap_s
+from hop_sim.tracks.gaps import after_holes, bridged, fill_points, fill_poses, longest_gap_s
 from hop_sim.tracks.measure import measure, unmeasured
 from hop_sim.tracks.pacing import pace
-from hop_sim.tracks.structure import FEWEST_FRAMES, require_finite, require_rigid
+from hop_sim.tracks.structure import (
+    FEWEST_FRAMES,
+    require_bones,
+    require_finite,
+    require_rigid,
+)
 from hop_sim.tracks.track import Intrinsics, Track, TrackMeta, longest_run
 
 
@@ -62,18 +67,20 @@ def assemble(sighting: Sighting, origin: Origin, config: TracksConfig, where: st
     """Return the track of `sighting`: filled over short gaps, with quality record and time scale.
 
     Raises:
-        TrackError: values are not finite where they are said to be seen, or the frames with hand
-            and object are too few to be measured.
+        TrackError: values are not finite where they are said to be seen, two joints of a bone are
+            one point, or the frames with hand and object are too few to be measured.
     """
     require_finite(sighting.keypoints_m, sighting.hand_seen, where, "keypoints")
     require_finite(sighting.T_table_object, sighting.object_seen, where, "object poses")
     require_rigid(sighting.T_table_object, sighting.object_seen, where, "object poses")
+    require_bones(sighting.keypoints_m, sighting.hand_seen, where)
     stamps_s = (sighting.stamps_ns - sighting.stamps_ns[0]) * 1e-9
     gap_s = config.filters.max_gap_s
     hand = bridged(stamps_s, sighting.hand_seen, gap_s)
     thing = bridged(stamps_s, sighting.object_seen, gap_s)
-    both = sighting.hand_seen & sighting.object_seen
-    valid = hand & thing
+    unbroken = ~after_holes(stamps_s, gap_s)
+    both = sighting.hand_seen & sighting.object_seen & unbroken
+    valid = hand & thing & unbroken
     stretch = longest_run(valid)
     if stretch.stop - stretch.start < FEWEST_FRAMES:
         raise TrackError(

@@ -23,6 +23,14 @@ def bridged(stamps_s: np.ndarray, known: np.ndarray, max_gap_s: float) -> np.nda
     return np.asarray(known | (span_s <= max_gap_s * (1.0 + 1e-9)))
 
 
+def after_holes(stamps_s: np.ndarray, max_gap_s: float) -> np.ndarray:
+    """Return (T,) which frames come later than `max_gap_s` after the one before them.
+
+    Where frames are missing altogether no row says that nothing was seen.
+    """
+    return np.diff(stamps_s, prepend=stamps_s[0]) > max_gap_s * (1.0 + 1e-9)
+
+
 def longest_gap_s(stamps_s: np.ndarray, known: np.ndarray) -> float:
     """Return the longest time between two known frames with unknown ones between them, or 0."""
     frames = np.flatnonzero(known)

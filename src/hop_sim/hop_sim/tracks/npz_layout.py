@@ -60,6 +60,7 @@ def _stamps(arrays: Arrays, where: str) -> np.ndarray:
         fps = float(arrays["fps"])
         if not 0.0 < fps < np.inf:
             raise TrackError(f"{where}: fps: must be above 0, got {fps:g}")
+        require_array(arrays["keypoints"], (None, KEYPOINTS, 3), "f", where, "keypoints")
         stamps = np.round(np.arange(len(arrays["keypoints"])) * 1e9 / fps).astype(np.int64)
     require_stamps(stamps, where)
     return stamps

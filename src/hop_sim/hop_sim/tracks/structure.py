@@ -7,11 +7,12 @@ import re
 import numpy as np
 
 from hop_core.errors import TrackError
-from hop_sim.tracks.keypoints import KEYPOINTS
+from hop_sim.tracks.keypoints import KEYPOINTS, bone_lengths_m
 from hop_sim.tracks.rigid import is_rigid
 from hop_sim.tracks.track import NAME_PATTERN, Track
 
 FEWEST_FRAMES = 4  # a local parabola and one more
+_LEAST_BONE_M = 1e-6  # of a shorter one the direction is noise
 
 
 def require_array(
@@ -86,6 +87,21 @@ def require_rigid(T: np.ndarray, valid: np.ndarray, where: str, field: str) -> N
         raise TrackError(
             f"{where}: {field}: frame {np.argmax(bad)} is no rigid transform (rotation, "
             "translation in m, last row 0 0 0 1)"
+        )
+
+
+def require_bones(keypoints_m: np.ndarray, seen: np.ndarray, where: str) -> None:
+    """Refuse keypoints (T, 21, 3) of which, in a frame that is `seen` (T,), two make no bone.
+
+    Raises:
+        TrackError: naming the first such frame.
+    """
+    bad = seen.copy()
+    bad[seen] = (bone_lengths_m(keypoints_m[seen]) < _LEAST_BONE_M).any(axis=1)
+    if bad.any():
+        raise TrackError(
+            f"{where}: keypoints: frame {np.argmax(bad)} has both ends of a bone in one point; "
+            "call such a hand not seen, or give each joint a place of its own"
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from rich.markup import escape
 from rich.table import Table
 
 from hop_sim.tracks.config import LimitConfig, TracksConfig
@@ -64,7 +65,7 @@ def track_table(track: Track, config: TracksConfig) -> Table:
         "camera pose": camera,
         **{f"provenance {key}": value for key, value in meta.provenance.items()},
     }.items():
-        table.add_row(key, str(value), "")
+        table.add_row(escape(key), escape(str(value)), "")
     table.add_section()
     limits = _limits(config.limits, meta.handled)
     for key, value in meta.quality.model_dump().items():

@@ -22,6 +22,8 @@ from hop_sim.trajectories.trajectory import Kept
 from hop_sim.trajectories.writer import TrajectoryWriter
 
 NOT_DRAWN = "not drawn"
+THINNED = "thinned"
+"""Setting of a store that tells the draw."""
 """Reason in `TrackRow.rejections` of what was kept by retargeting and left out here."""
 
 
@@ -73,7 +75,7 @@ def thin_store(
         raise TrajectoryError(f"a draw needs 1 or more, by a seed of 0 or more: {most}, {seed}")
     drawn = draw_evenly(store, kept, most, seed)
     draw = f"{most} of kept_{kept} by seed {seed} from {store.content}"
-    settings = {**store.header.settings, "thinned": draw}
+    settings = {**store.header.settings, THINNED: draw}
     with TrajectoryWriter.resume(
         out, store.header.model_copy(update={"settings": settings})
     ) as writer:

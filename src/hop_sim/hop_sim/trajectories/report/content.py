@@ -15,7 +15,7 @@ from hop_sim.trajectories.report.histogram import Histogram
 from hop_sim.trajectories.report.joints import JointCoverage, joint_coverage
 from hop_sim.trajectories.report.overview import Overview, overview_of
 from hop_sim.trajectories.report.quality import Distribution, distributions_of
-from hop_sim.trajectories.report.selection import Kept, Selection
+from hop_sim.trajectories.report.selection import Scope, Selection
 from hop_sim.trajectories.report.spread import (
     Spread,
     object_spreads,
@@ -61,14 +61,14 @@ class Content:
     """
 
     overview: Overview
-    kept: Kept
+    kept: Scope
     selected: int
     details: Details | None
     demonstrations: Demonstrations | None
 
 
 def content_of(
-    store: TrajectoryStore, kept: Kept, demonstrations: Demonstrations | None
+    store: TrajectoryStore, kept: Scope, demonstrations: Demonstrations | None
 ) -> Content:
     """Return the report's numbers; each column of `store` is read once, in blocks.
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from hop_core.errors import BagError
-from hop_policy.bag_reader import find_episodes, open_episode
+from hop_policy.bag_reader import find_episodes
 from hop_policy.contract import load_contract
+from hop_policy.episode_info import DEMONSTRATORS
 from hop_policy.observation import JointScaling
 from hop_sim.trajectories.report.frame_pass import joint_histogram
 from hop_sim.trajectories.report.histogram import Histogram
-
-_LABEL = "success"
 
 
 @dataclass(frozen=True)
@@ -45,17 +43,11 @@ def read_demonstrations(root: Path, task: str | None, config_dir: Path | None) -
         ConfigError: policy.yaml is not usable, or a camera cannot give its view.
     """
     # It brings torch, which takes seconds to load and is not needed without demonstrations.
-    from hop_policy.bag_dataset import load_decoded
+    from hop_policy.bag_dataset import labelled, load_decoded
 
     contract = load_contract(config_dir)
     joints, q = JointScaling(contract), joint_histogram()
-    bags = [open_episode(path) for path in find_episodes(root, task)]
-    wanted = [bag for bag in bags if bag.label == _LABEL]
-    if not wanted:
-        raise BagError(
-            f"{root}: holds no demonstration labelled {_LABEL} among {len(bags)}; record some, "
-            "label them (hop demos label) or leave --demos out"
-        )
+    wanted = labelled(find_episodes(root, task), root, ("success",), DEMONSTRATORS)
     for bag in wanted:
         q.add(joints.unscale(load_decoded(bag, contract).proprio))
     tasks = tuple(sorted({bag.info.task for bag in wanted}))

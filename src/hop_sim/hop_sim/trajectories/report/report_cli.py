@@ -13,7 +13,7 @@ from hop_sim.trajectories.report.content import as_json, content_of
 from hop_sim.trajectories.report.demonstrations import read_demonstrations
 from hop_sim.trajectories.report.folder import json_file, require_free, write_folder
 from hop_sim.trajectories.report.page import page_of
-from hop_sim.trajectories.report.selection import Kept
+from hop_sim.trajectories.report.selection import Scope
 from hop_sim.trajectories.store import TrajectoryStore
 
 PAGE, NUMBERS = "report.html", "report.json"
@@ -35,7 +35,7 @@ class ReportOptions:
     labelled success count, as for hop finetune."""
     task: str | None = None
     """Only the demonstrations of this task."""
-    kept: Kept = "stored"
+    kept: Scope = "stored"
     """Which trajectories errors, coverage and starts are of: all that are stored, or those kept by
     one reading of the filter."""
     config_dir: Path | None = None

@@ -10,7 +10,8 @@ import numpy as np
 from hop_core.errors import TrajectoryError
 from hop_sim.trajectories.store import TrajectoryStore
 
-Kept = Literal["stored", "any", "contact"]
+Scope = Literal["stored", "any", "contact"]
+"""All that are stored, or those that a reading of the filter keeps."""
 BLOCK_ROWS = 131_072
 """Frames that are read at once: eight chunks of a column, 12 MB of joint angles."""
 
@@ -25,7 +26,7 @@ class Selection:
         first_rows: (C,) int64 rows of their first frames in frames/, rising.
     """
 
-    def __init__(self, store: TrajectoryStore, kept: Kept) -> None:
+    def __init__(self, store: TrajectoryStore, kept: Scope) -> None:
         """Choose from `store`.
 
         Raises:
