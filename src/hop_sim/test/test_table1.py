@@ -286,6 +286,21 @@ def test_a_seed_is_rolled_out_once_it_is_trained_and_beside_the_next(tmp_path: P
             assert at[f"finetune/{cell.name}"] == last[cell.seed - 1]
 
 
+def test_too_few_demonstrations_are_told_before_anything_is_made_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = [object()] * 2
+    monkeypatch.setattr("hop_sim.table1.plan.labelled", lambda *_: found)
+    make(tmp_path / "demos/grasp_lift")
+    stages = Plan(config(), tmp_path, 2).stages()
+    assert [job.name for job in next(stages)] == ["collect/grasp_lift"]
+    with pytest.raises(ConfigError, match="2 of the expert's 4 attempts succeed, but 3 are to"):
+        next(stages)
+    found.append(object())
+    stages = Plan(config(), tmp_path, 2).stages()
+    assert [job.name for job in (*next(stages), *next(stages))][1] == "tracks/hands"
+
+
 def test_scratch_takes_the_learning_rate_with_the_least_validation_loss(tmp_path: Path) -> None:
     plan = Plan(config(), tmp_path, cores=2)
     trained(plan.trial(1.0e-4), 0.3, 0.3)
@@ -367,9 +382,7 @@ def test_a_job_that_nobody_expected_to_fail_is_named_too(
         raise MemoryError("no more")
 
     monkeypatch.setattr("hop_sim.table1.jobs.run_verb", fail)
-    with pytest.raises(
-        HopError, match=r"'check' failed \(exit code 1\): MemoryError: no more"
-    ):
+    with pytest.raises(HopError, match=r"'check' failed \(exit code 1\): MemoryError: no more"):
         JobRunner(tmp_path, 1, lambda _line: None).run([Job("check", ("tracks", "check"))])
     assert "Traceback" in (tmp_path / "logs/check.log").read_text()
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from hop_core.config import config_path
-from hop_policy.checkpoint_files import METRICS, TRAINING_STATE
-from hop_policy.train_options import configured
+from hop_core.errors import ConfigError
+from hop_policy.bag_dataset import labelled
+from hop_policy.bag_reader import find_episodes
+from hop_policy.checkpoint_files import METRICS
+from hop_policy.episode_info import DEMONSTRATORS
 from hop_sim.realism import Realism
 from hop_sim.table1.cells import Cell, cells
-from hop_sim.table1.config import HANDS, REACHES, SCRATCH, BudgetConfig, Overrides, Table1Config
+from hop_sim.table1.config import HANDS, REACHES, SCRATCH, Overrides, Table1Config
 from hop_sim.table1.jobs import Job, command, settings_of
 from hop_sim.table1.learnt import read_learnt
+from hop_sim.table1.training_job import require_configurable, training_job
 
 OUTCOMES = "outcomes"
 _CELL = ("robots/twin.yaml", "safety.yaml")
@@ -54,7 +57,7 @@ class Plan:
         runs = [(self.config.pretrain, base.overrides) for base in self.config.bases.values()]
         runs += [(self.config.finetune, self._changes(cell)) for cell in self.cells]
         for budget, changes in runs:
-            configured(config_path(budget.config), _texts(budget, changes))
+            require_configurable(budget, changes)
 
     def stages(self) -> Iterator[list[Job]]:
         """Yield lists of jobs, each of which may begin when all before it are done.
@@ -63,7 +66,9 @@ class Plan:
         Seed by seed, so that a run that is stopped late has something in every row. One seed is
         rolled out as cores come free from training the next, or they would wait at the end of each.
         """
-        yield from ([self._collect(task)] for task in self.config.tasks)
+        for task in self.config.tasks:
+            yield [self._collect(task)]
+            self._require_demonstrations(task)
         yield from ([job] for job in self._preparation())
         yield [self._pretrain(name) for name in self.config.bases]
         seeds = sorted({cell.seed for cell in self.cells})
@@ -178,7 +183,7 @@ class Plan:
         base, out = self.config.bases[name], self.base(name)
         what = ("pretrain", self.store(base.tracks), "--objects", base.objects)
         how, budget = ("--vision", "depth"), self.config.pretrain
-        return _training(f"pretrain/{name}", what, how, budget, out, base.overrides)
+        return training_job(f"pretrain/{name}", what, how, budget, out, base.overrides)
 
     def _collect(self, task: str) -> Job:
         count = self.config.tasks[task].attempts
@@ -186,6 +191,18 @@ class Plan:
         argv = command("demos", "collect", "--expert", "--task", task, *where)
         how = settings_of(f"tasks/{task}.yaml", "policy.yaml", *_CELL)
         return Job(f"collect/{task}", argv, settings=how, aside=("--workers", self._cores))
+
+    def _require_demonstrations(self, task: str) -> None:
+        """Pass if the expert succeeded often enough; where nothing was recorded, none is asked."""
+        plan = self.config.tasks[task]
+        if not (self._demos / task).is_dir():
+            return
+        found = labelled(find_episodes(self._demos, task), self._demos, ("success",), DEMONSTRATORS)
+        if len(found) < plan.demos:
+            raise ConfigError(
+                f"{task}: {len(found)} of the expert's {plan.attempts} attempts succeed, but "
+                f"{plan.demos} are to be learnt from; begin a run of more attempts in another --out"
+            )
 
     def _rates_tried(self) -> tuple[float, ...]:
         rates = self.config.scratch_learning_rates
@@ -211,7 +228,7 @@ class Plan:
         what = ("finetune", self._demos, "--task", cell.task, "--most", cell.demos)
         start = () if cell.arm == SCRATCH else ("--init", self.base(cell.arm))
         how = ("--seed", cell.seed, *start)
-        return _training(name, what, how, self.config.finetune, out, changes)
+        return training_job(name, what, how, self.config.finetune, out, changes)
 
     def _changes(self, cell: Cell, rate: float | None = None) -> Overrides:
         tried: Overrides = {} if rate is None else {"learning_rate": rate}
@@ -262,30 +279,3 @@ def _camera(realism: Realism) -> tuple[object, ...]:
 def _named(cell: Cell, last: bool, condition: str = "") -> str:
     name = f"{cell.name}_last" if last else cell.name
     return f"{name}_in_{condition}" if condition else name
-
-
-def _texts(budget: BudgetConfig, changes: Overrides | None) -> list[str]:
-    """Values of the configuration for --set."""
-    values = {**budget.overrides, **(changes or {})}
-    return [f"{key}={'null' if value is None else value}" for key, value in values.items()]
-
-
-def _training(
-    name: str,
-    what: tuple[object, ...],
-    how: tuple[object, ...],
-    budget: BudgetConfig,
-    out: Path,
-    changes: Overrides | None = None,
-) -> Job:
-    """Return the job of one training run, which goes on where it was stopped.
-
-    `what` is the command with the data that it learns from, which must be named again to go on;
-    `how` is what a run that goes on knows of itself.
-    """
-    texts = _texts(budget, changes)
-    end = ("-o", out, "--max-steps", budget.max_steps)
-    argv = command(*what, *how, "--config", budget.config, *end, *(texts and ("--set", *texts)))
-    again = command(*what, *end, "--resume")
-    settings = settings_of(budget.config, "policy.yaml")
-    return Job(name, argv, out / TRAINING_STATE, again, settings)
