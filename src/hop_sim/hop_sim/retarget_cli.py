@@ -73,6 +73,12 @@ def main(argv: list[str]) -> int:
     if not 0 <= args.seed <= _MOST_SEED:
         raise ConfigError(f"--seed must be 0 to {_MOST_SEED}, got {args.seed}")
     files = _files(args.tracks)
+    for place in args.tracks:
+        if args.store.resolve().is_relative_to(place.resolve()):
+            raise ConfigError(
+                f"the store {args.store} lies in {place}, whose tracks are taken; choose a place "
+                "outside of it, or the next run would take the store's files for tracks"
+            )
     settings = load_settings(args.attempts, args.seed, args.solver, args.config_dir)
     recipe = load_recipe(config_dir=args.config_dir) if args.render_depth else None
     with TrajectoryWriter.resume(args.store, make_header(settings.hashes())) as writer:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from hop_core.cli import run_verb
-from hop_core.errors import TrajectoryError
+from hop_core.errors import ConfigError, TrajectoryError
 from hop_core.safety_config import load_safety
 from hop_core.terminal import table_console
 from hop_sim.episode_progress import watched
@@ -104,7 +104,13 @@ class ImportOptions:
     """Folder of the configurations; default: the installed one."""
 
     def settings(self) -> ImportSettings:
-        """Return how to import."""
+        """Return how to import.
+
+        Raises:
+            ConfigError: a configuration is not usable, or the source has no name.
+        """
+        if not self.source:
+            raise ConfigError("--source must name the data set")
         return ImportSettings(
             release=load_release_config(self.config_dir),
             safety=load_safety(self.config_dir),

@@ -16,6 +16,7 @@ from typing import Any
 
 import mujoco
 
+from hop_core.cli import run_command
 from hop_core.embodiment import ARM, JOINT_NAMES, load_embodiment
 from hop_core.ending_signals import on_ending_signal
 from hop_core.errors import TwinError
@@ -86,7 +87,11 @@ class Twin:
         try:
             port = config.twin.control_port
             self._channel = ControlChannel(self._reactor, self._handle, self.address, port)
-            self._writer = StateWriter(state_path(self.address, port), self.world.model)
+            try:
+                self._writer = StateWriter(state_path(self.address, port), self.world.model)
+            except BaseException:
+                self._channel.close()
+                raise
         except BaseException:
             self.devices.close()
             raise
@@ -230,9 +235,9 @@ def run_until_signal(twin: Twin) -> None:
 
 def main() -> int:
     """Run a twin as a process of its own: `twin ...` is `hop twin run ...`."""
-    from hop_sim.twin_cli import run_command  # it imports this module
+    from hop_sim import twin_cli  # it imports this module
 
-    return run_command(["run", *sys.argv[1:]])
+    return run_command(twin_cli.main, "hop twin", ["run", *sys.argv[1:]])
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import tyro
 
-from hop_core.errors import HopError, TwinError
+from hop_core.cli import run_command
+from hop_core.errors import TwinError
 from hop_core.realtime import Priority, schedule
 from hop_core.robot_config import RobotConfig, load_robot
 from hop_policy.shipped import SHIPPED_TASK
@@ -189,14 +190,5 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def run_command(argv: list[str]) -> int:
-    """Run a verb as a program of its own: an expected failure is one sentence on stderr."""
-    try:
-        return main(argv)
-    except HopError as failure:
-        print(f"hop twin: {failure}", file=sys.stderr)
-        return failure.exit_code
-
-
 if __name__ == "__main__":
-    sys.exit(run_command(sys.argv[1:]))
+    sys.exit(run_command(main, "hop twin", sys.argv[1:]))

@@ -46,7 +46,7 @@ class TwinClient(Closing):
             try:
                 self._sock = socket.create_connection((address, port), timeout=timeout_s)
                 break
-            except OSError as error:
+            except (OSError, UnicodeError) as error:  # the latter of a name that can be none
                 if time.monotonic() >= give_up:
                     raise TwinError(
                         f"no twin answers at {self._where} ({error}); start it with "
@@ -72,10 +72,16 @@ class TwinClient(Closing):
             raise TwinError(
                 f"the twin at {self._where} closed the connection; it has probably ended"
             )
-        reply = json.loads(line)
-        if not reply.pop("ok"):
-            raise TwinError(reply["error"])
-        return dict(reply)
+        try:
+            reply = dict(json.loads(line))
+            done, error_told = reply.pop("ok"), reply.get("error", "")
+        except (ValueError, TypeError, KeyError) as error:
+            raise TwinError(
+                f"what answers at {self._where} is no twin; pass another --address"
+            ) from error
+        if not done:
+            raise TwinError(error_told)
+        return reply
 
     def hello(self) -> dict[str, Any]:
         """Return versions, model_hash, state_file, task, and the camera's configuration."""
@@ -97,9 +103,9 @@ class TwinClient(Closing):
         """Return the task's record of this episode; `success` is a bool."""
         return self._ask(Success())
 
-    def inject(self, fault: str, **values: Any) -> dict[str, Any]:
+    def inject(self, fault: str, /, **values: Any) -> dict[str, Any]:
         """Make a device fail; faults and their values as in `control_schema`."""
-        return self._ask(Inject(fault=parse_fault({"fault": fault, **values})))
+        return self._ask(Inject(fault=parse_fault({**values, "fault": fault})))
 
     def clear(self) -> dict[str, Any]:
         """End all injected faults."""

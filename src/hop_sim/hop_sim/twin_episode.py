@@ -8,7 +8,7 @@ import numpy as np
 
 from hop_core.robot_config import CameraConfig, TwinConfig
 from hop_sim.camera import episode_pose
-from hop_sim.control_schema import Reset
+from hop_sim.control_schema import Reset, parse_reset
 from hop_sim.tasks.task import Task
 from hop_sim.world import World
 
@@ -33,7 +33,7 @@ class TwinEpisode:
         self._camera = camera
         self._twin = twin
         self.number = 0
-        self.begin(Reset(seed=seed, teleport_robot=True))
+        self.begin(parse_reset({"seed": seed, "teleport_robot": True}))
 
     def begin(self, request: Reset) -> dict[str, Any]:
         """Begin an episode; returns what was drawn.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import threading
 
 import numpy as np
 import pytest
@@ -118,3 +119,23 @@ def test_parser_raises_nothing_but_twin_errors(line):
 def test_no_twin_at_an_address_is_one_sentence():
     with pytest.raises(TwinError, match=r"no twin answers at 127\.0\.41\.98:29600"):
         TwinClient("127.0.41.98", PORT)
+    with pytest.raises(TwinError, match=r"no twin answers at a\.\.b:29600"):
+        TwinClient("a..b", PORT)
+
+
+@pytest.mark.parametrize("line", [b"HTTP/1.1 400 Bad Request", b"[]", b'{"status": "up"}'])
+def test_what_answers_and_is_no_twin_is_told(line):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(line + b"\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        with (
+            TwinClient(*server.getsockname()) as client,
+            pytest.raises(TwinError, match="is no twin"),
+        ):
+            client.hello()

@@ -170,6 +170,14 @@ def test_the_track_says_what_it_is(known_scene, tmp_path) -> None:
     assert track.meta.quality.bystander_drift_m < 1e-5
 
 
+@pytest.mark.parametrize("inside", [SUBJECT, f"{SUBJECT}/{SEQUENCE}"])
+def test_the_subject_is_known_from_within_its_folder(
+    known_scene, tmp_path, monkeypatch, inside
+) -> None:
+    monkeypatch.chdir(Tree(known_scene, tmp_path / "d").write() / inside)
+    assert [job.name for job in dexycb_jobs(Path("."), CONFIG)] == [f"dexycb_{SUBJECT}_{SEQUENCE}"]
+
+
 def test_frames_without_hand_or_object_are_gaps(known_scene, tmp_path) -> None:
     """-1 is no hand, an identity at the camera no object; short gaps are filled, long ones not."""
     first, middle, late = set(range(5)), {30, 31}, set(range(50, 62))
@@ -253,6 +261,7 @@ def test_a_camera_that_moves_shows_by_what_stands(known_scene, tmp_path) -> None
 
 LABELS = Path(SUBJECT) / SEQUENCE / SERIALS[0] / "labels_000012.npz"
 META = Path(SUBJECT) / SEQUENCE / "meta.yml"
+INTRINSICS = Path("calibration/intrinsics") / f"{SERIALS[0]}_640x480.yml"
 EXTRINSICS = Path("calibration/extrinsics_20200702_151821/extrinsics.yml")
 MODEL = Path("models/004_sugar_box/textured_simple.obj")
 
@@ -285,6 +294,7 @@ def replaced(path: Path, old: str, new: str) -> None:
          "ycb_grasp_ind: is 3, but there are only 3 objects"),
         (lambda d: replaced(d / META, "num_frames: 66\n", ""), "num_frames: Field required"),
         (lambda d: (d / EXTRINSICS).unlink(), "extrinsics.yml: cannot be read"),
+        (lambda d: replaced(d / INTRINSICS, "fx: 614.6", "fx: .nan"), "yml: color.fx: "),
         (lambda d: replaced(d / EXTRINSICS, "apriltag", "april"), "apriltag: is missing"),
         (lambda d: replaced(d / EXTRINSICS, "!!python/tuple", "!!python/object:os.system"),
          "extrinsics.yml: is no YAML"),

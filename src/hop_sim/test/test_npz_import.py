@@ -147,6 +147,8 @@ def test_a_standing_camera_becomes_part_of_the_track(known_scene, tmp_path) -> N
         ({"colour": np.zeros(3)}, "colour: unknown array; known ones are keypoints"),
         ({"camera_poses": moving_camera(0.08)}, "camera_poses: the camera moves by 8.0 cm"),
         ({"intrinsics": np.zeros(6)}, "intrinsics: must be fx, fy, cx, cy, width, height"),
+        ({"intrinsics": np.array([600, 600, 9, 9, 0.5, 480])}, "intrinsics: must be fx, fy"),
+        ({"scale_source": np.array("")}, "scale_source: is empty; leave it out"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named_with_file_and_field(
@@ -200,6 +202,19 @@ def test_two_files_cannot_give_the_same_track(known_scene, tmp_path) -> None:
         saved(tmp_path / name, recording(known_scene))
     with pytest.raises(TrackError, match=r"a_b\.npz: gives a track of the same name as .*a b\.npz"):
         list(npz_jobs(tmp_path, SETTINGS))
+
+
+def test_another_recording_of_the_same_name_is_no_track_that_was_there(
+    known_scene, tmp_path
+) -> None:
+    for folder, subject in (("a", "Ada"), ("b", "Bo")):
+        (tmp_path / folder).mkdir()
+        arrays = recording(known_scene, subject=np.array(subject))
+        saved(tmp_path / folder / "clip.npz", arrays)
+    jobs = [npz_jobs(tmp_path / folder, SETTINGS) for folder in "aab"]
+    results = [result for each in jobs for result in run(each, tmp_path / "o", CONFIG)]
+    assert [r.outcome for r in results] == [Outcome.WRITTEN, Outcome.KEPT, Outcome.REFUSED]
+    assert f"not from {tmp_path / 'b/clip.npz'} as it is" in results[-1].reasons[0]
 
 
 def test_a_track_is_named_after_its_file_as_far_as_names_go(known_scene, tmp_path) -> None:

@@ -150,6 +150,17 @@ def test_an_import_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
     assert stores[0].content == stores[1].content
 
 
+def test_a_folder_of_the_same_name_is_the_same_only_with_the_same_files(tmp_path: Path) -> None:
+    write_tree(tmp_path / "train")
+    import_tree(tmp_path / "train", tmp_path / "store")
+    before = TrajectoryStore.open(tmp_path / "store").content
+    write(tmp_path / "train" / "subject_1" / "clip_1" / "0.npy", contents(seed=7))
+    reports = import_tree(tmp_path / "train", tmp_path / "store")
+    assert [each.there for each in reports] == [False, True, True]
+    assert "another track" in reports[0].problems[0]
+    assert TrajectoryStore.open(tmp_path / "store").content == before
+
+
 def by_simulator(content: dict[str, Any]) -> dict[str, Any]:
     """The same with the thumb's four before those of middle and ring."""
     order = [*range(11), 19, 20, 21, 22, *range(11, 19)]

@@ -312,6 +312,11 @@ def test_wrong_arguments_are_one_sentence(argv, error, sentence, made, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_store_among_its_tracks_is_refused(made) -> None:
+    with pytest.raises(ConfigError, match=r"lies in .*tracks, whose tracks are taken"):
+        main([str(made / "tracks"), "-o", str(made / "tracks" / "robot"), *RUN])
+
+
 @pytest.mark.parametrize("where", ["", "nowhere", "nowhere.json"])
 def test_a_place_without_tracks_is_told_and_no_store_is_made(tmp_path, where) -> None:
     with pytest.raises(TrackError, match="there is no track; see hop tracks --help"):

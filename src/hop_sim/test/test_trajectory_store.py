@@ -427,6 +427,14 @@ def test_stores_that_do_not_go_together_are_refused(make_store: MakeStore, tmp_p
     with pytest.raises(TrajectoryError, match=r"'retarget.yaml' is 0123456789abcdef, this run has"):
         TrajectoryWriter.resume(tmp_path / "one", other)
     assert not (tmp_path / "out").exists()
+    two, three = (make_store(tmp_path / f"s{seed}", [seed]) for seed in (2, 3))
+    with pytest.raises(TrajectoryError, match="is one of the stores to be merged"):
+        list(merge_stores([one, two], tmp_path / "one"))
+    list(merge_stores([one, two], tmp_path / "out"))
+    with pytest.raises(TrajectoryError, match="no merge of just these stores"):
+        list(merge_stores([one, two, three], tmp_path / "out"))
+    with pytest.raises(TrajectoryError, match="is a URL, and stores are made on this machine"):
+        list(merge_stores([one, two], Path("s3://bucket/out")))
 
 
 def test_a_store_of_another_version_is_refused(make_store: MakeStore, tmp_path: Path) -> None:
@@ -525,6 +533,7 @@ def test_the_command_lists_sums_up_checks_and_merges(
     assert figures["tracks_with_nothing_kept"] == 1
     assert figures["metrics"]["median_contact_error_m"]["known"] == 6
     assert figures["uncompressed_bytes_per_frame"] == 3 * 23 * 4 + 7 * 4 + 4 + 1
+    assert (figures["depth_bytes"], figures["bytes"] > 0) == (0, True)
     low, high = figures["joints_rad"]["joint1"]
     assert low < 0.0 < high
     assert trajectories_cli.stats_main([out]) == 0

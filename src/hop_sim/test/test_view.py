@@ -361,6 +361,11 @@ def test_a_port_in_use_is_told(folder: Path) -> None:
             main(["track", str(folder / "tracks" / "known"), "--port", str(port)])
 
 
+def test_a_host_that_is_none_is_told(folder: Path) -> None:
+    with pytest.raises(ViewError, match=r"cannot listen on a\.\.b, port 0: that is no address"):
+        main(["track", str(folder / "tracks" / "known"), "--port", "0", "--host", "a..b"])
+
+
 def test_the_page_is_served_on_this_machine_until_sigterm(folder: Path) -> None:
     code = "import sys; from hop_sim.view_cli import main; sys.exit(main(sys.argv[1:]))"
     argv = ["trajectory", str(folder / "store"), "--tracks", str(folder / "tracks"), "--port", "0"]

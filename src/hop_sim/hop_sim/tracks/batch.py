@@ -36,7 +36,8 @@ class Job:
     Attributes:
         name: of the track.
         where: file or folder that it is made from, for messages.
-        settings: hash of the configuration that it is made with.
+        settings: hash of what it is made with: the configuration, and the recording where a name
+            alone does not tell which.
         make: makes the track; raises TrackError, or PassedOver.
     """
 
@@ -90,6 +91,6 @@ def _run_one(job: Job, folder: Path, config: TracksConfig) -> Result:
 def _require_same_settings(path: Path, job: Job) -> None:
     if read_about(path).meta.settings != job.settings:
         raise TrackError(
-            f"{path}: meta.settings: the track was made with another configuration; choose another "
-            "folder or remove it"
+            f"{path}: meta.settings: the track was made with another configuration, or not from "
+            f"{job.where} as it is; choose another folder or remove it"
         )

@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, FiniteFloat, PositiveFloat
 
 from hop_core.errors import TrackError
 from hop_sim.tracks.foreign_yaml import Foreign, read_foreign_yaml
@@ -61,10 +61,10 @@ class _Extrinsics(Foreign):
 
 
 class _ColorIntrinsics(Foreign):
-    fx: float
-    fy: float
-    ppx: float
-    ppy: float
+    fx: PositiveFloat
+    fy: PositiveFloat
+    ppx: FiniteFloat
+    ppy: FiniteFloat
 
 
 class _CameraFile(Foreign):
@@ -191,7 +191,8 @@ def find_sequences(path: Path) -> Iterator[Sequence]:
     Raises:
         TrackError: there are none, or no folder above them holds `calibration`.
     """
-    roots = [each for each in (path, *path.absolute().parents) if (each / "calibration").is_dir()]
+    path = path.resolve()  # the folders above a sequence name its subject
+    roots = [each for each in (path, *path.parents) if (each / "calibration").is_dir()]
     if not roots:
         raise TrackError(
             f"{path}: calibration: is missing in this folder and those above it; unpack "

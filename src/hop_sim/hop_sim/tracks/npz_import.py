@@ -5,13 +5,14 @@ The layout is in docs/tracks.md. Frames with NaN are frames in which nothing was
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from hop_core.config import Config, config_hash
+from hop_core.config import Config, config_hash, values_hash
 from hop_core.errors import TrackError
 from hop_sim.tracks.assemble import Origin, Sighting, assemble
 from hop_sim.tracks.batch import Job
@@ -53,9 +54,10 @@ def npz_jobs(path: Path, settings: NpzSettings) -> Iterator[Job]:
         other = taken.setdefault(_name(file.stem), file)
         if other != file:
             raise TrackError(f"{file}: gives a track of the same name as {other}; rename one")
-    fingerprint = config_hash(settings)
     for name, file in taken.items():
-        yield Job(name, str(file), fingerprint, partial(import_npz, file, settings))
+        yield Job(
+            name, str(file), _fingerprint(file, settings), partial(import_npz, file, settings)
+        )
 
 
 def import_npz(path: Path, settings: NpzSettings) -> Track:
@@ -92,10 +94,19 @@ def import_npz(path: Path, settings: NpzSettings) -> Track:
         source="npz",
         subject=text(arrays, "subject", "unknown", where),
         scale_source=text(arrays, "scale_source", "metres of the file", where),
-        settings=config_hash(settings),
+        settings=_fingerprint(path, settings),
         provenance={"file": path.name},
     )
     return assemble(sighting, origin, config, where)
+
+
+def _fingerprint(file: Path, settings: NpzSettings) -> str:
+    """Hash of settings and content: files of one name may be of different recordings."""
+    try:
+        content = hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError:
+        content = ""  # which making the track will tell
+    return values_hash({"settings": config_hash(settings), "file": content})
 
 
 def _object_points(arrays: Arrays, config: TracksConfig, where: str) -> np.ndarray:

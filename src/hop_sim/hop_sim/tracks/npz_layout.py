@@ -113,7 +113,7 @@ def intrinsics(arrays: Arrays, where: str) -> Intrinsics | None:
     if "intrinsics" not in arrays:
         return None
     fx, fy, cx, cy, width, height = arrays["intrinsics"].astype(np.float64)
-    if min(fx, fy, width, height) <= 0.0:
+    if min(fx, fy) <= 0.0 or min(width, height) < 1.0:
         raise TrackError(f"{where}: intrinsics: must be fx, fy, cx, cy, width, height in pixels")
     return Intrinsics(fx=fx, fy=fy, cx=cx, cy=cy, width=int(width), height=int(height))
 
@@ -122,10 +122,12 @@ def text(arrays: Arrays, field: str, default: str, where: str) -> str:
     """Return the text `field` of a recording, or `default` if it is not there.
 
     Raises:
-        TrackError: it is no text.
+        TrackError: it is no text, or empty.
     """
     if field not in arrays:
         return default
     if arrays[field].ndim or arrays[field].dtype.kind != "U":
         raise TrackError(f"{where}: {field}: must be one text")
-    return str(arrays[field])
+    if not (said := str(arrays[field])):
+        raise TrackError(f"{where}: {field}: is empty; leave it out, or say what it is")
+    return said

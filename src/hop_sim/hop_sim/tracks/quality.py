@@ -20,7 +20,7 @@ class Quality(Config):
         shake_m: rms distance of the keypoints from their smooth course.
         palm_speed_m_s: fastest of the smoothed middle knuckle, without any slowing down.
         object_size_m: diagonal of the object's box.
-        closest_m: smallest distance from a keypoint to the object's points.
+        closest_m: smallest distance of fingertips, wrist and middle knuckle to the object's points.
         contact_share: of the valid frames, those in which a fingertip touches the object.
         rest_height_m: lowest point of the object above the table before it is moved.
         lowest_m: lowest point of the object over the whole track.

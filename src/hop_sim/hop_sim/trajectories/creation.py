@@ -20,6 +20,11 @@ def create_store(path: Path, header: StoreHeader) -> None:
     Raises:
         TrajectoryError: something is there, or the disk refuses.
     """
+    if path.parts and path.parts[0].endswith(":"):
+        raise TrajectoryError(
+            f"{path}: is a URL, and stores are made on this machine's disk only; make it there and "
+            "copy it"
+        )
     if (path / COMMIT_FILE).exists():
         raise TrajectoryError(f"{path}: holds a trajectory store already; choose another place")
     if path.exists() and (not path.is_dir() or any(path.iterdir())):

@@ -44,11 +44,17 @@ def merge_stores(stores: Sequence[TrajectoryStore], out: Path) -> Iterator[tuple
         Each track, as it is in its own store, and whether it was added.
 
     Raises:
-        TrajectoryError: the stores do not go together, one is damaged, `out` has a track of the
-            same name and other content, or the disk refuses.
+        TrajectoryError: the stores do not go together, one is damaged or is `out`, `out` is
+            something else than their merge, or the disk refuses.
     """
     header = merged_header(stores)
+    if out.resolve() in {Path(store.address).resolve() for store in stores}:
+        raise TrajectoryError(f"{out}: is one of the stores to be merged; choose another place")
     with TrajectoryWriter.resume(out, header) as writer:
+        if writer.header.provenance != header.provenance:
+            raise TrajectoryError(
+                f"{out}: is there, and is no merge of just these stores; choose another place"
+            )
         for store in stores:
             for row in store.tracks:
                 there = writer.tracks.get(row.info.name)

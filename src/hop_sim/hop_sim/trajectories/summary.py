@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from hop_sim.trajectories.depth.record import DEPTH_DIR
 from hop_sim.trajectories.layout import FRAME_COLUMNS, METRIC_COLUMNS
 from hop_sim.trajectories.store import TrajectoryStore
 
@@ -117,13 +119,23 @@ def _size(store: TrajectoryStore) -> dict[str, float]:
     if "://" in store.address or not store.frames:
         return {}
     root = Path(store.address)
-    size = sum(file.stat().st_size for file in root.rglob("*") if file.is_file())
+    depth = _bytes_below(root / DEPTH_DIR)
+    size = _bytes_below(root) - depth
     raw = sum(column.row_bytes for column in FRAME_COLUMNS)
     return {
         "bytes": size,
+        "depth_bytes": depth,
         "bytes_per_frame": round(size / store.frames, 1),
         "uncompressed_bytes_per_frame": raw,
     }
+
+
+def _bytes_below(folder: Path) -> int:
+    size = 0
+    for file in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # one that a writer renames meanwhile
+            size += file.stat().st_size if file.is_file() else 0
+    return size
 
 
 def _share(count: int, of: int) -> float | None:

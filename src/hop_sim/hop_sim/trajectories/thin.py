@@ -21,9 +21,9 @@ from hop_sim.trajectories.track_result import TrackResult
 from hop_sim.trajectories.trajectory import Kept
 from hop_sim.trajectories.writer import TrajectoryWriter
 
-NOT_DRAWN = "not drawn"
 THINNED = "thinned"
 """Setting of a store that tells the draw."""
+NOT_DRAWN = "not drawn"
 """Reason in `TrackRow.rejections` of what was kept by retargeting and left out here."""
 
 

@@ -53,11 +53,12 @@ def _require_free(host: str, port: int) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
             probe.listen()
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
+    except (OSError, UnicodeError) as error:  # the latter of a name that can be none
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             raise ViewError(_in_use(host, port)) from error
+        reason = error.strerror if isinstance(error, OSError) else "that is no address"
         raise ViewError(
-            f"cannot listen on {host}, port {port}: {error.strerror}; name this machine's own "
+            f"cannot listen on {host}, port {port}: {reason}; name this machine's own "
             "address with --host and a port from 1024 to 65535 with --port"
         ) from error
 

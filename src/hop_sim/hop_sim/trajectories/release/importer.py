@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +32,7 @@ from hop_sim.trajectories.trajectory import (
 from hop_sim.trajectories.writer import TrajectoryWriter
 
 BAD_FILE = "file cannot be used"
+_FILES = "files_digest"
 
 
 class ImportSettings(Config):
@@ -102,13 +105,34 @@ def import_release(
     )
     audit = LimiterAudit(settings.safety)
     for folder in find_folders(root):
-        if folder.name in writer.tracks:
-            yield FolderReport(folder.name, there=True)
+        if (row := writer.tracks.get(folder.name)) is not None:
+            yield _there(folder, row.info, settings.source)
             continue
         result, report = _import_folder(folder, objects, audit, settings)
         if result is not None:
             writer.append_track(result)
         yield report
+
+
+def _there(folder: EpisodeFolder, info: TrackInfo, source: str) -> FolderReport:
+    """What to report of a folder whose name the store has already."""
+    if (info.source, info.provenance.get(_FILES)) == (source, _digest(folder.files)):
+        return FolderReport(folder.name, there=True)
+    sentence = (
+        f"{folder.files[0].parent}: the store has another track '{folder.name}', of {info.source}, "
+        "or the files have changed since; import into another store"
+    )
+    return FolderReport(folder.name, problems=(sentence,))
+
+
+def _digest(files: Sequence[Path]) -> str:
+    """16 hex digits of names and content; a file that cannot be read counts by its name."""
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.name.encode() + b"\0")
+        with suppress(OSError), path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()[:16]
 
 
 def _import_folder(
@@ -136,7 +160,11 @@ def _import_folder(
             source=settings.source,
             synthetic=False,
             group=f"{settings.source}/{folder.subject}",
-            provenance={"cloud_residual_m": residual_m, "limited_share": limited},
+            provenance={
+                "cloud_residual_m": residual_m,
+                "limited_share": limited,
+                _FILES: _digest(folder.files),
+            },
         )
     except ValidationError:
         sentence = f"{folder.files[0].parent}: the folders' names must be of A-Z a-z 0-9 _ . -"
