@@ -5,6 +5,7 @@ Addresses, mount, payload, table, workspace and camera, in one overlay file.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from pathlib import Path
 from typing import Literal
@@ -232,8 +233,24 @@ class RobotConfig(Config):
 
     @model_validator(mode="after")
     def _hardware_is_guarded(self) -> RobotConfig:
-        if self.twin is None and not self.arm.forbid_unix_socket:
-            raise ValueError("arm.forbid_unix_socket must be true on hardware")
+        if self.twin is None:
+            if not self.arm.forbid_unix_socket:
+                raise ValueError("arm.forbid_unix_socket must be true on hardware")
+            return self
+        if self.hand.interface != "socketcand":
+            raise ValueError("hand.interface must be socketcand with a twin section: it is no bus")
+        addresses = {
+            "twin.address": self.twin.address,
+            "arm.address": self.arm.address,
+            "hand.host": self.hand.host or "",
+            "camera.stream": (self.camera.stream or "").rpartition(":")[0],
+        }
+        for key, address in addresses.items():
+            if not _is_loopback(address):
+                raise ValueError(
+                    f"{key} '{address}' must be a loopback address such as 127.0.0.1, since there "
+                    "is a twin section: real devices have none"
+                )
         return self
 
     def moved(self, address: str) -> RobotConfig:
@@ -248,6 +265,8 @@ class RobotConfig(Config):
             return self
         if self.twin is None:
             raise ConfigError(f"twin_address is for the twin only; robot '{self.name}' is real")
+        if not _is_loopback(address):
+            raise ConfigError(f"twin_address '{address}' must be a loopback address: 127.0.0.x")
         stream = f"{address}:{self.twin.control_port}"
         return self.model_copy(
             update={
@@ -257,6 +276,13 @@ class RobotConfig(Config):
                 "twin": self.twin.model_copy(update={"address": address}),
             }
         )
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:  # a name may become any address
+        return False
 
 
 def load_robot(name: str, config_dir: Path | str | None = None) -> RobotConfig:

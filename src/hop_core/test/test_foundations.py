@@ -148,6 +148,30 @@ def test_limits_in_the_wrong_order_are_named(change: dict, message: str) -> None
         validate(values, RobotConfig, "cell.yaml")
 
 
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("arm", "address", "192.168.1.214"),
+        ("arm", "address", "xarm.local"),
+        ("hand", "host", "10.0.0.7"),
+        ("hand", "interface", "socketcan"),
+        ("camera", "stream", "zed-box:30000"),
+        ("twin", "address", "0.0.0.0"),
+    ],
+)
+def test_a_cell_with_a_twin_section_reaches_nothing_real(
+    section: str, key: str, value: str
+) -> None:
+    """It may arm by itself: an address that was filled in must not lead to a real arm."""
+    values = load_robot("twin").model_dump()
+    values[section][key] = value
+    with pytest.raises(ConfigError, match=rf"{section}\.{key}.* twin section"):
+        validate(values, RobotConfig, "cell.yaml")
+    if key == "address" and section == "arm":
+        with pytest.raises(ConfigError, match=r"twin_address .* must be a loopback address"):
+            load_robot("twin").moved(value)
+
+
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 @pytest.mark.parametrize(("section", "key"), [("hand", "stop_c"), ("table", "center_m")])
 def test_a_number_that_is_not_finite_is_named(section: str, key: str, number: float) -> None:

@@ -121,33 +121,52 @@ class AllegroHand:
             )
         return q
 
-    def _next(self, timeout_s: float) -> np.ndarray | None:
-        """Read frames until a set is complete, nothing comes for `timeout_s`, or something else.
+    def newest(self) -> tuple[np.ndarray | None, int]:
+        """Return the newest set that waits, and how many do (see HandAdapter)."""
+        newest, count = None, 0
+        while (message := self._read(0.0)) is not None:
+            if (q := self._take(message)) is not None:
+                newest, count = q.copy(), count + 1
+        return newest, count
 
-        An error frame's identifier is a set of flags, among which are those of our fingers.
-        """
+    def _next(self, timeout_s: float) -> np.ndarray | None:
+        """Read until a set is complete, nothing comes for `timeout_s`, or something else."""
         while True:
-            try:
-                message = self._bus.recv(timeout_s)
-            except (self._can.CanError, OSError) as error:
-                raise DeviceError(
-                    f"reading from the hand on {self.where} failed: {brief(error)}"
-                ) from error
+            message = self._read(timeout_s)
             if message is None:
                 return None
-            if message.is_error_frame:
-                self._bus_errors += 1
-                return None
-            if message.is_remote_frame or not message.data:
-                return None
-            finger = self._finger.get(message.arbitration_id)
-            if finger is None:
-                self._other(message)
-                return None
-            self._last_frame = time.monotonic()
-            q = self._assembler.add(finger, message.data)
-            if q is not None:
+            q = self._take(message)
+            if q is not None or not self._is_position(message):
                 return q
+
+    def _read(self, timeout_s: float) -> Any:
+        try:
+            return self._bus.recv(timeout_s)
+        except (self._can.CanError, OSError) as error:
+            raise DeviceError(
+                f"reading from the hand on {self.where} failed: {brief(error)}"
+            ) from error
+
+    def _take(self, message: Any) -> np.ndarray | None:
+        """Take a frame; returns the set that it completes."""
+        if self._is_position(message):
+            self._last_frame = time.monotonic()
+            finger = self._finger[message.arbitration_id]
+            return self._assembler.add(finger, message.data)
+        if message.is_error_frame:
+            self._bus_errors += 1
+        elif message.data and not message.is_remote_frame:
+            self._other(message)
+        return None
+
+    def _is_position(self, message: Any) -> bool:
+        """Whether it is of a finger; an error frame's identifier is a set of flags, among them."""
+        return (
+            not message.is_error_frame
+            and not message.is_remote_frame
+            and bool(message.data)
+            and message.arbitration_id in self._finger
+        )
 
     def _other(self, message: Any) -> None:
         msg_id, device = protocol.split_id(message.arbitration_id)

@@ -36,7 +36,10 @@ class ArmAdapter(Protocol):
         """Return the joint state as of now; raises DeviceError."""
 
     def enable(self) -> None:
-        """Clear errors, configure, power the motors and enter servo mode; raises DeviceError."""
+        """Configure, power the motors and enter servo mode.
+
+        Raises DeviceError, also where the box has an error: `clear` is a step of its own.
+        """
 
     def servo(self, q: np.ndarray) -> None:
         """Send one servo target (7,) [rad]; raises DeviceError when it will not be followed."""
@@ -44,8 +47,14 @@ class ArmAdapter(Protocol):
     def fault(self) -> str | None:
         """Return why the arm cannot move although it was enabled, None when it can."""
 
+    def reported_error(self) -> str | None:
+        """Return the sentence of an error in the box's newest report; costs no round trip."""
+
     def error(self) -> str | None:
-        """Return the sentence of an error that the box reports, None without one."""
+        """Return the sentence of an error that the box has, or of why it does not say; else None.
+
+        One round trip.
+        """
 
     def halt(self) -> None:
         """Stop moving and leave servo mode; raises DeviceError."""

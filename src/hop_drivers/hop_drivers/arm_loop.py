@@ -16,12 +16,14 @@ from hop_core.errors import DeviceError
 from hop_core.rate import DeadlineLoop, QuantileRing
 from hop_core.robot_config import ArmConfig
 from hop_core.safety_config import SafetyConfig
+from hop_core.state import HopState
 from hop_drivers.arm_adapter import ArmAdapter, ArmReading
 from hop_drivers.driver import Driver
 from hop_drivers.driver_state import DriverView
 from hop_drivers.follower import device_follower, strayed
 
 _S_PER_NS = 1e-9
+_ERROR_S = 0.5  # of reports: one that was under way while the error was cleared is no news
 
 
 class ArmDriver(Driver[ArmAdapter]):
@@ -47,6 +49,7 @@ class ArmDriver(Driver[ArmAdapter]):
         self._on_reading = on_reading
         self._last_good_ns = 0
         self._failed_reads = 0
+        self._error_ticks = 0
         self._call_ms = QuantileRing()
         period_ns = round(1e9 / embodiment.rates.arm_hz)
         self._dt_s = period_ns * _S_PER_NS
@@ -96,7 +99,16 @@ class ArmDriver(Driver[ArmAdapter]):
                 self._command(adapter, reading, time.monotonic_ns())
             except DeviceError as error:
                 self.fault(str(error))
+        else:
+            self._watch_idle(adapter)
         self._call_ms.add((time.monotonic_ns() - now_ns) * 1e-6)
+
+    def _watch_idle(self, adapter: ArmAdapter) -> None:
+        """Make an error of the box a fault though nothing moves: no arming may pass over it."""
+        error = adapter.reported_error() if self.state.view.state is HopState.IDLE else None
+        self._error_ticks = self._error_ticks + 1 if error else 0
+        if error and self._error_ticks * self._dt_s > _ERROR_S:
+            self.fault(error)
 
     def _command(self, adapter: ArmAdapter, reading: ArmReading, now_ns: int) -> None:
         if reason := adapter.fault():

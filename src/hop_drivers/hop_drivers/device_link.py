@@ -33,9 +33,9 @@ class DeviceLink(Generic[AdapterT]):
         adapter: the connected one; None while there is none.
     """
 
-    def __init__(self, name: str, make: Callable[[], AdapterT]) -> None:
-        """Make adapters of the device `name` by `make`."""
-        self._name, self._make = name, make
+    def __init__(self, name: str, make: Callable[[], AdapterT], last_resort: str) -> None:
+        """Make adapters of the device `name` by `make`; `last_resort`: what stops it by hand."""
+        self._name, self._make, self._last_resort = name, make, last_resort
         self._in_use = threading.Lock()  # nothing is closed under a stop
         self.adapter: AdapterT | None = None
         self._lost: AdapterT | None = None
@@ -77,8 +77,8 @@ class DeviceLink(Generic[AdapterT]):
             adapter = self.adapter or self._lost
             if adapter is None:
                 raise DeviceError(
-                    f"the stop of {self._name} is not confirmed: it is not connected; press the "
-                    "red button"
+                    f"the stop of {self._name} is not confirmed: it is not connected; "
+                    f"{self._last_resort}"
                 )
             stop(adapter)
 

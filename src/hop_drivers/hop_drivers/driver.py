@@ -38,14 +38,19 @@ class Driver(Device[AdapterT]):
     for connecting, arming, disarming and recovering; and one for emergency stops, so that a stop
     waits for nobody. Requests may come from any thread and return at once; the outcome is on
     `state`.
+
+    Attributes:
+        last_resort: what a person can do where the device cannot be told to stop.
     """
+
+    last_resort = "press the red button"
 
     def __init__(
         self, name: str, make_adapter: Callable[[], AdapterT], safety: SafetyConfig,
         follower: Follower, clock: ClockOffset, on_change: Callable[[DriverView], None],
     ) -> None:  # fmt: skip
         self.name = name
-        self.link = DeviceLink(name, make_adapter)
+        self.link = DeviceLink(name, make_adapter, self.last_resort)
         self.state = DriverState(on_change)
         self.follower = follower
         self.refusals = Refusals()
@@ -78,7 +83,7 @@ class Driver(Device[AdapterT]):
         for thread in self._threads:
             if thread.is_alive():
                 thread.join(5.0)
-        self._rests = self.link.close()
+        self._rests = self.link.close() and not self._stop_owed
 
     @property
     def workers_alive(self) -> bool:

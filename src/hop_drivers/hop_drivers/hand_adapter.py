@@ -25,6 +25,12 @@ class HandAdapter(Protocol):
         DeviceError when the hand's positions have been missing for too long.
         """
 
+    def newest(self) -> tuple[np.ndarray | None, int]:
+        """Return the newest complete set (16,) [rad] that waits already, and how many do.
+
+        For the control loop after a stall; raises DeviceError.
+        """
+
     def send_torque(self, counts: np.ndarray) -> None:
         """Send one set of PWM counts (16,) int16; raises DeviceError."""
 

@@ -29,6 +29,7 @@ from hop_drivers.position_sets import SetClock
 
 _IDLE_S = 0.01
 _INFO_NS = 1_000_000_000
+_INFO_SILENT_NS = 5 * _INFO_NS
 _ANSWERS_TO_TRUST = 1  # one may have been under way when the servo was switched on
 
 
@@ -54,6 +55,8 @@ class HandDriver(Driver[HandAdapter]):
 
     `on_reading` is called from the control loop with every 2nd set: it must be quick.
     """
+
+    last_resort = "switch off its supply"
 
     def __init__(
         self,
@@ -86,6 +89,7 @@ class HandDriver(Driver[HandAdapter]):
         self._answered = 0
         self._next_poll_ns = 0
         self._judged: HandInfo | None = None
+        self._judged_ns = 0  # when it came
         self._answers = 0  # of the hand about itself, since the servo was switched on
         self._loop = threading.Thread(target=self._run, name="allegro-sets", daemon=True)
 
@@ -119,10 +123,7 @@ class HandDriver(Driver[HandAdapter]):
                 continue
             try:
                 q = adapter.receive()
-                info = adapter.info
-                if info is not None and info is not self._judged:
-                    self._judged = info
-                    self._check_health(info)
+                self._listen(adapter.info)
                 if q is not None:
                     self._on_set(adapter, q)
             except DeviceError as error:
@@ -135,6 +136,11 @@ class HandDriver(Driver[HandAdapter]):
         dt_s = self.sets.add(now_ns)
         if dt_s is None:
             return
+        if self.sets.stalled:  # what came meanwhile waits: the newest of it is how things are
+            newest, waiting = adapter.newest()
+            if newest is not None:
+                q, stamp_ns = newest, time.time_ns()
+                self.sets.skip(waiting)
         self._answered += 1
         if self._fresh:
             self._fresh = False
@@ -159,20 +165,37 @@ class HandDriver(Driver[HandAdapter]):
             adapter.poll_info()
         self._work_ms.add((time.monotonic_ns() - now_ns) * 1e-6)
 
-    def _check_health(self, info: HandInfo) -> None:
-        """Judge each answer of the hand once, as it comes."""
-        if not self.state.may_move:
-            return
-        if info.temperature_c >= self._config.stop_c or info.status & Status.OVER_TEMPERATURE:
+    def _listen(self, info: HandInfo | None) -> None:
+        """Judge each answer of the hand once, as it comes; none for long is a fault too."""
+        now_ns = time.monotonic_ns()
+        if info is not None and info is not self._judged:
+            self._judged, self._judged_ns = info, now_ns
+            if self.state.may_move:
+                self._check_health(info)
+        elif self.state.may_move and now_ns - self._judged_ns > _INFO_SILENT_NS:
+            self._judged_ns = now_ns
             self.fault(
-                f"the hand is at {info.temperature_c} degC (limit {self._config.stop_c:g}); let "
-                "it cool down"
+                f"the hand has told neither temperature nor status for {_INFO_SILENT_NS * 1e-9:g} s"
+                "; check the bus, then recover"
             )
-        elif info.status & Status.INTERNAL_COMMUNICATION:
-            self.fault("the hand reports an internal communication error; switch it off and on")
+
+    def _check_health(self, info: HandInfo) -> None:
+        if reason := self._unwell(info):
+            self.fault(reason)
         self._answers += 1
         if self._answers > _ANSWERS_TO_TRUST and not info.status & Status.SERVO_ON:
             self.fault("the hand switched its torque off; check its supply, then recover")
+
+    def _unwell(self, info: HandInfo) -> str:
+        """Why the hand may not have torque by what it says; empty if it may."""
+        if info.temperature_c >= self._config.stop_c or info.status & Status.OVER_TEMPERATURE:
+            return (
+                f"the hand is at {info.temperature_c} degC (limit {self._config.stop_c:g}); let "
+                "it cool down"
+            )
+        if info.status & Status.INTERNAL_COMMUNICATION:
+            return "the hand reports an internal communication error; switch it off and on"
+        return ""
 
     # The device, from the worker.
 
@@ -182,6 +205,9 @@ class HandDriver(Driver[HandAdapter]):
         self._fresh = True
 
     def _enable(self) -> None:
+        adapter = self.link.present()
+        if adapter.info is not None and (reason := self._unwell(adapter.info)):
+            raise DeviceError(reason)
         if self._guard is not None and not self._guard.alive:
             self._guard.release(all_is_well=True)
             self._guard = None
@@ -189,7 +215,8 @@ class HandDriver(Driver[HandAdapter]):
             self._guard = HandGuard(self._config)
         self.pd.disable()
         self._answers = 0
-        self.link.present().servo(True)
+        self._judged_ns = time.monotonic_ns()
+        adapter.servo(True)
         self._enabled = True
 
     def _disable(self) -> None:
@@ -198,7 +225,11 @@ class HandDriver(Driver[HandAdapter]):
 
     def _clear(self) -> None:
         info = self.link.present().info
-        if info is not None and info.temperature_c >= self._config.warn_c:
+        if info is None:
+            return
+        if reason := self._unwell(info):
+            raise DeviceError(reason)
+        if info.temperature_c >= self._config.warn_c:
             raise DeviceError(
                 f"the hand is still at {info.temperature_c} degC; let it cool below "
                 f"{self._config.warn_c:g}"

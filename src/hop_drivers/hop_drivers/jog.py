@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 
 from hop_core.embodiment import JOINT_NAMES, Embodiment
@@ -20,6 +22,7 @@ class Jog:
         self._embodiment = embodiment
         self._joint = 0
         self._step = 1
+        self._changing = threading.Lock()  # keys come from one thread, reports from another
         self.q: np.ndarray | None = None
 
     @property
@@ -34,11 +37,13 @@ class Jog:
 
     def start(self, q: np.ndarray) -> None:
         """Begin at the command in force (23,) [rad]."""
-        self.q = q.copy()
+        with self._changing:
+            self.q = q.copy()
 
     def stop(self) -> None:
         """Forget the target: the next jog starts from the command then in force."""
-        self.q = None
+        with self._changing:
+            self.q = None
 
     def choose(self, by: int) -> None:
         """Choose the next or previous joint, around the end."""
@@ -50,8 +55,9 @@ class Jog:
 
     def move(self, sign: int) -> None:
         """Move the chosen joint by one step, inside the device's limits; nothing before `start`."""
-        if self.q is None:
-            return
-        q = self.q.copy()
-        q[self._joint] += sign * self.step_rad
-        self.q = self._embodiment.clip(q)
+        with self._changing:
+            if self.q is None:
+                return
+            q = self.q.copy()
+            q[self._joint] += sign * self.step_rad
+            self.q = self._embodiment.clip(q)

@@ -10,6 +10,7 @@ from hop_drivers.allegro_can import JOINTS, RAD_PER_COUNT, decode_finger
 _S_PER_NS = 1e-9
 _BACKLOG_SHARE = 1.0 / 3.0
 _LONGEST_DT_S = 0.03
+_STALL_PERIODS = 2.0
 
 
 class PositionAssembler:
@@ -51,6 +52,9 @@ class SetClock:
 
     A stall of this process delays sets and then delivers them together: a late set opens a debt
     that the burst repays; what remains open is missing.
+
+    Attributes:
+        stalled: whether the newest set came so late that others may wait behind it.
     """
 
     def __init__(self, period_s: float) -> None:
@@ -59,6 +63,7 @@ class SetClock:
         self.sets = 0
         self.bursts = 0
         self.missing = 0
+        self.stalled = False
         self.gap_ms = QuantileRing()
 
     def reset(self) -> None:
@@ -71,15 +76,23 @@ class SetClock:
         Returns the time since the last one [s], or None for a set of a burst: skip it.
         """
         self.sets += 1
+        self.stalled = False
         if self._last_ns is None:
             self._last_ns = now_ns
             return self._period_s
         gap_s = (now_ns - self._last_ns) * _S_PER_NS
         if gap_s < _BACKLOG_SHARE * self._period_s:
-            self.bursts += 1
-            self.missing = max(0, self.missing - 1)
+            self.sets -= 1
+            self.skip(1)
             return None
         self._last_ns = now_ns
         self.gap_ms.add(1e3 * gap_s)
         self.missing += max(0, round(gap_s / self._period_s) - 1)
+        self.stalled = gap_s > _STALL_PERIODS * self._period_s
         return min(gap_s, _LONGEST_DT_S)
+
+    def skip(self, count: int) -> None:
+        """Count sets that came in a burst and are not answered."""
+        self.sets += count
+        self.bursts += count
+        self.missing = max(0, self.missing - count)

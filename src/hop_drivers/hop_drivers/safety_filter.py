@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,11 +18,10 @@ from hop_core.kinematics import Kinematics
 from hop_core.limiter import MotionLimiter, MotionLimits
 from hop_core.robot_config import RobotConfig
 from hop_core.safety_config import SafetyConfig
-from hop_drivers.target import RefusedTarget
+from hop_drivers.target import SHORTEST_STEP_NS, RefusedTarget
 
 _BISECTIONS = 3
 _LONGEST_STEP_S = 0.1
-_SHORTEST_STEP_S = 1e-3
 _FIRST_STEP_NS = 50_000_000  # a policy's period: what a first point is given to be reached
 _PLAN_POINTS = 64
 _S_PER_NS = 1e-9
@@ -139,12 +138,17 @@ class SafetyFilter:
                 f"rad away (limit {self._first_rad[worst]:g}); go home first",
             )
 
-    def follow(self, due_ns: Sequence[int], q_goal: np.ndarray) -> tuple[np.ndarray, set[str]]:
+    def follow(
+        self, stamp_ns: int, due_ns: Sequence[int], q_goal: np.ndarray
+    ) -> tuple[np.ndarray, set[str]]:
         """Return the safe version of a target's points, and the bounds that acted.
 
-        A new chunk replaces what an earlier one planned from its first due time on.
+        A new chunk replaces what an earlier one planned from its first due time on. The drivers
+        play a target as far apart as its points are from its stamp, whenever they get it: after a
+        gap its first step has that time and no more.
 
         Args:
+            stamp_ns: when the target was made; its first point is due later.
             due_ns: (K,) when each point is due, ascending.
             q_goal: (K, 23) wanted joint angles [rad].
 
@@ -161,7 +165,7 @@ class SafetyFilter:
             _require_goal(goal)
         if not self._plan:
             self._remember(due_ns[0] - _FIRST_STEP_NS)
-        last_ns = self._rewind(due_ns[0])
+        last_ns = max(self._rewind(due_ns[0]), stamp_ns)
         safe, acted = np.empty(q_goal.shape), set[str]()
         for row, (due, goal) in enumerate(zip(due_ns, q_goal, strict=True)):
             step = self.step(goal, (due - last_ns) * _S_PER_NS)
@@ -184,6 +188,8 @@ class SafetyFilter:
             self._plan.pop()
             forgot = True
         last = self._plan[-1]
+        if last.due_ns >= due_ns:  # where it began, which was to be later than what is due now
+            last = self._plan[-1] = replace(last, due_ns=due_ns - _FIRST_STEP_NS)
         if forgot:
             self._limiter.q, self._limiter.qd = last.q.copy(), last.qd.copy()
             self._goal = last.goal
@@ -201,7 +207,7 @@ class SafetyFilter:
         """
         _require_goal(q_goal)
         before = self._limiter.q
-        dt_s = min(max(dt_s, _SHORTEST_STEP_S), _LONGEST_STEP_S)
+        dt_s = min(max(dt_s, SHORTEST_STEP_NS * _S_PER_NS), _LONGEST_STEP_S)
         inside = np.minimum(np.maximum(q_goal, self._lower), self._upper)
         clamped = ["position"] if (inside != q_goal).any() else []
         limited = self._limiter.step(inside, dt_s, self._goal_speed(inside, dt_s))

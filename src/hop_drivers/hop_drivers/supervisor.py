@@ -147,7 +147,7 @@ class Supervisor(SupervisorState):
             raise RefusedTarget("arming_id", "target refused: it belongs to another arming")
         if self.state is not HopState.ACTIVE:
             self._filter.check_first(target.q[0])
-        safe, _ = self._filter.follow(target.due_ns, target.q)
+        safe, _ = self._filter.follow(target.stamp_ns, target.due_ns, target.q)
         now = self._now_ns()
         self._target_ns = self._sent_ns = now
         self._send(Target(self.arming_id, target.stamp_ns, target.due_ns, safe))

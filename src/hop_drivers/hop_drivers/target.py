@@ -13,6 +13,8 @@ from hop_core.embodiment import joint_index
 from hop_core.errors import ModelError, SafetyError
 from hop_core.safety_config import WatchdogConfig
 
+SHORTEST_STEP_NS = 1_000_000
+"""What each point has at least to be reached in."""
 LONGEST_CHUNK_NS = 2_000_000_000
 """How far ahead of its receipt a target's last point may be due."""
 
@@ -122,8 +124,13 @@ class TargetReader:
         if not np.isfinite(q).all():
             raise RefusedTarget("not_finite", "target refused: a position is NaN or infinite")
         due = tuple(stamp_ns + offset for offset, _ in points)
-        if any(later <= sooner for sooner, later in itertools.pairwise(due)):
-            raise RefusedTarget("order", "target refused: its points are not in ascending time")
+        steps = itertools.pairwise((stamp_ns, *due))
+        if any(later - sooner < SHORTEST_STEP_NS for sooner, later in steps):
+            raise RefusedTarget(
+                "order",
+                "target refused: its points must follow its stamp and each other by at least "
+                f"{SHORTEST_STEP_NS / 1e6:g} ms, in which the robot moves to them",
+            )
         return Target(arming_id, stamp_ns, due, q)
 
     def _index_of(self, names: list[str]) -> np.ndarray:

@@ -110,7 +110,9 @@ class XArm:
 
     def _enter_servo_mode(self) -> None:
         api = self._api
-        self._clear_box()
+        if error := self.error():
+            raise DeviceError(error)
+        self._call("clean_warn", api.clean_warn)
         self._call("motion_enable", api.motion_enable, True)
         self._call("set_mode(0)", api.set_mode, 0)
         self._call("set_state(0)", api.set_state, 0)
@@ -190,8 +192,8 @@ class XArm:
         api = self._api
         if not api.connected:
             return f"the connection to the xArm at {self._config.address} was closed"
-        if api.error_code:
-            return codes.describe_error(api.error_code)
+        if error := self.reported_error():
+            return error
         if api.mode != codes.SERVO_MODE:
             return f"xArm left servo mode (mode {api.mode}); call the recover service"
         if api.state not in codes.MOTION_STATES:
@@ -203,12 +205,18 @@ class XArm:
             )
         return None
 
+    def reported_error(self) -> str | None:
+        """Return the error in the newest report (see ArmAdapter)."""
+        return codes.describe_error(self._api.error_code) if self._api.error_code else None
+
     def error(self) -> str | None:
         """Return the box's error as a sentence (see ArmAdapter); one round trip."""
         if self._api is None or not self._api.connected:
             return f"the connection to the xArm at {self._config.address} was closed"
         code, pair = self._api.get_err_warn_code()
-        return codes.describe_error(pair[0]) if code == codes.API_OK and pair[0] else None
+        if code != codes.API_OK:
+            return codes.describe_api(code, "get_err_warn_code")
+        return codes.describe_error(pair[0]) if pair[0] else None
 
     def halt(self) -> None:
         """Stop and leave servo mode (see ArmAdapter)."""
@@ -224,6 +232,7 @@ class XArm:
                 api = self._stop_api
                 if api is None or not api.connected:
                     try:
+                        probe(self._config)
                         api = self._stop_api = connect(self._config, report=False)
                     except DeviceError:  # tried again until the deadline, then reported below
                         time.sleep(_POLL_S)
@@ -239,13 +248,11 @@ class XArm:
 
     def clear(self) -> None:
         """Clear errors (see ArmAdapter)."""
-        self._clear_box()
-        if error := self.error():
-            raise DeviceError(error)
-
-    def _clear_box(self) -> None:
-        self._api.clean_error()
-        self._api.clean_warn()
+        with self._patience():
+            self._call("clean_error", self._api.clean_error)
+            self._call("clean_warn", self._api.clean_warn)
+            if error := self.error():
+                raise DeviceError(error)
 
     def close(self) -> None:
         """Drop both connections (see ArmAdapter)."""

@@ -13,21 +13,27 @@ from hop_core.errors import DeviceError
 from hop_core.robot_config import ArmConfig
 
 _PROBE_S = 1.0
+_GET_VERSION = bytes((0, 1, 0, 2, 0, 1, 1))
+"""Transaction 1, protocol 2, 1 byte: function 1. Source: the vendor's private TCP protocol."""
+_REPLY_BYTES = 64
 
 
 def probe(config: ArmConfig) -> None:
-    """Ask the port whether anybody is there: the SDK would try a dead address for many seconds.
+    """Ask the box for its version: the SDK would wait for a silent one for minutes.
 
     Raises:
         DeviceError: nobody answers.
     """
+    where = (config.address, config.control_port)
     try:
-        with socket.create_connection((config.address, config.control_port), timeout=_PROBE_S):
-            return
+        with socket.create_connection(where, timeout=_PROBE_S) as sock:
+            sock.sendall(_GET_VERSION)
+            if not sock.recv(_REPLY_BYTES):
+                raise ConnectionError("the connection was closed")
     except OSError as error:
-        where = f"{config.address}:{config.control_port}"
         raise DeviceError(
-            f"no xArm control box answers at {where} ({error}); check power, cable and arm.address"
+            f"no xArm control box answers at {where[0]}:{where[1]} ({error}); check power, cable "
+            "and arm.address"
         ) from error
 
 

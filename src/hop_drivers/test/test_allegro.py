@@ -121,3 +121,14 @@ def test_the_guard_tries_again_and_says_what_was_in_the_way(monkeypatch):
 
     monkeypatch.setattr("hop_drivers.hand_guard.open_bus", closed)
     assert switch_off(CONFIG, 0.3) == "cannot open the CAN bus"
+
+
+def test_after_a_stall_the_newest_set_is_how_things_are():
+    sets = [positions(Q * share) for share in (0.2, 0.4, 0.6)]
+    begun = positions(Q)[:2]
+    hand = hand_on(Bus([*sets[0], *sets[1], *sets[2], *begun]))
+    np.testing.assert_allclose(hand.receive(), 0.2 * Q, atol=1e-3)
+    newest, waiting = hand.newest()
+    np.testing.assert_allclose(newest, 0.6 * Q, atol=1e-3)
+    assert waiting == 2
+    assert hand.newest() == (None, 0)

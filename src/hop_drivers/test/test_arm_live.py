@@ -75,6 +75,22 @@ def test_an_error_of_the_box_is_a_fault_with_its_sentence_and_recovers_disarmed(
     rig.arm()
 
 
+def test_an_error_while_nothing_moves_is_a_fault_that_no_arming_passes_over(rig, twin):
+    twin.inject("arm_error", code=31)
+    rig.wait(HopState.FAULT)
+    assert "C31" in rig.view.reason
+    rig.driver.request_arm()
+    rig.say(HopState.ARMING, arming_id="not now")
+    time.sleep(0.3)
+    assert rig.view.state is HopState.FAULT
+    rig.say(HopState.IDLE)
+    rig.driver.request_recover()
+    rig.wait(HopState.IDLE)
+    time.sleep(0.7)
+    assert rig.view.state is HopState.IDLE, "a report of before is no new error"
+    rig.arm()
+
+
 def test_the_red_button_blocks_recovery_until_it_is_released(rig, twin, wait_for):
     rig.arm()
     twin.inject("arm_estop")

@@ -155,6 +155,17 @@ def test_a_device_that_does_not_halt_is_stopped(driver, wait_for):
     wait_for(lambda: "it does not halt (confirmed)" in driver.state.view.reason, 2.0, "the reason")
 
 
+def test_a_device_that_was_lost_with_a_stop_owed_may_not_be_at_rest(driver, wait_for):
+    driver.request_arm()
+    driver.say(HopState.ARMING, arming_id="a")
+    wait_for(lambda: driver.state.may_move, 2.0, "ARMED")
+    driver.stop_errors = [DeviceError("it does not answer")] * 1000
+    driver.lose()
+    wait_for(lambda: driver.stops and driver.link._lost is None, 3.0, "a try to connect")
+    driver.close()
+    assert not driver._rests
+
+
 def test_a_stop_that_is_owed_outlives_the_latch(driver, wait_for):
     """The e-stop is cleared before the device, which never heard of it, is back."""
     driver.lose()

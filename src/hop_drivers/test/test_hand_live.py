@@ -12,6 +12,7 @@ from hop_core.embodiment import HAND, load_embodiment
 from hop_core.errors import DeviceError
 from hop_core.safety_config import load_safety
 from hop_core.state import HopState
+from hop_drivers import hand_loop
 from hop_drivers.allegro import AllegroHand
 from hop_drivers.hand_loop import HandDriver
 
@@ -79,6 +80,31 @@ def test_a_hot_hand_is_a_fault(rig, twin, wait_for):
     rig.wait(HopState.FAULT)
     assert "75 degC" in rig.view.reason
     wait_for(lambda: not servo_on(twin), 20.0, "servo off")
+
+
+def test_a_hot_hand_is_neither_recovered_nor_armed(rig, twin, wait_for):
+    twin.inject("hand_over_temperature", temperature_c=75)
+    wait_for(lambda: rig.driver.diagnostics()["temperature_c"] == 75, 20.0, "the temperature")
+    rig.driver.request_arm()
+    rig.say(HopState.ARMING, arming_id="hot")
+    rig.wait(HopState.FAULT)
+    assert "75 degC" in rig.view.reason
+    assert not servo_on(twin)
+    rig.driver.request_recover()
+    wait_for(lambda: "let it cool" in rig.view.reason, 20.0, "the refusal of the recovery")
+    assert rig.view.state is HopState.FAULT
+    twin.clear()
+    wait_for(lambda: rig.driver.diagnostics()["temperature_c"] < 60, 20.0, "a cool hand")
+    rig.driver.request_recover()
+    rig.wait(HopState.IDLE)
+
+
+def test_a_hand_that_does_not_tell_how_it_is_is_a_fault(rig, monkeypatch):
+    monkeypatch.setattr(hand_loop, "_INFO_SILENT_NS", 300_000_000)
+    rig.arm()
+    monkeypatch.setattr(rig.driver.link.adapter, "poll_info", lambda: None)
+    rig.wait(HopState.FAULT)
+    assert "neither temperature nor status" in rig.view.reason
 
 
 def test_a_hand_that_switches_itself_off_is_a_fault(rig, twin):

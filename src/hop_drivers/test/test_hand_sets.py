@@ -36,3 +36,15 @@ def test_sets_delayed_by_a_stall_are_not_missing_and_not_answered():
 def test_the_longest_step_for_the_filters_is_30_ms():
     clock = SetClock(0.003)
     assert feed(clock, [0, 500])[1] == pytest.approx(0.03)
+
+
+def test_after_a_stall_others_may_wait_and_those_that_do_are_not_missing():
+    clock = SetClock(0.003)
+    feed(clock, [0, 3])
+    assert not clock.stalled
+    feed(clock, [18])
+    assert clock.stalled
+    clock.skip(4)
+    assert (clock.missing, clock.bursts, clock.sets) == (0, 4, 7)
+    feed(clock, [21])
+    assert not clock.stalled

@@ -271,6 +271,8 @@ def test_a_second_supervisor_and_a_second_driver_say_one_sentence_and_end(operat
     ("parameter", "words"),
     [
         ("speed_scale:=1.5", "speed_scale must be above 0"),
+        ("speed_scale:=fast", "speed_scale must be above 0"),
+        ("execute:=1", "a parameter is wrong: "),
         ("robot:=nowhere", "no configuration 'robots/nowhere.yaml'"),
     ],
 )

@@ -18,6 +18,7 @@ SAFETY = load_safety()
 ROBOT = load_robot("twin")
 KINEMATICS = Kinematics()
 DT = 0.05
+MS = 1_000_000
 
 
 def make(q=E.home):
@@ -164,7 +165,7 @@ def test_a_bad_point_refuses_the_whole_chunk():
     goals = np.tile(E.home + 0.01, (3, 1))
     goals[2, 5] = np.nan
     with pytest.raises(RefusedTarget):
-        safety_filter.follow((50, 100, 150), goals)
+        safety_filter.follow(0, (MS, 2 * MS, 3 * MS), goals)
     np.testing.assert_array_equal(safety_filter.q, E.home)
 
 
@@ -179,30 +180,30 @@ def test_a_first_target_far_away_is_refused_by_name_and_distance():
 
 
 def test_a_new_chunk_replaces_the_rest_of_the_old_one():
-    ms = 1_000_000
     chunked, single = make(), make()
     goal = E.home.copy()
     goal[ARM] += 0.3
-    first = [50 * ms * (k + 1) for k in range(4)]
-    chunked.follow(first, np.tile(goal, (4, 1)))
-    single.follow(first[:1], goal[None])
-    back, _ = chunked.follow(first[1:3], np.tile(E.home, (2, 1)))
-    expected, _ = single.follow(first[1:3], np.tile(E.home, (2, 1)))
+    first = [50 * MS * (k + 1) for k in range(4)]
+    chunked.follow(0, first, np.tile(goal, (4, 1)))
+    single.follow(0, first[:1], goal[None])
+    back, _ = chunked.follow(first[0], first[1:3], np.tile(E.home, (2, 1)))
+    expected, _ = single.follow(first[0], first[1:3], np.tile(E.home, (2, 1)))
     np.testing.assert_allclose(back, expected, atol=1e-12)
 
 
 def test_a_chunk_of_the_wrong_size_leaves_the_plan_as_it_was():
-    ms = 1_000_000
     refusing, undisturbed = make(), make()
-    first = [50 * ms * (k + 1) for k in range(4)]
+    first = [50 * MS * (k + 1) for k in range(4)]
     goals = np.tile(E.home, (4, 1))
     goals[:, 0] += [0.02, 0.05, 0.08, 0.10]
     for safety_filter in (refusing, undisturbed):
-        safety_filter.follow(first, goals)
+        safety_filter.follow(0, first, goals)
     with pytest.raises(RefusedTarget, match=r"shape \(22,\)"):
-        refusing.follow(first[1:], goals[1:, :22])
+        refusing.follow(0, first[1:], goals[1:, :22])
     np.testing.assert_array_equal(refusing.q, undisturbed.q)
-    again, expected = (each.follow([250 * ms], goals[:1]) for each in (refusing, undisturbed))
+    again, expected = (
+        each.follow(200 * MS, [250 * MS], goals[:1]) for each in (refusing, undisturbed)
+    )
     np.testing.assert_array_equal(again[0], expected[0])
 
 
@@ -215,10 +216,39 @@ def test_a_new_chunk_never_jumps_however_long_the_old_one_was(points):
     goals[:, 0] += np.cumsum(np.minimum(np.arange(points) * 0.05, 0.8)) * 0.02
     if points > 63:
         with pytest.raises(RefusedTarget, match=f"{points} points, at most 63"):
-            safety_filter.follow(due, goals)
+            safety_filter.follow(0, due, goals)
         np.testing.assert_array_equal(safety_filter.q, E.home)
         return
-    old, _ = safety_filter.follow(due, goals)
-    new, _ = safety_filter.follow(due[1:3], goals[1:3])
+    old, _ = safety_filter.follow(0, due, goals)
+    new, _ = safety_filter.follow(due[0], due[1:3], goals[1:3])
     velocity = SAFETY.motion_limits(E).velocity
     assert (np.abs(new[0] - old[0]) <= velocity * step_ns * 1e-9 + 1e-9).all()
+
+
+@pytest.mark.parametrize("missed", [0, 1, 2])
+def test_what_a_source_missed_is_not_made_up_for_at_twice_the_speed(missed):
+    """The drivers play each target over its own 50 ms, however long ago the last one was."""
+    safety_filter, period = make(), 50 * MS
+    speed = 0.8 * SAFETY.motion_limits(E).velocity[0]
+    goal, last = E.home.copy(), E.home
+    ticks = [*range(20), *range(20 + missed, 40 + missed)]
+    moved = []
+    for tick in ticks:
+        goal[0] = E.home[0] + speed * (tick + 1) * period * 1e-9
+        safe, _ = safety_filter.follow(tick * period, [(tick + 1) * period], goal[None])
+        moved.append(abs(safe[0] - last)[0])
+        last = safe[0]
+    assert max(moved) <= SAFETY.motion_limits(E).velocity[0] * 0.05 + 1e-9
+
+
+def test_standing_still_is_where_the_robot_is_though_a_slow_target_came_first():
+    """A first target that is due late, and quicker ones after it, leave the plan in order."""
+    safety_filter, goal = make(), E.home.copy()
+    goal[0] += 0.02
+    safety_filter.follow(0, [2000 * MS], goal[None])
+    for tick in range(1, 11):
+        goal[0] += 0.02
+        safe, _ = safety_filter.follow(tick * 50 * MS, [(tick + 1) * 50 * MS], goal[None])
+    safety_filter.stop(600 * MS)
+    np.testing.assert_array_equal(safety_filter.q, safe[0])
+    assert safety_filter.q[0] > E.home[0] + 0.1

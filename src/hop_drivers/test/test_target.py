@@ -40,8 +40,8 @@ def test_the_hand_driver_takes_its_joints_from_all_23_whatever_the_order():
 def test_a_changed_order_of_names_is_noticed():
     reader = TargetReader(ARM_JOINTS, WATCHDOG)
     values = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
-    assert read(reader, list(ARM_JOINTS), [(0, values)]).q[0, 0] == 0.0
-    assert read(reader, list(reversed(ARM_JOINTS)), [(0, values)]).q[0, 0] == 6.0
+    assert read(reader, list(ARM_JOINTS), [(50 * MS, values)]).q[0, 0] == 0.0
+    assert read(reader, list(reversed(ARM_JOINTS)), [(50 * MS, values)]).q[0, 0] == 6.0
 
 
 @pytest.mark.parametrize(
@@ -50,14 +50,16 @@ def test_a_changed_order_of_names_is_noticed():
         ("names", {"names": JOINT_NAMES[:-1]}),
         ("names", {"names": (*JOINT_NAMES[:-1], "joint99")}),
         ("names", {"names": (*JOINT_NAMES[:-1], "joint1")}),
-        ("size", {"points": [(0, [0.0] * 22)]}),
-        ("size", {"points": [(0, [0.0] * 24)]}),
-        ("not_finite", {"points": [(0, [float("nan")] + [0.0] * 22)]}),
-        ("not_finite", {"points": [(0, [float("inf")] + [0.0] * 22)]}),
+        ("size", {"points": [(50 * MS, [0.0] * 22)]}),
+        ("size", {"points": [(50 * MS, [0.0] * 24)]}),
+        ("not_finite", {"points": [(50 * MS, [float("nan")] + [0.0] * 22)]}),
+        ("not_finite", {"points": [(50 * MS, [float("inf")] + [0.0] * 22)]}),
         ("stale", {"stamp": NOW - 151 * MS}),
         ("future", {"stamp": NOW + 6 * MS}),
         ("too_far", {"points": [(2100 * MS, [0.0] * 23)]}),
         ("order", {"points": [(50 * MS, [0.0] * 23), (50 * MS, [0.0] * 23)]}),
+        ("order", {"points": [(50 * MS, [0.0] * 23), (51 * MS - 1, [0.0] * 23)]}),
+        ("order", {"points": [(0, [0.0] * 23)]}),
     ],
 )
 def test_what_cannot_be_meant_is_refused(kind, change):

@@ -1,5 +1,6 @@
 """The arm's adapter: a box that does not fit is let go, one that falls silent is a fault."""
 
+import socket
 from types import SimpleNamespace
 
 import pytest
@@ -8,6 +9,7 @@ from hop_core.errors import DeviceError
 from hop_core.robot_config import load_robot
 from hop_drivers import xarm
 from hop_drivers.xarm import XArm
+from hop_drivers.xarm_connection import probe
 
 
 class Api:
@@ -66,3 +68,11 @@ def test_silence_counts_from_the_connection_until_the_first_report(monkeypatch):
     assert "reports stopped 3.0 s ago" in arm.fault()
     arm._on_report({})
     assert arm.fault() is None
+
+
+def test_a_box_that_takes_the_connection_and_stays_silent_is_told_soon(monkeypatch):
+    monkeypatch.setattr("hop_drivers.xarm_connection._PROBE_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        config = load_robot("twin").arm.model_copy(update={"control_port": server.getsockname()[1]})
+        with pytest.raises(DeviceError, match=r"no xArm control box answers at .*timed out"):
+            probe(config)

@@ -19,6 +19,7 @@ from pathlib import Path
 import rclpy
 from builtin_interfaces.msg import Time
 from rclpy.context import Context
+from rclpy.exceptions import ParameterException
 from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.logging import get_logger
 from rclpy.node import Node
@@ -116,6 +117,9 @@ def run(
         return error.exit_code
     except PermissionError as error:
         get_logger(node.get_name() if node else "hop").fatal(denied(error))
+        return HopError.exit_code
+    except ParameterException as error:
+        get_logger(node.get_name() if node else "hop").fatal(f"a parameter is wrong: {error}")
         return HopError.exit_code
     finally:
         try:

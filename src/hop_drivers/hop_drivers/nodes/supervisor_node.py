@@ -59,13 +59,13 @@ class SupervisorNode(HopNode):
         execute = self.declare_parameter("execute", True, _READ_ONLY).value
         auto_arm = self.declare_parameter("auto_arm", False, _READ_ONLY).value
         auto_source = self.declare_parameter("auto_source", "none", _READ_ONLY).value
-        speed_scale = float(self.declare_parameter("speed_scale", 1.0, _NUMBER).value)
+        speed_scale = self.declare_parameter("speed_scale", 1.0, _NUMBER).value
         folder = self.declare_parameter("incident_dir", _INCIDENTS, _READ_ONLY).value
         robot = load_robot(self.robot, self.config_dir).moved(self.twin_address)
         safety = load_safety(self.config_dir)
-        if not 0.0 < speed_scale <= 1.0:
+        if not isinstance(speed_scale, int | float) or not 0.0 < speed_scale <= 1.0:
             raise ConfigError(
-                f"parameter speed_scale must be above 0 and at most 1, got {speed_scale:g}"
+                f"parameter speed_scale must be above 0 and at most 1, got {speed_scale}"
             )
         if auto_arm and robot.twin is None:
             raise ConfigError(

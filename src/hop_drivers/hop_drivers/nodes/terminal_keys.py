@@ -115,8 +115,12 @@ class TerminalKeys(HopNode):
                 self.get_logger().warning("the terminal was closed: keys are off")
                 return
             action = self._keys.get(key.decode(errors="replace"))
-            if action is not None:
+            if action is None:
+                continue
+            try:
                 action()
+            except Exception as error:  # whatever it was, the e-stop is among the next keys
+                self.get_logger().error(f"key {key!r} failed: {error!r}")
 
     def _say(self, text: str) -> None:
         with suppress(OSError):  # the terminal was closed; `_read` says so
