@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+S_PER_NS = 1e-9
+
 
 class ClockOffset:
     """Converts ROS time to monotonic time and notices when the two drift apart by a step.

@@ -1,6 +1,6 @@
 """A lab's own numbers, or the twin's.
 
-Addresses, mount, payload, table, workspace and camera, in one overlay file.
+Addresses, payload, table, workspace and camera, in one overlay file.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ class StateReport:
     """State of one component.
 
     Attributes:
-        component: supervisor, xarm, allegro, zed, policy, teleop or recorder.
+        component: supervisor, xarm, allegro, zed, policy or recorder.
         state: its state.
         reason: one sentence; empty when all is well.
         source: who may move the robot (policy, teleop, home, none); the supervisor's to say.

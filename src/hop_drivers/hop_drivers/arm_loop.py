@@ -10,7 +10,7 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping
 
-from hop_core.clock import ClockOffset
+from hop_core.clock import S_PER_NS, ClockOffset
 from hop_core.embodiment import ARM, Embodiment
 from hop_core.errors import DeviceError
 from hop_core.rate import DeadlineLoop, QuantileRing
@@ -22,7 +22,6 @@ from hop_drivers.driver import Driver
 from hop_drivers.driver_state import DriverView
 from hop_drivers.follower import device_follower, strayed
 
-_S_PER_NS = 1e-9
 _ERROR_S = 0.5  # of reports: one that was under way while the error was cleared is no news
 
 
@@ -52,7 +51,7 @@ class ArmDriver(Driver[ArmAdapter]):
         self._error_ticks = 0
         self._call_ms = QuantileRing()
         period_ns = round(1e9 / embodiment.rates.arm_hz)
-        self._dt_s = period_ns * _S_PER_NS
+        self._dt_s = period_ns * S_PER_NS
         self.loop = DeadlineLoop(period_ns, self._tick, "xarm-120hz")
 
     def start(self) -> None:
@@ -124,7 +123,7 @@ class ArmDriver(Driver[ArmAdapter]):
 
     def _read_failed(self, adapter: ArmAdapter, now_ns: int, reason: str) -> None:
         self._failed_reads += 1
-        silent_s = (now_ns - self._last_good_ns) * _S_PER_NS
+        silent_s = (now_ns - self._last_good_ns) * S_PER_NS
         if silent_s > self._config.silence_s:
             self._lose(adapter, f"{reason}; silent for {silent_s:.2f} s")
 

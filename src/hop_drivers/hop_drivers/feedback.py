@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from hop_core.clock import S_PER_NS
 from hop_core.embodiment import ARM, HAND, JOINT_NAMES, joint_index
 from hop_core.errors import ModelError
 
-_S_PER_NS = 1e-9
 _GAP_S = 0.25
 
 
@@ -25,17 +25,17 @@ class Stream:
 
     def arrived(self, now_ns: int) -> None:
         """A message came; a long gap before it starts the fresh period anew."""
-        if self.last_ns is None or (now_ns - self.last_ns) * _S_PER_NS > _GAP_S:
+        if self.last_ns is None or (now_ns - self.last_ns) * S_PER_NS > _GAP_S:
             self._since_ns = now_ns
         self.last_ns = now_ns
 
     def age_s(self, now_ns: int) -> float:
         """Return the time since the last message [s], infinite before the first."""
-        return float("inf") if self.last_ns is None else (now_ns - self.last_ns) * _S_PER_NS
+        return float("inf") if self.last_ns is None else (now_ns - self.last_ns) * S_PER_NS
 
     def fresh_s(self, now_ns: int) -> float:
         """Return for how long messages have been flowing without a gap [s]; 0 when they are not."""
-        return 0.0 if self.age_s(now_ns) > _GAP_S else (now_ns - self._since_ns) * _S_PER_NS
+        return 0.0 if self.age_s(now_ns) > _GAP_S else (now_ns - self._since_ns) * S_PER_NS
 
 
 class Feedback:

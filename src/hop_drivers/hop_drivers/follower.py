@@ -10,14 +10,13 @@ from enum import Enum
 
 import numpy as np
 
+from hop_core.clock import S_PER_NS
 from hop_core.embodiment import Embodiment
 from hop_core.interpolate import TargetInterpolator
 from hop_core.limiter import MotionLimiter, MotionLimits
 from hop_core.rate import QuantileRing
 from hop_core.safety_config import SafetyConfig, WatchdogConfig
 from hop_drivers.target import Target
-
-_S_PER_NS = 1e-9
 
 
 class Phase(Enum):
@@ -115,7 +114,7 @@ class Follower:
         """
         if self._last_ns is None:
             self._start(now_ns, q_measured)
-        elif (now_ns - self._last_ns) * _S_PER_NS > self._watchdog.gap_restart_s:
+        elif (now_ns - self._last_ns) * S_PER_NS > self._watchdog.gap_restart_s:
             self.restarts += 1
             self._restart(self._last_ns, now_ns, q_measured)
         self._last_ns = now_ns
@@ -174,10 +173,10 @@ class Follower:
 
     def _watch(self, now_ns: int) -> None:
         if self._fresh_ns is None:
-            if (now_ns - self._started_ns) * _S_PER_NS > self._watchdog.arming_s:
+            if (now_ns - self._started_ns) * S_PER_NS > self._watchdog.arming_s:
                 self.phase = Phase.EXPIRED
             return
-        age_s = (now_ns - self._fresh_ns) * _S_PER_NS
+        age_s = (now_ns - self._fresh_ns) * S_PER_NS
         if age_s > self._watchdog.target_stale_s + self._watchdog.hold_disarm_s:
             self.phase = Phase.EXPIRED
         elif age_s > self._watchdog.target_stale_s and self.phase is Phase.FOLLOWING:

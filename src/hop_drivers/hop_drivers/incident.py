@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
+import shutil
 import threading
 import time
 import zipfile
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hop_core.durable_files import commit_file, partial_of, sync_path
 from hop_core.embodiment import JOINT_NAMES
 from hop_core.state_report import StateReport
 
@@ -95,7 +96,7 @@ def _write(
     """Write beside the target and rename, so that a folder is complete or absent."""
     oldest = arrays["stamp_ns"][0] if len(arrays["stamp_ns"]) else 0
     heard = [{"stamp_ns": at, **asdict(report)} for at, report in reports if at >= oldest]
-    partial = target.with_name(f".{target.name}.partial")
+    partial = partial_of(target)
     try:
         partial.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(partial / "joints.npz", "w", zipfile.ZIP_DEFLATED) as archive:
@@ -104,8 +105,11 @@ def _write(
                     np.lib.format.write_array(member, array)
         text = json.dumps({**facts, "reports": heard}, indent=1)
         (partial / "incident.json").write_text(text, encoding="utf-8")
-        os.replace(partial, target)
+        for file in partial.iterdir():
+            sync_path(file)
+        commit_file(partial, target)
     except OSError as error:
+        shutil.rmtree(partial, ignore_errors=True)
         told(f"the last seconds before the fault could not be kept in {target}: {error.strerror}")
         return
     told(f"the last seconds before the fault are in {target}")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from hop_core.clock import S_PER_NS
 from hop_core.rate import QuantileRing
 from hop_drivers.allegro_can import JOINTS, RAD_PER_COUNT, decode_finger
 
-_S_PER_NS = 1e-9
 _BACKLOG_SHARE = 1.0 / 3.0
 _LONGEST_DT_S = 0.03
 _STALL_PERIODS = 2.0
@@ -80,7 +80,7 @@ class SetClock:
         if self._last_ns is None:
             self._last_ns = now_ns
             return self._period_s
-        gap_s = (now_ns - self._last_ns) * _S_PER_NS
+        gap_s = (now_ns - self._last_ns) * S_PER_NS
         if gap_s < _BACKLOG_SHARE * self._period_s:
             self.sets -= 1
             self.skip(1)

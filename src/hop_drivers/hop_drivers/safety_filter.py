@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hop_core.clock import S_PER_NS
 from hop_core.embodiment import ARM, JOINT_NAMES, Embodiment
 from hop_core.kinematics import Kinematics
-from hop_core.limiter import MotionLimiter, MotionLimits
+from hop_core.limiter import MotionLimiter
 from hop_core.robot_config import RobotConfig
 from hop_core.safety_config import SafetyConfig
 from hop_drivers.target import SHORTEST_STEP_NS, RefusedTarget
@@ -24,7 +25,6 @@ _BISECTIONS = 3
 _LONGEST_STEP_S = 0.1
 _FIRST_STEP_NS = 50_000_000  # a policy's period: what a first point is given to be reached
 _PLAN_POINTS = 64
-_S_PER_NS = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +84,9 @@ class SafetyFilter:
         """The last command (23,) [rad]."""
         return self._limiter.q
 
-    @property
-    def qd(self) -> np.ndarray:
-        """The speed of the last command (23,) [rad/s]."""
-        return self._limiter.qd
-
     def set_speed(self, scale: float) -> None:
         """Slow everything to `scale` (0..1] of the configured pace."""
         self._limiter.limits = self._limits.scaled(scale)
-
-    @property
-    def limits(self) -> MotionLimits:
-        """The motion bounds in force."""
-        return self._limiter.limits
 
     def reset(self, q: np.ndarray) -> None:
         """Start at rest at the measured or held pose (23,) [rad]."""
@@ -168,7 +158,7 @@ class SafetyFilter:
         last_ns = max(self._rewind(due_ns[0]), stamp_ns)
         safe, acted = np.empty(q_goal.shape), set[str]()
         for row, (due, goal) in enumerate(zip(due_ns, q_goal, strict=True)):
-            step = self.step(goal, (due - last_ns) * _S_PER_NS)
+            step = self.step(goal, (due - last_ns) * S_PER_NS)
             safe[row] = step.q
             acted.update(step.clamped)
             self._remember(due)
@@ -207,7 +197,7 @@ class SafetyFilter:
         """
         _require_goal(q_goal)
         before = self._limiter.q
-        dt_s = min(max(dt_s, SHORTEST_STEP_NS * _S_PER_NS), _LONGEST_STEP_S)
+        dt_s = min(max(dt_s, SHORTEST_STEP_NS * S_PER_NS), _LONGEST_STEP_S)
         inside = np.minimum(np.maximum(q_goal, self._lower), self._upper)
         clamped = ["position"] if (inside != q_goal).any() else []
         limited = self._limiter.step(inside, dt_s, self._goal_speed(inside, dt_s))

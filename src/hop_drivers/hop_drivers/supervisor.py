@@ -16,12 +16,12 @@ from collections.abc import Callable
 
 import numpy as np
 
+from hop_core.clock import S_PER_NS
 from hop_core.state import HopState, Source
 from hop_core.state_report import StateReport
 from hop_drivers.supervisor_state import DRIVERS, Answer, SupervisorState
 from hop_drivers.target import RefusedTarget, Target
 
-_S_PER_NS = 1e-9
 _RECOVER_S = 5.0
 _HOME_TOLERANCE_RAD = 1e-3
 _HOME_BLOCKED_S = 1.0
@@ -60,7 +60,7 @@ class Supervisor(SupervisorState):
         """
         if self.state is not HopState.FAULT:
             return Answer(False, f"nothing to recover from in {self.state}")
-        self._recover_until_ns = self._now_ns() + round(_RECOVER_S / _S_PER_NS)
+        self._recover_until_ns = self._now_ns() + round(_RECOVER_S / S_PER_NS)
         self.progress = "recovering"
         self._publish()
         self._effects.recover_drivers()
@@ -189,7 +189,7 @@ class Supervisor(SupervisorState):
             self._filter.reset(self.feedback.q)
             self.source, self._auto_source = self._auto_source, Source.NONE
             self._enter(HopState.ARMED)
-        elif (now - self._since_ns) * _S_PER_NS > self._watchdog.arming_s:
+        elif (now - self._since_ns) * S_PER_NS > self._watchdog.arming_s:
             self._fault(f"{', '.join(waiting)} did not arm within {self._watchdog.arming_s:g} s")
 
     def _tick_fault(self, now: int) -> None:
@@ -212,14 +212,14 @@ class Supervisor(SupervisorState):
             return
         if (
             self.state is HopState.HOLD
-            and (now - self._since_ns) * _S_PER_NS > self._watchdog.hold_disarm_s
+            and (now - self._since_ns) * S_PER_NS > self._watchdog.hold_disarm_s
         ):
             self._disarm(
                 f"disarmed after {self._watchdog.hold_disarm_s:g} s of HOLD: {self.reason}"
             )
             return
         if self.state is HopState.ACTIVE and self.source is not Source.HOME:
-            age_s = (now - self._target_ns) * _S_PER_NS
+            age_s = (now - self._target_ns) * S_PER_NS
             if age_s > self._watchdog.target_stale_s:
                 self._hold(f"no target from {self.source} for {age_s:.2f} s")
         if now - self._sent_ns >= self._period_ns - _PERIOD_SLACK_NS and not (
@@ -237,12 +237,12 @@ class Supervisor(SupervisorState):
 
     def _step_home(self, now: int) -> None:
         before = self._filter.q
-        step = self._filter.step(self._home, self._period_ns * _S_PER_NS)
+        step = self._filter.step(self._home, self._period_ns * S_PER_NS)
         if np.abs(step.q - self._home).max() < _HOME_TOLERANCE_RAD:
             self._rest("home reached")
         elif np.abs(step.q - before).max() > 0.1 * _HOME_TOLERANCE_RAD:
             self._home_moved_ns = now
-        elif (now - self._home_moved_ns) * _S_PER_NS > _HOME_BLOCKED_S:
+        elif (now - self._home_moved_ns) * S_PER_NS > _HOME_BLOCKED_S:
             self._rest(
                 f"the way home is blocked by {', '.join(step.clamped) or 'nothing known'}; jog "
                 "clear of it first"

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from hop_core.clock import ClockOffset
+from hop_core.clock import S_PER_NS, ClockOffset
 from hop_core.embodiment import Embodiment
 from hop_core.safety_config import SafetyConfig
 from hop_core.state import HopState, Source
@@ -19,7 +19,6 @@ from hop_drivers.feedback import Feedback
 from hop_drivers.safety_filter import SafetyFilter
 from hop_drivers.target import Target
 
-_S_PER_NS = 1e-9
 _CLOCK_CHECK_S = 1.0
 DRIVERS = ("xarm", "allegro")
 
@@ -157,7 +156,7 @@ class SupervisorState:
 
     def _clock_was_set(self, now: int) -> bool:
         """Look once a second, in every state: each look makes the offset between clocks anew."""
-        if (now - self._clock_ns) * _S_PER_NS < _CLOCK_CHECK_S:
+        if (now - self._clock_ns) * S_PER_NS < _CLOCK_CHECK_S:
             return False
         self._clock_ns = now
         return not self._clock.check()

@@ -2,8 +2,8 @@
 
 The SDK's traps that are handled here: degrees by default; one lock per client, so that a stop waits
 behind a stalled call (the stop has a client of its own); a report stream that goes silent without a
-word (its age is watched); a servo call in the wrong mode that returns "ok" (mode and state are
-checked on every tick); a process-wide socket time-out; prints at import.
+word (its age is watched); a servo call in the wrong mode that returns "ok" (mode and state of the
+newest report are looked at on every tick); a process-wide socket time-out; prints at import.
 """
 
 from __future__ import annotations

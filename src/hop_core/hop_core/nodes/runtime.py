@@ -49,11 +49,11 @@ class HopNode(Node):
     runs exactly once.
     """
 
-    def __init__(self, name: str, default_robot: str = "twin") -> None:
+    def __init__(self, name: str) -> None:
         super().__init__(name)
         text = self.declare_parameter("config_dir", "").value
         self.config_dir: Path | None = Path(text).expanduser() if text else None
-        self.robot: str = self.declare_parameter("robot", default_robot).value
+        self.robot: str = self.declare_parameter("robot", "twin").value
         self.twin_address: str = self.declare_parameter("twin_address", "").value
         self.stopping = threading.Event()
         self.exit_code = 0
