@@ -132,7 +132,7 @@ class Camera:
     def _newer_state(self, reader: StateReader) -> TwinState:
         """Return a state that is not the last frame's: wait while the world is held up."""
         state = reader.read()
-        while state.stamp_ns <= self._state.stamp_ns and not _is_stale(state):
+        while state.monotonic_ns <= self._state.monotonic_ns and not _is_stale(state):
             time.sleep(_RETRY_S)
             state = reader.read()
         return state
