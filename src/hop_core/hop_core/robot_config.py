@@ -232,13 +232,13 @@ class RobotConfig(Config):
     twin: TwinConfig | None = None
 
     @model_validator(mode="after")
-    def _hardware_is_guarded(self) -> RobotConfig:
+    def _twin_and_hardware_are_apart(self) -> RobotConfig:
         if self.twin is None:
             if not self.arm.forbid_unix_socket:
                 raise ValueError("arm.forbid_unix_socket must be true on hardware")
             return self
         if self.hand.interface != "socketcand":
-            raise ValueError("hand.interface must be socketcand with a twin section: it is no bus")
+            raise ValueError("hand.interface must be socketcand, since there is a twin section")
         addresses = {
             "twin.address": self.twin.address,
             "arm.address": self.arm.address,

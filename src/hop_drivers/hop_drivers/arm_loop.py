@@ -31,6 +31,8 @@ class ArmDriver(Driver[ArmAdapter]):
     `on_reading` is called from the control loop with every polled joint state: it must be quick.
     """
 
+    last_resort = "press the red button"
+
     def __init__(
         self,
         config: ArmConfig,

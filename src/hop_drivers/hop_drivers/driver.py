@@ -10,6 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 from hop_core.clock import ClockOffset
 from hop_core.errors import DeviceError
@@ -43,7 +44,7 @@ class Driver(Device[AdapterT]):
         last_resort: what a person can do where the device cannot be told to stop.
     """
 
-    last_resort = "press the red button"
+    last_resort: ClassVar[str]
 
     def __init__(
         self, name: str, make_adapter: Callable[[], AdapterT], safety: SafetyConfig,

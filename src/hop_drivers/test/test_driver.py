@@ -37,6 +37,7 @@ class FakeDriver(Driver[FakeAdapter]):
     """
 
     running = True
+    last_resort = "press the red button"
 
     def __init__(self):
         clock = ClockOffset()

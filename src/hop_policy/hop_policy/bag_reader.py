@@ -222,4 +222,8 @@ def _bags_in(place: Path, pattern: str) -> list[Path]:
     """Return the folders of `place` that match and hold a recording, or what is left of one."""
     files = (place.glob(f"{pattern}/{name}") for name in (METADATA_FILE, "*.mcap"))
     found = {file.parent for file in chain.from_iterable(files)}
-    return sorted(p for p in found if not any(part.startswith(".") for part in p.parts[-2:]))
+    return sorted(path for path in found if not _is_hidden(path.relative_to(place)))
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)

@@ -83,6 +83,14 @@ def test_an_episode_has_its_name_from_wherever_it_is_opened(tmp_path, monkeypatc
     assert [open_episode(path).name for path in find_bags(Path("."))] == ["lift/e1"]
 
 
+def test_a_hidden_folder_may_hold_demonstrations_and_a_hidden_one_in_it_is_none(tmp_path) -> None:
+    hidden = tmp_path / ".demos"
+    episode = record(hidden, "e1")
+    record(hidden, "e2").rename(hidden / "lift" / ".e2")
+    for place in (hidden, hidden / "lift", episode, episode / "..", episode / "../.."):
+        assert [path.resolve() for path in find_bags(place)] == [episode]
+
+
 def test_label_changes_the_label_and_nothing_else(tmp_path, capsys) -> None:
     path = record(tmp_path, "e1")
     before = open_episode(path)
