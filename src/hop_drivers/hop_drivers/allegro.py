@@ -126,7 +126,7 @@ class AllegroHand:
         newest, count = None, 0
         while (message := self._read(0.0)) is not None:
             if (q := self._take(message)) is not None:
-                newest, count = q.copy(), count + 1
+                newest, count = q, count + 1
         return newest, count
 
     def _next(self, timeout_s: float) -> np.ndarray | None:

@@ -53,7 +53,7 @@ class ArmAdapter(Protocol):
     def error(self) -> str | None:
         """Return the sentence of an error that the box has, or of why it does not say; else None.
 
-        One round trip.
+        Asks it, and again for a while where it does not answer.
         """
 
     def halt(self) -> None:

@@ -156,9 +156,7 @@ class HandDriver(Driver[HandAdapter]):
             self.pd.disable()
         if self._answered % self._publish_every == 0:
             self._on_reading(
-                HandReading(
-                    q.copy(), self.pd.velocity.copy(), self._torque * self._nm_per_unit, stamp_ns
-                )
+                HandReading(q, self.pd.velocity.copy(), self._torque * self._nm_per_unit, stamp_ns)
             )
         if now_ns >= self._next_poll_ns:  # by the clock: a machine that drops sets asks as often
             self._next_poll_ns = now_ns + _INFO_NS

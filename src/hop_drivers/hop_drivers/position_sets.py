@@ -21,7 +21,7 @@ class PositionAssembler:
     """
 
     def __init__(self) -> None:
-        self._q_rad = np.zeros(JOINTS)
+        self._counts = np.zeros(JOINTS)
         self._seen = 0
         self.incomplete_sets = 0
 
@@ -29,20 +29,17 @@ class PositionAssembler:
         """Takes one position message.
 
         Returns the (16,) angles [rad] when it completes a set, else None.
-
-        The returned array is reused by the next set: copy it to keep it.
         """
         bit = 1 << finger
         if self._seen & bit:
             self.incomplete_sets += 1
             self._seen = 0
-        self._q_rad[4 * finger : 4 * finger + 4] = decode_finger(data)
+        self._counts[4 * finger : 4 * finger + 4] = decode_finger(data)
         self._seen |= bit
         if self._seen != 0b1111:
             return None
         self._seen = 0
-        self._q_rad *= RAD_PER_COUNT
-        return self._q_rad
+        return self._counts * RAD_PER_COUNT  # the caller's own: the next set is on its way already
 
 
 class SetClock:
@@ -75,16 +72,16 @@ class SetClock:
 
         Returns the time since the last one [s], or None for a set of a burst: skip it.
         """
-        self.sets += 1
         self.stalled = False
         if self._last_ns is None:
+            self.sets += 1
             self._last_ns = now_ns
             return self._period_s
         gap_s = (now_ns - self._last_ns) * S_PER_NS
         if gap_s < _BACKLOG_SHARE * self._period_s:
-            self.sets -= 1
             self.skip(1)
             return None
+        self.sets += 1
         self._last_ns = now_ns
         self.gap_ms.add(1e3 * gap_s)
         self.missing += max(0, round(gap_s / self._period_s) - 1)

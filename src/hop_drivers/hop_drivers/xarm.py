@@ -112,7 +112,7 @@ class XArm:
         api = self._api
         if error := self.error():
             raise DeviceError(error)
-        self._call("clean_warn", api.clean_warn)
+        api.clean_warn()
         self._call("motion_enable", api.motion_enable, True)
         self._call("set_mode(0)", api.set_mode, 0)
         self._call("set_state(0)", api.set_state, 0)
@@ -165,7 +165,7 @@ class XArm:
     def _wait(self, condition: Any, failure: str, limit_s: float) -> None:
         deadline = time.monotonic() + limit_s
         while not condition():
-            if error := self.error():
+            if error := self._ask_error()[1]:
                 raise DeviceError(error)
             if time.monotonic() > deadline:
                 raise DeviceError(
@@ -177,7 +177,7 @@ class XArm:
     def _call(self, name: str, call: Any, *args: Any) -> None:
         code = call(*args)
         if code not in (codes.API_OK, codes.API_HAS_WARNING):
-            raise DeviceError(self.error() or codes.describe_api(code, name))
+            raise DeviceError(self._ask_error()[1] or codes.describe_api(code, name))
 
     def servo(self, q: np.ndarray) -> None:
         """Send one target (see ArmAdapter)."""
@@ -185,7 +185,7 @@ class XArm:
             raise DeviceError("a servo target that is not a number was kept from the arm")
         code = self._api.set_servo_angle_j(q.tolist(), is_radian=True)
         if code != codes.API_OK:
-            raise DeviceError(self.error() or codes.describe_api(code, "set_servo_angle_j"))
+            raise DeviceError(self._ask_error()[1] or codes.describe_api(code, "set_servo_angle_j"))
 
     def fault(self) -> str | None:
         """Return why the arm cannot move (see ArmAdapter); costs no round trip."""
@@ -210,13 +210,22 @@ class XArm:
         return codes.describe_error(self._api.error_code) if self._api.error_code else None
 
     def error(self) -> str | None:
-        """Return the box's error as a sentence (see ArmAdapter); one round trip."""
+        """Return the box's error, or why it is not known, as a sentence (see ArmAdapter)."""
+        deadline = time.monotonic() + _SETTING_S
+        while True:
+            code, error = self._ask_error()
+            if code == codes.API_OK or error:
+                return error
+            if time.monotonic() > deadline:
+                return codes.describe_api(code, "get_err_warn_code")
+
+    def _ask_error(self) -> tuple[int, str | None]:
+        """Ask once: the SDK's return code, and the error if one is known."""
         if self._api is None or not self._api.connected:
-            return f"the connection to the xArm at {self._config.address} was closed"
+            return codes.API_OK, f"the connection to the xArm at {self._config.address} was closed"
         code, pair = self._api.get_err_warn_code()
-        if code != codes.API_OK:
-            return codes.describe_api(code, "get_err_warn_code")
-        return codes.describe_error(pair[0]) if pair[0] else None
+        known = code == codes.API_OK and pair[0]
+        return code, codes.describe_error(pair[0]) if known else None
 
     def halt(self) -> None:
         """Stop and leave servo mode (see ArmAdapter)."""
@@ -249,8 +258,8 @@ class XArm:
     def clear(self) -> None:
         """Clear errors (see ArmAdapter)."""
         with self._patience():
-            self._call("clean_error", self._api.clean_error)
-            self._call("clean_warn", self._api.clean_warn)
+            self._api.clean_error()
+            self._api.clean_warn()
             if error := self.error():
                 raise DeviceError(error)
 

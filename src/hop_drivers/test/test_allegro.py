@@ -132,3 +132,10 @@ def test_after_a_stall_the_newest_set_is_how_things_are():
     np.testing.assert_allclose(newest, 0.6 * Q, atol=1e-3)
     assert waiting == 2
     assert hand.newest() == (None, 0)
+
+
+def test_a_set_is_the_readers_own_though_the_next_one_is_under_way():
+    hand = hand_on(Bus([*positions(Q), *positions(2 * Q)[:2]]))
+    q = hand.receive()
+    assert hand.newest() == (None, 0)
+    np.testing.assert_allclose(q, Q, atol=1e-3)

@@ -3,6 +3,7 @@
 import socket
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from hop_core.errors import DeviceError
@@ -76,3 +77,43 @@ def test_a_box_that_takes_the_connection_and_stays_silent_is_told_soon(monkeypat
         config = load_robot("twin").arm.model_copy(update={"control_port": server.getsockname()[1]})
         with pytest.raises(DeviceError, match=r"no xArm control box answers at .*timed out"):
             probe(config)
+
+
+class Answers:
+    """A connected client that answers nothing to the first `late` questions for its error."""
+
+    connected = True
+
+    def __init__(self, late, error=0):
+        self.late, self.error = late, error
+        self.timeouts = []
+
+    def get_err_warn_code(self):
+        self.late -= 1
+        return (3, [0, 0]) if self.late >= 0 else (0, [self.error, 0])
+
+    def clean_error(self):
+        return 1  # a status whose error bit is still set, as a real box may answer
+
+    clean_warn = clean_error
+
+    def set_timeout(self, value):
+        self.timeouts.append(value)
+
+    def set_servo_angle_j(self, *_args, **_keys):
+        return 3
+
+
+def test_recovery_waits_for_an_answer_and_says_when_none_comes(monkeypatch):
+    arm = XArm(load_robot("twin").arm)
+    arm._api = Answers(late=2)
+    arm.clear()
+    arm._api = Answers(late=0, error=31)
+    with pytest.raises(DeviceError, match="C31"):
+        arm.clear()
+    monkeypatch.setattr(xarm, "_SETTING_S", 0.05)
+    arm._api = Answers(late=10**9)
+    with pytest.raises(DeviceError, match="get_err_warn_code failed with code 3"):
+        arm.clear()
+    with pytest.raises(DeviceError, match="set_servo_angle_j failed with code 3"):
+        arm.servo(np.zeros(7))

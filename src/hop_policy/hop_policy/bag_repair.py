@@ -106,8 +106,10 @@ def _rewrite(part: Path, task_dir: Path, name: str, config: RecorderConfig | Non
             first_ns = first_ns or received_ns
             last_ns = max(last_ns, received_ns)
             writer.write_raw(topic, type_name, received_ns, cdr)
-        if writer.empty:
+        if not writer.count:
             raise BagError(f"{part} holds no complete chunk: there is nothing to restore")
+        if writer.empty:
+            raise BagError(f"{part} holds nothing but what nodes say of themselves: remove it")
         messages = writer.count
         path = writer.finish("unlabelled", REASON)
     return Repaired(path, messages, (last_ns - first_ns) / 1e9)

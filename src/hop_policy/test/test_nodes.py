@@ -24,6 +24,7 @@ from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint  # noqa: E
 
 from hop_core import topics  # noqa: E402
 from hop_core.embodiment import ARM_JOINTS, HAND_JOINTS, JOINT_NAMES, load_embodiment  # noqa: E402
+from hop_core.errors import ConfigError  # noqa: E402
 from hop_core.nodes.qos import STATE_PUBLISHER, STATE_SUBSCRIBER, STREAM  # noqa: E402
 from hop_core.nodes.runtime import make_executor, to_ns, to_time  # noqa: E402
 from hop_core.robot_config import CameraPose, load_robot  # noqa: E402
@@ -41,8 +42,10 @@ from hop_policy.encoders import EncoderConfig  # noqa: E402
 from hop_policy.export import export_policy  # noqa: E402
 from hop_policy.inference import Policy  # noqa: E402
 from hop_policy.model import PolicyConfig, PolicyModel  # noqa: E402
+from hop_policy.nodes import recorder_node  # noqa: E402
 from hop_policy.observation import Observation  # noqa: E402
 from hop_policy.policy_forms import FormName  # noqa: E402
+from hop_policy.recorder_config import TopicConfig  # noqa: E402
 from hop_policy.tick_replay import HISTORY_GAP_NS  # noqa: E402
 
 pytestmark = [pytest.mark.ros, pytest.mark.timeout(240)]
@@ -319,6 +322,12 @@ def test_an_episode_that_ends_late_is_told_beside_the_next_one(
         time.sleep(0.2)
         assert robot.values("recorder").get("state") == "ACTIVE"
         recorder.end()
+
+
+def test_a_topic_whose_messages_are_not_installed_is_named() -> None:
+    topic = TopicConfig(name="/new", type="sensor_msgs/msg/Odour")
+    with pytest.raises(ConfigError, match=r"/new: sensor_msgs/msg/Odour is not installed"):
+        recorder_node._message_class(topic)
 
 
 def lags() -> dict[str, int]:

@@ -87,11 +87,11 @@ class EvalRun:
         with self._file("live") as file:
             for contender in self.contenders:
                 who = {"kind": POLICY, "arm": contender.arm, **identities[contender.name]}
-                live = partial(self._live, contender, record, report)
                 label = self._label(contender, POLICY)
+                judged = partial(_keep_cadence, report, label, file, contender.name)
+                live = partial(self._live, contender, record, judged)
                 report.outcomes[label] = self._kept(file, contender.name, who, live)
-                if file is not None:
-                    _tell_broken(report, label, file, contender.name)
+                _tell_broken(report, label, file, contender.name)
         for contender in self.contenders if paired else ():
             label = self._label(contender, "lock-step")
             roll = self._in_lock_step(AgentSpec(POLICY, contender.checkpoint))
@@ -123,13 +123,12 @@ class EvalRun:
         self,
         contender: Contender,
         record: bool,
-        report: Report,
+        judged: Callable[[Cadence], None],
         seeds: Sequence[int],
         watch: Watch,
     ) -> list[Outcome]:
-        run = evaluate_live(LiveOptions(self.cell, contender.checkpoint, record), seeds, watch)
-        report.cadence[self._label(contender, POLICY)] = Cadence(run.cadence, run.cadence_problem)
-        return run.outcomes
+        options = LiveOptions(self.cell, contender.checkpoint, record)
+        return evaluate_live(options, seeds, watch, judged)
 
     def _kept(self, file: OutcomeFile | None, key: str, who: Identity, roll: Roll) -> list[Outcome]:
         """Return the outcomes of an agent: those that are in the file, and the others, rolled."""
@@ -199,12 +198,19 @@ class EvalRun:
         return nullcontext() if self.out is None else OutcomeFile(self.out, self.setting(mode))
 
 
-def _tell_broken(report: Report, label: str, file: OutcomeFile, name: str) -> None:
-    """Keep a broken cadence beside the outcomes that came of it; tell one of an earlier run."""
+def _keep_cadence(
+    report: Report, label: str, file: OutcomeFile | None, name: str, cadence: Cadence
+) -> None:
+    """Report the cadence of a live run; a broken one is kept with the outcomes that came of it."""
+    report.cadence[label] = cadence
+    if file is not None and cadence.problem:
+        file.keep_broken(name, cadence.problem)
+
+
+def _tell_broken(report: Report, label: str, file: OutcomeFile | None, name: str) -> None:
+    """Report a broken cadence of an earlier run whose outcomes stand in the file."""
     now = report.cadence.get(label, Cadence({}, ""))
-    if now.problem:
-        file.keep_broken(name, now.problem)
-    elif earlier := file.broken(name):
+    if not now.problem and file is not None and (earlier := file.broken(name)):
         problem = f"of an earlier run whose outcomes stand in the file, {earlier[-1]}"
         report.cadence[label] = Cadence(now.figures, problem)
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hop_core.errors import TwinError
-from hop_sim.live_figures import rates_between
+from hop_sim.eval_report import Cadence
+from hop_sim.live_figures import rates_between, read_counters
 from hop_sim.live_launch import LiveLaunch
 from hop_sim.live_runner import LiveRunner, PolicyPerformer, Recording
 from hop_sim.rollout import CellSpec, Outcome
@@ -33,32 +34,20 @@ class LiveOptions:
     record: bool = False
 
 
-@dataclass(frozen=True)
-class LiveRun:
-    """What came of it.
-
-    Attributes:
-        outcomes: one an episode.
-        cadence: figures of policy, arm and hand over the whole run.
-        cadence_problem: what is wrong with them; empty if nothing is.
-    """
-
-    outcomes: list[Outcome]
-    cadence: dict[str, float]
-    cadence_problem: str
-
-
 def evaluate_live(
     options: LiveOptions,
     seeds: Sequence[int],
-    watch: Callable[[Iterator[Outcome]], list[Outcome]] = list,
-) -> LiveRun:
+    watch: Callable[[Iterator[Outcome]], list[Outcome]],
+    judged: Callable[[Cadence], None],
+) -> list[Outcome]:
     """Start the graph, arm, let the policy do the episodes of `seeds`, end the graph.
 
     Args:
         options: what runs.
         seeds: of the episodes.
         watch: takes the outcomes as the episodes end and returns them; a progress display, say.
+        judged: is given the cadence of policy, arm and hand over all episodes that ended, also
+            where the run ends before its last.
 
     Raises:
         TwinError: the graph does not come up, or stops answering.
@@ -92,10 +81,14 @@ def evaluate_live(
                 pace.add(performer.pace())
                 yield outcome
 
-        outcomes = watch(episodes())
-        cadence = pace.figures() | rates_between(first, runner.read_counters())
+        try:
+            outcomes = watch(episodes())
+        finally:
+            if pace.known:
+                figures = pace.figures() | rates_between(first, read_counters(graph.figures))
+                judged(Cadence(figures, cadence_problem(figures)))
         runner.close()
-    return LiveRun(outcomes, cadence, cadence_problem(cadence))
+    return outcomes
 
 
 class PolicyPace:
@@ -105,6 +98,11 @@ class PolicyPace:
         """Begin with nothing."""
         self._ticks = self._missed = 0
         self._run_s = self._late_p99_ms = 0.0
+
+    @property
+    def known(self) -> bool:
+        """Whether a run has told its pace."""
+        return self._run_s > 0.0
 
     def add(self, told: Mapping[str, str]) -> None:
         """Add what the policy told of the run that just ended."""

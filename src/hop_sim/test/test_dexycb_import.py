@@ -178,6 +178,14 @@ def test_the_subject_is_known_from_within_its_folder(
     assert [job.name for job in dexycb_jobs(Path("."), CONFIG)] == [f"dexycb_{SUBJECT}_{SEQUENCE}"]
 
 
+def test_a_subject_that_lies_elsewhere_may_be_linked(known_scene, tmp_path) -> None:
+    root = Tree(known_scene, tmp_path / "d").write()
+    (root / SUBJECT).rename(tmp_path / "elsewhere")
+    (root / SUBJECT).symlink_to(tmp_path / "elsewhere")
+    (job,) = dexycb_jobs(root / SUBJECT, CONFIG)
+    assert job.name == f"dexycb_{SUBJECT}_{SEQUENCE}"
+
+
 def test_frames_without_hand_or_object_are_gaps(known_scene, tmp_path) -> None:
     """-1 is no hand, an identity at the camera no object; short gaps are filled, long ones not."""
     first, middle, late = set(range(5)), {30, 31}, set(range(50, 62))

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import get_args
 
@@ -10,7 +10,13 @@ import pytest
 import torch
 from rich.console import Console
 
-from hop_core.errors import BagError, CheckpointError, ConfigError, EvaluationError
+from hop_core.errors import (
+    BagError,
+    CheckpointError,
+    ConfigError,
+    EvaluationError,
+    TwinError,
+)
 from hop_core.robot_config import CameraPose
 from hop_policy import checkpoint as ck
 from hop_policy import shipped
@@ -22,7 +28,7 @@ from hop_sim.agents import BlindAgent, NearestDemonstrationAgent
 from hop_sim.episode_progress import watched
 from hop_sim.eval_report import Cadence, Report
 from hop_sim.evaluate import AgentSpec, evaluate
-from hop_sim.live_eval import LiveOptions, LiveRun
+from hop_sim.live_eval import LiveOptions
 from hop_sim.motion_record import Motion
 from hop_sim.rollout import CellSpec, Outcome
 
@@ -326,15 +332,29 @@ def test_a_broken_cadence_stays_with_the_outcomes_that_came_of_it(
 ) -> None:
     problem = "the cadence is broken: arm_hz is 90"
 
-    def live(_options: LiveOptions, seeds: Sequence[int], watch: eval_run.Watch) -> LiveRun:
-        return LiveRun(watch(outcome_of(seed, True) for seed in seeds), {"arm_hz": 90.0}, problem)
+    def live(
+        _options: LiveOptions,
+        seeds: Sequence[int],
+        watch: eval_run.Watch,
+        judged: Callable[[Cadence], None],
+    ) -> list[Outcome]:
+        try:
+            return watch(outcomes_until(seeds, stop=1))
+        finally:
+            judged(Cadence({"arm_hz": 90.0}, problem))
+
+    def outcomes_until(seeds: Sequence[int], stop: int) -> Iterator[Outcome]:
+        for seed in seeds:
+            if seed == stop:
+                raise TwinError("the graph died")
+            yield outcome_of(seed, True)
 
     monkeypatch.setattr(eval_run, "evaluate_live", live)
     policy, out = save_policy(tmp_path / "run", 0), tmp_path / "lift.jsonl"
-    command = ["--live", "--policy", policy, "--out", str(out), "-n", "2"]
-    assert eval_cli.main(command) == 1
-    assert problem in capsys.readouterr().err
-    assert eval_cli.main(command) == 1  # with nothing left to do
+    command = ["--live", "--policy", policy, "--out", str(out)]
+    with pytest.raises(TwinError):
+        eval_cli.main([*command, "-n", "2"])
+    assert eval_cli.main([*command, "-n", "1"]) == 1  # with nothing left to do
     assert (
         f"of an earlier run whose outcomes stand in the file, {problem}" in capsys.readouterr().err
     )

@@ -64,7 +64,7 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def write_store(path: Path, seeds: range, lag: int = 0) -> TrajectoryStore:
+def write_store(path: Path, seeds: range, lag: int = 0, source: str = "test") -> TrajectoryStore:
     """Tracks of three attempts, every other of which is kept_contact; q_target[k] = q[k - lag].
 
     Two tracks are of each group, and of each object.
@@ -85,7 +85,7 @@ def write_store(path: Path, seeds: range, lag: int = 0) -> TrajectoryStore:
                 kept.append(Trajectory(attempt, seed, name, frames, metrics, Scene.unknown()))
             cloud = np.random.default_rng(seed // 2).normal(0, 0.04, (100, 3)).astype("f4")
             info = TrackInfo(
-                name=f"track_{seed}", source="test", synthetic=True, group=f"hand_{seed // 2}"
+                name=f"track_{seed}", source=source, synthetic=True, group=f"hand_{seed // 2}"
             )
             models = {name: ObjectModel(cloud, cloud)}
             writer.append_track(TrackResult(info, 3, {}, kept, models))
@@ -225,6 +225,8 @@ def test_bad_input_is_one_sentence(store: TrajectoryStore, tmp_path: Path) -> No
     list(thin_store(store, part, "any", 3, seed=0))
     with pytest.raises(TrajectoryError, match=r"none beside its merge or a part of it"):
         kept_parts([store, TrajectoryStore.open(part)], "any")
+    others = write_store(tmp_path / "others", range(2), source="of other people")
+    assert len(kept_parts([store, others], "any")) == len(store.tracks) + 2
     one_group = write_store(tmp_path / "one", range(2))
     with pytest.raises(TrajectoryError, match="one track group, 'hand_0'; at least 2"):
         main([one_group.address, "-o", str(out)])

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -289,14 +290,18 @@ def test_a_seed_is_rolled_out_once_it_is_trained_and_beside_the_next(tmp_path: P
 def test_too_few_demonstrations_are_told_before_anything_is_made_of_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = [object()] * 2
-    monkeypatch.setattr("hop_sim.table1.plan.labelled", lambda *_: found)
+    labels = dict(enumerate(["failure"] * 4))
+    monkeypatch.setattr("hop_sim.table1.plan.find_episodes", lambda *_: list(labels))
+    monkeypatch.setattr(
+        "hop_sim.table1.plan.open_episode", lambda number: SimpleNamespace(label=labels[number])
+    )
     make(tmp_path / "demos/grasp_lift")
-    stages = Plan(config(), tmp_path, 2).stages()
-    assert [job.name for job in next(stages)] == ["collect/grasp_lift"]
-    with pytest.raises(ConfigError, match="2 of the expert's 4 attempts succeed, but 3 are to"):
-        next(stages)
-    found.append(object())
+    for successes in range(3):
+        stages = Plan(config(), tmp_path, 2).stages()
+        assert [job.name for job in next(stages)] == ["collect/grasp_lift"]
+        with pytest.raises(ConfigError, match=f"{successes} of the expert's 4 attempts succeed"):
+            next(stages)
+        labels[successes] = "success"
     stages = Plan(config(), tmp_path, 2).stages()
     assert [job.name for job in (*next(stages), *next(stages))][1] == "tracks/hands"
 

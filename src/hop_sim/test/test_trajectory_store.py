@@ -408,6 +408,7 @@ def test_stores_merge_to_the_same_content_as_one_run(make_store: MakeStore, tmp_
     merging.close()  # stopped after one track
     added = [new for _row, new in merge_stores(parts, out)]
     assert added == [False, True, True, True]
+    assert not any(new for _row, new in merge_stores(parts[::-1], out))
     merged = TrajectoryStore.open(out)
     assert merged.content == whole.content
     assert [row.name for row in merged.objects] == ["object_0", "object_1"]

@@ -81,6 +81,7 @@ class RecorderNode(HopNode):
         self._recorder: EpisodeRecorder | None = None
         self._ending: list[EpisodeRecorder] = []
         self._latched: list[Subscription] = []
+        self._kinds = {topic.name: _message_class(topic) for topic in self._config.topics}
         self._streams = [self._subscribe(t) for t in self._config.topics if t.qos == "stream"]
         self.create_service(Trigger, topics.RECORDER_START, self._on_start)
         self.create_service(SetBool, topics.RECORDER_STOP, self._on_stop)
@@ -168,17 +169,9 @@ class RecorderNode(HopNode):
         )
 
     def _subscribe(self, topic: TopicConfig) -> Subscription:
-        package, _, name = topic.type.split("/")
-        try:
-            kind = getattr(importlib.import_module(f"{package}.msg"), name)
-        except (ImportError, AttributeError) as error:
-            raise ConfigError(
-                f"{topic.name}: {topic.type} is not installed beside ROS ({error}); install "
-                f"{package} or take the topic out of recorder.yaml"
-            ) from error
         qos = STATE_SUBSCRIBER if topic.qos == "latched" else RECORDER
         receive = partial(self._receive, topic.name, topic.type)
-        return self.create_subscription(kind, topic.name, receive, qos, raw=True)
+        return self.create_subscription(self._kinds[topic.name], topic.name, receive, qos, raw=True)
 
     def _receive(self, topic: str, type_name: str, cdr: bytes) -> None:
         # EventsExecutor cannot hand over the middleware's own receive stamp: it is taken here.
@@ -218,10 +211,27 @@ class RecorderNode(HopNode):
                 reason = f"broken rates: {extra['broken_rates']}; see hop demos show"
             self.get_logger().info(f"saved {end.path} ({end.label}, {end.messages} messages)")
         with self._saying:
-            if self._recorder is not None and self._recorder.running:  # the next one, already
+            recorder = self._recorder
+            if recorder is not None and recorder.running:  # the next one, already
                 state, reason = HopState.ACTIVE, f"{progress}: {reason}" if reason else progress
-                progress = f"recording {self._recorder.path}"
+                progress = f"recording {recorder.path}"
             self._state.publish(state, reason, progress=progress, extra=extra)
+
+
+def _message_class(topic: TopicConfig) -> Any:
+    """Return the class of the topic's messages.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
+    package, _, name = topic.type.split("/")
+    try:
+        return getattr(importlib.import_module(f"{package}.msg"), name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(
+            f"{topic.name}: {topic.type} is not installed beside ROS ({error}); install {package} "
+            "or take the topic out of recorder.yaml"
+        ) from error
 
 
 def _facts(text: str) -> dict[str, str]:

@@ -54,7 +54,7 @@ def kept_parts(stores: Sequence[TrajectoryStore], kept: Kept) -> list[Part]:
         made_by = values_hash(settings)
         for track in store.tracks:
             # The same settings give the same attempts at a track, drawn from or not.
-            home = seen.setdefault((made_by, track.info.name), store)
+            home = seen.setdefault((made_by, track.info.model_dump_json()), store)
             if home is not store:
                 raise TrajectoryError(
                     f"track '{track.info.name}' is in {home.address} and in {store.address}; "

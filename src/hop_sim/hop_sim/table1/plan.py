@@ -6,10 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from hop_core.errors import ConfigError
-from hop_policy.bag_dataset import labelled
-from hop_policy.bag_reader import find_episodes
+from hop_policy.bag_reader import find_episodes, open_episode
 from hop_policy.checkpoint_files import METRICS
-from hop_policy.episode_info import DEMONSTRATORS
 from hop_sim.realism import Realism
 from hop_sim.table1.cells import Cell, cells
 from hop_sim.table1.config import HANDS, REACHES, SCRATCH, Overrides, Table1Config
@@ -193,14 +191,14 @@ class Plan:
         return Job(f"collect/{task}", argv, settings=how, aside=("--workers", self._cores))
 
     def _require_demonstrations(self, task: str) -> None:
-        """Pass if the expert succeeded often enough; where nothing was recorded, none is asked."""
-        plan = self.config.tasks[task]
+        """Pass if the expert succeeded often enough; recordings that are gone were enough once."""
         if not (self._demos / task).is_dir():
             return
-        found = labelled(find_episodes(self._demos, task), self._demos, ("success",), DEMONSTRATORS)
-        if len(found) < plan.demos:
+        plan, bags = self.config.tasks[task], map(open_episode, find_episodes(self._demos, task))
+        found = sum(bag.label == "success" for bag in bags)
+        if found < plan.demos:
             raise ConfigError(
-                f"{task}: {len(found)} of the expert's {plan.attempts} attempts succeed, but "
+                f"{task}: {found} of the expert's {plan.attempts} attempts succeed, but "
                 f"{plan.demos} are to be learnt from; begin a run of more attempts in another --out"
             )
 

@@ -5,6 +5,7 @@ Source: Chao et al. 2021, DexYCB; the layout of the released archives.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -191,7 +192,7 @@ def find_sequences(path: Path) -> Iterator[Sequence]:
     Raises:
         TrackError: there are none, or no folder above them holds `calibration`.
     """
-    path = path.resolve()  # the folders above a sequence name its subject
+    path = Path(os.path.abspath(path))  # folders above name the subject; links stay as they are
     roots = [each for each in (path, *path.parents) if (each / "calibration").is_dir()]
     if not roots:
         raise TrackError(

@@ -30,7 +30,7 @@ def merged_header(stores: Sequence[TrajectoryStore]) -> StoreHeader:
                     f"{store.address}: track '{row.info.name}' is in {home.address} too; a track "
                     "may come from one store only"
                 )
-    provenance = {"merged_from": ", ".join(f"{store.content}" for store in stores)}
+    provenance = {"merged_from": ", ".join(sorted(store.content for store in stores))}
     return first.header.model_copy(update={"provenance": provenance})
 
 
