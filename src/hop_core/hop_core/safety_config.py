@@ -12,7 +12,8 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from hop_core.config import Config, config_path, load_config
-from hop_core.embodiment import ARM_JOINTS, HAND_JOINTS, Embodiment
+from hop_core.embodiment import ARM_JOINTS, HAND_JOINTS, JOINT_NAMES, Embodiment, load_embodiment
+from hop_core.errors import ConfigError
 from hop_core.limiter import MotionLimits
 
 Component = Literal["xarm", "allegro", "zed"]
@@ -126,18 +127,30 @@ class SafetyConfig(Config):
         )
 
     def position_limits(self, embodiment: Embodiment) -> tuple[np.ndarray, np.ndarray]:
-        """Return the (23,) lower and upper position limits [rad] with their margins."""
-        margin = np.repeat(
-            [self.motion.arm_margin_rad, self.motion.hand_margin_rad],
-            [len(ARM_JOINTS), len(HAND_JOINTS)],
-        )
-        return embodiment.lower + margin, embodiment.upper - margin
+        """Return the (23,) lower and upper position limits [rad] with their margins.
+
+        Raises:
+            ConfigError: a margin leaves a joint no range.
+        """
+        arm, hand = len(ARM_JOINTS), len(HAND_JOINTS)
+        margin = np.repeat([self.motion.arm_margin_rad, self.motion.hand_margin_rad], [arm, hand])
+        lower, upper = embodiment.lower + margin, embodiment.upper - margin
+        gone = np.flatnonzero(lower >= upper)
+        if gone.size:
+            joint, of = JOINT_NAMES[gone[0]], "arm" if gone[0] < arm else "hand"
+            raise ConfigError(
+                f"safety.yaml: {of}_margin_rad {margin[gone[0]]:g} leaves {joint} no range: the "
+                f"device's is {embodiment.lower[gone[0]]:g} to {embodiment.upper[gone[0]]:g} rad"
+            )
+        return lower, upper
 
 
 def load_safety(config_dir: Path | str | None = None) -> SafetyConfig:
     """Return `safety.yaml`.
 
     Raises:
-        ConfigError: it is missing or breaks a rule.
+        ConfigError: it is missing, breaks a rule, or its margins leave a joint no range.
     """
-    return load_config(config_path("safety.yaml", config_dir), SafetyConfig)
+    safety = load_config(config_path("safety.yaml", config_dir), SafetyConfig)
+    safety.position_limits(load_embodiment())
+    return safety

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hop_core.config import Config, config_hash, load_config, validate
+from hop_core.config import Config, config_hash, config_path, load_config, validate
 from hop_core.embodiment import (
     HOP_SIM_JOINTS,
     JOINT_NAMES,
@@ -188,6 +188,15 @@ def test_a_fault_comes_after_the_hold() -> None:
     values["watchdog"]["feedback_hold_s"] = 5.0
     with pytest.raises(ConfigError, match="feedback_hold_s 5 must be below feedback_fault_s"):
         validate(values, SafetyConfig, "safety.yaml")
+
+
+def test_a_margin_leaves_every_joint_a_range(tmp_path: Path) -> None:
+    shipped = config_path("safety.yaml").read_text()
+    (tmp_path / "safety.yaml").write_text(
+        shipped.replace("hand_margin_rad: 0.0", "hand_margin_rad: 0.5")
+    )
+    with pytest.raises(ConfigError, match=r"hand_margin_rad 0\.5 leaves allegro_index_0 no range"):
+        load_safety(tmp_path)
 
 
 def test_a_loop_answers_or_counts_every_deadline_and_makes_none_up() -> None:
