@@ -8,6 +8,7 @@ import pytest
 from hop_core.embodiment import load_embodiment
 from hop_core.safety_config import load_safety
 from hop_core.state import HopState
+from hop_drivers import xarm_codes as codes
 from hop_drivers.arm_loop import ArmDriver
 from hop_drivers.xarm import XArm
 
@@ -22,6 +23,16 @@ def rig(rig_of, robot):
             robot.arm, E, load_safety(), XArm, on_reading, on_change
         )
     )
+
+
+def box(twin):
+    """Return what the emulated control box is in: mode, state, error."""
+    return twin.state()["devices"]["arm"]
+
+
+def is_let_go(twin):
+    """Whether the box has left servo mode and takes no more motion."""
+    return box(twin)["mode"] == 0 and box(twin)["state"] not in codes.MOTION_STATES
 
 
 def test_it_follows_a_target_and_holds_then_disarms_without_one(rig):
@@ -105,17 +116,35 @@ def test_the_red_button_blocks_recovery_until_it_is_released(rig, twin, wait_for
     rig.wait(HopState.IDLE)
 
 
-def test_an_estop_is_confirmed_by_the_box_and_only_a_new_clear_id_releases_it(rig, wait_for):
+def test_an_estop_stops_a_moving_arm_and_only_a_new_clear_id_releases_it(rig, twin, wait_for):
     arming_id = rig.arm()
-    rig.follow(arming_id, rig.readings[-1].q, lambda: rig.moving, "moving")
+    goal = rig.readings[-1].q + np.array([1.5, 0, 0, 0, 0, 0, 0])
+    rig.follow(arming_id, goal, lambda: rig.readings[-1].qd[0] > 0.3, "moving")
     rig.driver.request_estop("button")
-    wait_for(lambda: "confirmed" in rig.view.reason, 20.0, "the confirmation")
+    wait_for(lambda: "the arm confirmed the stop" in rig.view.reason, 20.0, "the confirmation")
+    assert box(twin)["state"] == codes.STATE_STOPPED
+    wait_for(lambda: np.abs(rig.readings[-1].qd).max() < 0.01, 20.0, "rest")
+    stopped = rig.readings[-1].q
+    assert goal[0] - stopped[0] > 0.5
     rig.driver.request_recover()
     rig.say(HopState.IDLE)
-    time.sleep(0.2)
+    for _ in range(4):
+        rig.send(arming_id, goal)
     assert rig.view.state is HopState.ESTOP
+    np.testing.assert_allclose(rig.readings[-1].q, stopped, atol=2e-3)
     rig.say(HopState.IDLE, extra={"clear_id": f"clear-{arming_id}"})
     rig.wait(HopState.IDLE)
+
+
+def test_an_estop_reaches_a_box_that_answers_nothing(rig, twin, wait_for):
+    rig.arm()
+    twin.inject("arm_stall", duration_s=60.0)
+    rig.driver.request_estop("button")
+    wait_for(lambda: box(twin)["state"] == codes.STATE_STOPPED, 20.0, "the stop")
+    assert "confirmed the stop" not in rig.view.reason
+    twin.clear()
+    wait_for(lambda: "the arm confirmed the stop" in rig.view.reason, 20.0, "the confirmation")
+    assert rig.view.state is HopState.ESTOP
 
 
 def test_a_lost_connection_is_a_fault_and_a_new_one_is_made(rig, twin, wait_for):
@@ -129,10 +158,19 @@ def test_a_lost_connection_is_a_fault_and_a_new_one_is_made(rig, twin, wait_for)
     rig.wait(HopState.IDLE)
 
 
-def test_a_supervisor_that_disarms_takes_the_driver_along(rig):
+def test_a_supervisor_that_disarms_takes_driver_and_box_along(rig, twin, wait_for):
     rig.arm()
+    assert not is_let_go(twin)
     rig.say(HopState.IDLE)
     assert rig.view.state is HopState.IDLE
+    wait_for(lambda: is_let_go(twin), 20.0, "the box to be let go")
+
+
+def test_a_driver_that_ends_while_armed_lets_the_box_go(rig, twin, wait_for):
+    rig.arm()
+    assert not is_let_go(twin)
+    rig.driver.close()
+    wait_for(lambda: is_let_go(twin), 20.0, "the box to be let go")
 
 
 def test_every_tick_of_120_hz_is_a_joint_state_or_counted(rig):
@@ -150,8 +188,11 @@ def test_every_tick_of_120_hz_is_a_joint_state_or_counted(rig):
             time.sleep(0.005)
         return max(found)
 
-    begin, ticks, readings = lead(), loop.stats().ticks, len(rig.readings)
+    def unread():
+        """Return how many ticks gave no joint state, less those whose reading failed."""
+        return loop.stats().ticks - rig.driver.diagnostics()["failed_reads"] - len(rig.readings)
+
+    begin, before = lead(), unread()
     assert lead() == pytest.approx(begin, abs=3)
-    failed = rig.driver.diagnostics()["failed_reads"]
-    assert len(rig.readings) - readings == pytest.approx(loop.stats().ticks - ticks - failed, abs=2)
+    assert unread() == pytest.approx(before, abs=2)
     assert (np.diff([reading.stamp_ns for reading in rig.readings]) > 0).all()

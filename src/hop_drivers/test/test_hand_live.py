@@ -33,9 +33,20 @@ def servo_on(twin):
     return twin.state()["devices"]["hand"]["servo"]
 
 
-def test_it_follows_a_target_softly(rig, twin, wait_for):
-    arming_id = rig.arm()
-    wait_for(lambda: servo_on(twin), 20.0, "servo on")
+@pytest.fixture
+def arm(rig, twin, wait_for):
+    """Return what arms the hand and waits until it has torque; it returns the arming id."""
+
+    def armed():
+        arming_id = rig.arm()
+        wait_for(lambda: servo_on(twin), 20.0, "servo on")
+        return arming_id
+
+    return armed
+
+
+def test_it_follows_a_target_softly(rig, arm):
+    arming_id = arm()
     goal = np.clip(rig.readings[-1].q + 0.25, E.lower[HAND], E.upper[HAND])
 
     def followed():  # a torque hand under gravity: 0.08-0.13 rad at these gains
@@ -46,15 +57,17 @@ def test_it_follows_a_target_softly(rig, twin, wait_for):
     assert efforts[0] < 0.1 * max(efforts)  # the gains begin at zero
 
 
-def test_disarming_takes_the_torque_off(rig, twin, wait_for):
-    rig.arm()
+def test_disarming_takes_the_torque_off(rig, twin, arm, wait_for):
+    arming_id = arm()
+    goal = np.clip(rig.readings[-1].q + 0.25, E.lower[HAND], E.upper[HAND])
+    rig.follow(arming_id, goal, lambda: rig.readings[-1].effort.any(), "effort")
     rig.driver.request_disarm()
     wait_for(lambda: not servo_on(twin), 20.0, "servo off")
     wait_for(lambda: not rig.readings[-1].effort.any(), 20.0, "no effort")
 
 
-def test_an_estop_takes_the_torque_off(rig, twin, wait_for):
-    rig.arm()
+def test_an_estop_takes_the_torque_off(rig, twin, arm, wait_for):
+    arm()
     rig.driver.request_estop("button")
     wait_for(lambda: not servo_on(twin), 20.0, "servo off")
     wait_for(lambda: "told to switch off" in rig.view.reason, 20.0, "the news")
@@ -74,8 +87,28 @@ def test_silence_is_a_fault_while_armed_and_the_stream_comes_back_disarmed(rig, 
     rig.wait(HopState.IDLE)
 
 
-def test_a_hot_hand_is_a_fault(rig, twin, wait_for):
-    rig.arm()
+def test_a_driver_that_ends_while_armed_takes_the_torque_off(rig, twin, arm, wait_for):
+    arm()
+    rig.driver.close()
+    wait_for(lambda: not servo_on(twin), 20.0, "servo off")
+
+
+def test_a_lost_bus_is_a_fault_and_the_hand_is_switched_off_when_it_is_back(
+    rig, twin, arm, wait_for
+):
+    arm()
+    twin.inject("hand_drop")
+    rig.wait(HopState.FAULT)
+    wait_for(lambda: not servo_on(twin), 20.0, "servo off")
+    count = len(rig.readings)
+    wait_for(lambda: len(rig.readings) > count + 20, 20.0, "joint states of the new connection")
+    assert rig.view.state is HopState.FAULT
+    rig.driver.request_recover()
+    rig.wait(HopState.IDLE)
+
+
+def test_a_hot_hand_is_a_fault(rig, twin, arm, wait_for):
+    arm()
     twin.inject("hand_over_temperature", temperature_c=75)
     rig.wait(HopState.FAULT)
     assert "75 degC" in rig.view.reason

@@ -1,5 +1,6 @@
 """The nodes on real DDS against the twin: arming, home, faults, e-stop, a second launch."""
 
+import json
 import os
 import re
 import shutil
@@ -29,6 +30,7 @@ from hop_core.realtime import Priority, probe  # noqa: E402
 from hop_core.state import HopState  # noqa: E402
 from hop_drivers.nodes.messages import target_message  # noqa: E402
 from hop_drivers.target import Target  # noqa: E402
+from hop_drivers.xarm_codes import STATE_STOPPED  # noqa: E402
 
 pytestmark = pytest.mark.ros
 ADDRESS = "127.0.63.1"
@@ -222,10 +224,14 @@ def test_all_threads_of_a_node_and_the_loaded_guard_are_scheduled_as_they_ask(gr
 def test_an_arm_error_is_a_fault_with_its_reason_an_incident_and_a_way_back(graph, operator):
     _, twin, folder, _ = graph
     operator.arm()
+    before = set(folder.glob("*/incident.json"))
     twin.inject("arm_error", code=31)
     operator.wait(HopState.FAULT)
     assert "C31" in operator.view.reason
-    operator.until(lambda: any(folder.glob("*/incident.json")), 30.0, "an incident")
+    new = lambda: set(folder.glob("*/incident.json")) - before  # noqa: E731
+    operator.until(new, 30.0, "an incident")
+    (incident,) = new()
+    assert json.loads(incident.read_text())["reason"] == operator.view.reason
     assert operator.call(topics.SUPERVISOR_RECOVER).success
     operator.wait(HopState.IDLE)
     assert operator.view.arming_id == ""
@@ -238,12 +244,16 @@ def test_a_camera_that_is_unplugged_is_a_fault(graph, operator):
     assert operator.view.reason.startswith("zed")
 
 
-def test_an_estop_stops_everything_and_its_release_does_not_arm(operator):
+def test_an_estop_stops_everything_and_its_release_does_not_arm(graph, operator):
+    devices = lambda: graph[1].state()["devices"]  # noqa: E731
     operator.arm()
+    operator.until(lambda: devices()["hand"]["servo"], 20.0, "torque")
     operator.estop.publish(Bool(data=True))
     operator.wait(HopState.ESTOP)
     for name in ("xarm", "allegro"):
         operator.until(lambda n=name: operator.listener.get(n).state is HopState.ESTOP, 30.0, name)
+    operator.until(lambda: devices()["arm"]["state"] == STATE_STOPPED, 20.0, "the box to stop")
+    operator.until(lambda: not devices()["hand"]["servo"], 20.0, "no torque")
     assert not operator.call(topics.SUPERVISOR_ARM).success
     assert operator.call(topics.SUPERVISOR_CLEAR_ESTOP).success
     for name in ("xarm", "allegro"):

@@ -48,14 +48,17 @@ def test_whatever_is_asked_every_bound_is_kept(goals):
     safety_filter = make()
     limits = SAFETY.motion_limits(E)
     lower, upper = SAFETY.position_limits(E)
-    q, qd = E.home.copy(), np.zeros(23)
+    q, qd, cut = E.home.copy(), np.zeros(23), False
     for goal in goals:
-        new = safety_filter.step(goal, DT).q
+        step = safety_filter.step(goal, DT)
+        new, cut_before = step.q, cut
         speed = (new - q) / DT
+        # What cuts a path may brake harder than the joints' own bound, and ends so.
+        cut = bool({"table", "workspace", "self_collision", "tcp_speed"} & set(step.clamped))
         assert (np.abs(speed) <= limits.velocity * (1 + 1e-6) + 1e-9).all()
         assert (new >= np.minimum(lower, E.home) - 1e-9).all()
         assert (new <= np.maximum(upper, E.home) + 1e-9).all()
-        if not {"table", "workspace", "self_collision", "tcp_speed"} & set(safety_filter.clamps):
+        if not (cut or cut_before):
             change = np.abs(speed - qd)
             assert (change <= limits.acceleration * DT * (1 + 1e-6) + 1e-9).all()
         palm = KINEMATICS.site_pose(new, "palm")[:3, 3]
@@ -99,6 +102,16 @@ def test_the_palm_stops_above_the_table_and_can_leave_again():
     assert table_depth(path[-1]) <= 1e-9
     back = go(safety_filter, E.home, 60)
     np.testing.assert_allclose(back[-1], E.home, atol=1e-3)
+
+
+def test_the_palm_stops_before_the_arm_itself():
+    safety_filter = make()
+    goal = E.home.copy()
+    goal[5] = 3.0  # the wrist bends the hand back onto the forearm
+    path = go(safety_filter, goal, 60)
+    assert safety_filter.clamps["self_collision"] > 0
+    nearest = min(KINEMATICS.clearance(q).self_m for q in path)
+    assert SAFETY.distance.self_m - 1e-6 <= nearest < SAFETY.distance.self_m + 0.01
 
 
 def test_fingers_still_move_while_the_arm_is_blocked():
@@ -148,8 +161,8 @@ def test_half_speed_is_half_the_speed():
     half.set_speed(0.5)
     goal = E.home.copy()
     goal[0] = 1.2
-    fast, slow = go(full, goal, 8), go(half, goal, 8)
-    assert np.diff(slow[:, 0]).max() <= 0.51 * np.diff(fast[:, 0]).max()
+    fast, slow = (np.diff(go(each, goal, 20)[:, 0]).max() for each in (full, half))
+    assert slow == pytest.approx(0.5 * fast, rel=0.02)
 
 
 @pytest.mark.parametrize("bad", [np.full(23, np.nan), np.full(23, np.inf), np.zeros(22)])

@@ -38,7 +38,8 @@ class Rig:
         self.obedient = True
         ids = (f"id{k}" for k in itertools.count())
         self.silent = set()
-        self.clock = ClockOffset(lambda: self.now, lambda: self.now)
+        self.clock_step_ns = 0  # by which somebody has set the clock
+        self.clock = ClockOffset(lambda: self.now + self.clock_step_ns, lambda: self.now)
         self.supervisor = Supervisor(
             E, SAFETY, SafetyFilter(E, SAFETY, ROBOT, KINEMATICS), self, self.clock,
             lambda: self.now, lambda: next(ids), **options,
@@ -50,6 +51,8 @@ class Rig:
         self.reports.append(report)
 
     def send(self, target):
+        assert self.supervisor.state.may_move
+        assert target.arming_id == self.supervisor.arming_id != ""
         self.sent.append((self.now, target))
 
     def arm_drivers(self, arm):
@@ -401,12 +404,17 @@ def test_a_driver_that_restarts_while_armed_disarms_the_robot():
 def test_joint_states_that_stop_hold_then_fault(component):
     rig = Rig().active()
     rig.silent.add(component)
-    states = []
+    states, followed = [], []
     for _ in range(40):
+        sent = len(rig.sent)
         rig.target()
+        followed.append(len(rig.sent) > sent)
         rig.run(0.025)
         states.append(rig.state)
-    assert HopState.HOLD in states
+    held = states.index(HopState.HOLD) + 1
+    assert all(followed[:held])
+    assert not any(followed[held:]), "while nobody knows where the robot is, nothing is followed"
+    assert rig.supervisor.refusals["feedback"] > 0
     assert states.index(HopState.HOLD) < states.index(HopState.FAULT)
     assert rig.state is HopState.FAULT
     assert f"{component} has been silent" in rig.reason
@@ -434,7 +442,7 @@ def test_a_camera_that_stops_is_a_fault():
 
 def test_a_clock_that_was_set_while_armed_is_a_fault():
     rig = Rig().armed()
-    rig.clock._ros_ns = lambda: rig.now + 20 * MS
+    rig.clock_step_ns = 20 * MS
     rig.run(1.5)
     assert rig.state is HopState.FAULT
     assert "clock" in rig.reason
@@ -442,7 +450,7 @@ def test_a_clock_that_was_set_while_armed_is_a_fault():
 
 def test_a_clock_that_was_set_while_idle_is_forgotten_before_the_next_arming():
     rig = Rig().idle()
-    rig.clock._ros_ns = lambda: rig.now + 20 * MS
+    rig.clock_step_ns = 20 * MS
     rig.run(1.5)
     assert rig.armed().run(3.0).state is HopState.ARMED
 
@@ -527,7 +535,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(
         source=st.sampled_from([Source.POLICY, Source.TELEOP]),
-        q=st.floats(-0.3, 0.3),
+        q=st.floats(-0.3, 0.3) | st.just(np.nan),
         arming_id=st.sampled_from([None, "zombie"]),
     )
     def target(self, source, q, arming_id):
@@ -570,10 +578,8 @@ class AnyOrder(RuleBasedStateMachine):
             assert supervisor.source is Source.NONE
 
     @invariant()
-    def what_was_sent_is_finite_and_carries_an_arming(self):
-        for _, target in self.rig.sent[-3:]:
-            assert np.isfinite(target.q).all()
-            assert target.arming_id.startswith("id")
+    def what_was_sent_is_finite(self):
+        assert all(np.isfinite(target.q).all() for _, target in self.rig.sent[-60:])
 
 
 AnyOrder.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
