@@ -25,6 +25,7 @@ _BISECTIONS = 3
 _LONGEST_STEP_S = 0.1
 _FIRST_STEP_NS = 50_000_000  # a policy's period: what a first point is given to be reached
 _PLAN_POINTS = 64
+_PLACES = ("position", "table", "self_collision", "workspace")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,11 @@ class FilteredStep:
 
     q: np.ndarray
     clamped: tuple[str, ...]
+
+    @property
+    def blocked_by(self) -> tuple[str, ...]:
+        """Those of the bounds that are of places: the others only take time."""
+        return tuple(name for name in self.clamped if name in _PLACES)
 
 
 @dataclass(frozen=True, slots=True)

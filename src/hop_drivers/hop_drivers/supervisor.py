@@ -244,6 +244,6 @@ class Supervisor(SupervisorState):
             self._home_moved_ns = now
         elif (now - self._home_moved_ns) * S_PER_NS > _HOME_BLOCKED_S:
             self._rest(
-                f"the way home is blocked by {', '.join(step.clamped) or 'nothing known'}; jog "
+                f"the way home is blocked by {', '.join(step.blocked_by) or 'nothing known'}; jog "
                 "clear of it first"
             )

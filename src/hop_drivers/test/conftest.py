@@ -114,12 +114,11 @@ class DriverRig:
 
 
 @pytest.fixture
-def rig_of(twin):
-    """Return a function that starts a rig on the twin without faults, and waits for readings."""
+def start_rig():
+    """Return a function that starts a rig and waits for readings."""
     rigs = []
 
     def start(make):
-        twin.clear()
         rig = DriverRig(make)
         rigs.append(rig)
         rig.driver.start()
@@ -130,3 +129,14 @@ def rig_of(twin):
     yield start
     for rig in rigs:
         rig.driver.close()
+
+
+@pytest.fixture
+def rig_of(twin, start_rig):
+    """Return a function that starts a rig on the twin without faults."""
+
+    def start(make):
+        twin.clear()
+        return start_rig(make)
+
+    return start

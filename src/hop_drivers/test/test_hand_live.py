@@ -1,11 +1,14 @@
 """The hand's driver with python-can on the emulated hand: it follows, faults, lets go."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from hop_core.embodiment import HAND, load_embodiment
@@ -14,6 +17,7 @@ from hop_core.safety_config import load_safety
 from hop_core.state import HopState
 from hop_drivers import hand_loop
 from hop_drivers.allegro import AllegroHand
+from hop_drivers.hand_guard import HandGuard
 from hop_drivers.hand_loop import HandDriver
 
 ADDRESS = "127.0.62.1"
@@ -21,10 +25,16 @@ E = load_embodiment()
 
 
 @pytest.fixture
-def rig(rig_of, robot):
+def guarded(request):
+    """Whether the rig's driver has a guard process: only where a test asks for it."""
+    return getattr(request, "param", False)
+
+
+@pytest.fixture
+def rig(rig_of, robot, guarded):
     return rig_of(
         lambda on_reading, on_change: HandDriver(
-            robot.hand, E, load_safety(), AllegroHand, on_reading, on_change, guard=False
+            robot.hand, E, load_safety(), AllegroHand, on_reading, on_change, guard=guarded
         )
     )
 
@@ -180,6 +190,57 @@ def test_a_dead_port_is_refused_in_one_sentence(robot):
         hand.open()
 
 
+def test_a_guard_that_is_let_go_leaves_the_hand_alone(robot, twin, arm):
+    arm()
+    guard = HandGuard(robot.hand)
+    assert guard.alive
+    guard.release(all_is_well=True)
+    assert not guard.alive
+    assert servo_on(twin)
+
+
+def test_a_guard_outlives_signals_and_switches_off_a_hand_that_did_not_come_to_rest(
+    robot, twin, arm, wait_for
+):
+    arm()
+    guard = HandGuard(robot.hand)
+    (process,) = guards_of(os.getpid())
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    wait_for(lambda: all(ignores(process, number) for number in numbers), 20.0, "the guard")
+    for number in numbers:
+        process.send_signal(number)
+    assert guard.alive
+    assert servo_on(twin)
+    guard.release(all_is_well=False)
+    assert not guard.alive
+    assert not servo_on(twin)
+
+
+@pytest.mark.parametrize("guarded", [True], indirect=True)
+def test_a_guard_that_died_is_replaced_at_the_next_arming(rig, arm):
+    arm()
+    (first,) = guards_of(os.getpid())
+    first.kill()
+    rig.driver.request_disarm()
+    rig.wait(HopState.IDLE)
+    arm()
+    (second,) = guards_of(os.getpid())
+    assert second.pid != first.pid
+
+
+def guards_of(pid):
+    """Return the guard processes that process `pid` has started."""
+    living = [p for p in psutil.Process(pid).children() if p.status() != psutil.STATUS_ZOMBIE]
+    return [p for p in living if "hop_drivers.hand_guard" in p.cmdline()]
+
+
+def ignores(process, number):
+    """Whether `process` ignores the signal `number`, by the kernel's word."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    (mask,) = re.findall(r"^SigIgn:\s*(\w+)$", status, re.MULTILINE)
+    return bool(int(mask, 16) >> (number - 1) & 1)
+
+
 _HOST = """
 import sys, time
 from hop_core.embodiment import load_embodiment
@@ -188,6 +249,7 @@ from hop_core.safety_config import load_safety
 from hop_core.state import HopState
 from hop_core.state_report import StateReport
 from hop_drivers.allegro import AllegroHand
+from hop_drivers.hand_guard import HandGuard
 from hop_drivers.hand_loop import HandDriver
 
 robot = load_robot("twin").moved(sys.argv[1])

@@ -34,7 +34,7 @@ from hop_drivers.xarm_codes import STATE_STOPPED  # noqa: E402
 
 pytestmark = pytest.mark.ros
 ADDRESS = "127.0.63.1"
-DOMAIN = "83"
+DOMAIN, OTHER_DOMAIN = "83", "86"
 NODES = {
     "zed": Priority.CAMERA,
     "xarm": Priority.ARM,
@@ -65,13 +65,21 @@ def patient_config(folder):
     return folder
 
 
-def start(name, *parameters):
+def start(name, *parameters, stderr=subprocess.PIPE, domain=DOMAIN, address=ADDRESS):
     code = f"from hop_drivers.nodes.{name}_node import main; main()"
-    arguments = [f"twin_address:={ADDRESS}", *parameters]
     command = [sys.executable, "-c", code, "--ros-args"]
-    for argument in arguments:
+    for argument in (*([f"twin_address:={address}"] if address else ()), *parameters):
         command += ["-p", argument]
-    return subprocess.Popen(command, env=environment(), stderr=subprocess.PIPE, text=True)
+    env = {**environment(), "ROS_DOMAIN_ID": domain}
+    return subprocess.Popen(command, env=env, stderr=stderr, text=True)
+
+
+def refusal_of(process):
+    """Return what a process says that ends by itself; it must be a sentence, and an exit of 1."""
+    _, errors = process.communicate(timeout=60.0)
+    assert process.returncode == 1
+    assert "Traceback" not in errors
+    return errors
 
 
 class Operator:
@@ -154,7 +162,11 @@ def graph(twin, tmp_path_factory):
     folder = tmp_path_factory.mktemp("incidents")
     config = f"config_dir:={patient_config(tmp_path_factory.mktemp('config') / 'config')}"
     incidents = {"supervisor": (f"incident_dir:={folder}",)}
-    running = {name: start(name, config, *incidents.get(name, ())) for name in NODES}
+    logs = tmp_path_factory.mktemp("logs")
+    running = {}
+    for name in NODES:
+        with (logs / name).open("w") as log:
+            running[name] = start(name, config, *incidents.get(name, ()), stderr=log)
     operator = Operator()
     try:
         operator.wait(HopState.IDLE)
@@ -163,8 +175,9 @@ def graph(twin, tmp_path_factory):
         operator.close()
         for process in running.values():
             process.terminate()
-        codes = [process.wait(30.0) for process in running.values()]
-    assert codes == [0] * len(NODES)
+        codes = {name: process.wait(30.0) for name, process in running.items()}
+    said = {name: (logs / name).read_text()[-2000:] for name, code in codes.items() if code}
+    assert not said, f"ended with {codes}"
 
 
 @pytest.fixture
@@ -269,11 +282,7 @@ def test_a_second_supervisor_and_a_second_driver_say_one_sentence_and_end(operat
         ("supervisor", "a supervisor of ROS domain"),
         ("xarm", "a driver of the arm"),
     ):
-        process = start(name)
-        _, errors = process.communicate(timeout=60.0)
-        assert process.returncode == 1
-        assert words in errors
-        assert "Traceback" not in errors
+        assert words in refusal_of(start(name))
     assert operator.view.state is HopState.IDLE
 
 
@@ -287,8 +296,23 @@ def test_a_second_supervisor_and_a_second_driver_say_one_sentence_and_end(operat
     ],
 )
 def test_bad_parameters_get_one_sentence(parameter, words):
-    process = start("supervisor", parameter)
-    _, errors = process.communicate(timeout=60.0)
-    assert process.returncode == 1
-    assert words in errors
-    assert "Traceback" not in errors
+    assert words in refusal_of(start("supervisor", parameter))
+
+
+def test_a_real_robot_never_arms_by_itself():
+    process = start("supervisor", "robot:=example_lab", "auto_arm:=true", address="")
+    assert "auto_arm is for the twin only; robot 'example_lab' is real" in refusal_of(process)
+
+
+def test_a_supervisor_beside_one_on_another_machine_ends():
+    """There is no lock to see it by: what it publishes tells."""
+    context = Context()
+    rclpy.init(context=context, domain_id=int(OTHER_DOMAIN))
+    node = Node("supervisor_elsewhere", context=context)
+    node.create_publisher(JointTrajectory, topics.SAFE_TARGET, NEWEST)
+    try:
+        told = refusal_of(start("supervisor", domain=OTHER_DOMAIN))
+    finally:
+        node.destroy_node()
+        rclpy.shutdown(context=context)
+    assert f"a supervisor publishes {topics.SAFE_TARGET}" in told

@@ -30,8 +30,9 @@ KINEMATICS = Kinematics()
 class Rig:
     """A supervisor with obedient drivers, a clock of its own and everything it did."""
 
-    def __init__(self, **options):
+    def __init__(self, robot=ROBOT, **options):
         self.now = 10**12
+        self.q = E.home.copy()  # where the robot is
         self.reports, self.sent, self.armed_calls, self.incidents = [], [], [], []
         self.recover_calls = 0
         self.latest = {}
@@ -41,7 +42,7 @@ class Rig:
         self.clock_step_ns = 0  # by which somebody has set the clock
         self.clock = ClockOffset(lambda: self.now + self.clock_step_ns, lambda: self.now)
         self.supervisor = Supervisor(
-            E, SAFETY, SafetyFilter(E, SAFETY, ROBOT, KINEMATICS), self, self.clock,
+            E, SAFETY, SafetyFilter(E, SAFETY, robot, KINEMATICS), self, self.clock,
             lambda: self.now, lambda: next(ids), **options,
         )  # fmt: skip
 
@@ -87,9 +88,9 @@ class Rig:
             self.now += 25 * MS
             feedback = self.supervisor.feedback
             if "xarm" not in self.silent:
-                feedback.joints("xarm", list(ARM_JOINTS), E.home[ARM], self.now)
+                feedback.joints("xarm", list(ARM_JOINTS), self.q[ARM], self.now)
             if "allegro" not in self.silent:
-                feedback.joints("allegro", list(HAND_JOINTS), E.home[HAND], self.now)
+                feedback.joints("allegro", list(HAND_JOINTS), self.q[HAND], self.now)
             if "zed" not in self.silent:
                 feedback.arrived("zed", self.now)
             self.supervisor.tick()
@@ -296,10 +297,28 @@ def test_home_takes_the_robot_and_arrives():
     assert rig.supervisor.request_home().ok
     rig.target(away)
     assert rig.supervisor.refusals["source"] == 1
+    rig.sent.clear()
     rig.run(4.0)
     assert rig.state is HopState.ARMED
     assert rig.supervisor.progress == "home reached"
-    np.testing.assert_allclose(rig.sent[-1][1].q[0], E.home, atol=1e-3)
+    way = np.array([target.q[0] for _, target in rig.sent])
+    np.testing.assert_allclose(way[-1], E.home, atol=1e-3)
+    fastest = np.abs(np.diff(way[:, 0])).max() * E.rates.policy_hz
+    limit = SAFETY.motion.home_speed * SAFETY.motion.arm_velocity_rad_s
+    assert 0.3 * limit < fastest <= limit * (1 + 1e-6)
+
+
+def test_a_blocked_way_home_ends_armed_and_says_what_blocks_it():
+    above_home = ROBOT.workspace.model_copy(update={"lower_m": (0.2, -0.4, 0.37)})
+    rig = Rig(robot=ROBOT.model_copy(update={"workspace": above_home}))
+    rig.q[1] -= 0.2
+    rig.armed()
+    assert rig.supervisor.request_home().ok
+    rig.run(8.0)
+    assert rig.state is HopState.ARMED
+    assert rig.supervisor.progress.startswith("the way home is blocked by workspace")
+    palm = KINEMATICS.site_pose(rig.sent[-1][1].q[0], "palm")[:3, 3]
+    assert 0.37 <= palm[2] < 0.40
 
 
 @pytest.mark.parametrize("component", ["xarm", "allegro", "zed"])
