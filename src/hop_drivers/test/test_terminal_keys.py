@@ -1,13 +1,17 @@
 """The launch terminal's keys: read from the controlling terminal, which gets its settings back."""
 
 import fcntl
+import itertools
 import os
 import pty
 import subprocess
 import sys
 import termios
 import time
+from contextlib import suppress
+from functools import partial
 
+import numpy as np
 import pytest
 
 rclpy = pytest.importorskip("rclpy")
@@ -15,13 +19,34 @@ rclpy = pytest.importorskip("rclpy")
 from rclpy.context import Context  # noqa: E402
 from rclpy.node import Node  # noqa: E402
 from std_msgs.msg import Bool  # noqa: E402
+from std_srvs.srv import SetBool, Trigger  # noqa: E402
+from trajectory_msgs.msg import JointTrajectory  # noqa: E402
 
 from hop_core import topics  # noqa: E402
-from hop_core.nodes.qos import reliable  # noqa: E402
+from hop_core.embodiment import load_embodiment  # noqa: E402
+from hop_core.nodes.qos import NEWEST, reliable  # noqa: E402
 from hop_core.nodes.runtime import make_executor  # noqa: E402
+from hop_core.nodes.state_io import StatePublisher  # noqa: E402
+from hop_core.state import HopState, Source  # noqa: E402
+from hop_drivers.nodes.messages import target_message  # noqa: E402
+from hop_drivers.target import Target  # noqa: E402
 
 pytestmark = pytest.mark.ros
 DOMAIN = "84"
+KEYS = (
+    ("a", topics.SUPERVISOR_ARM, None),
+    ("d", topics.SUPERVISOR_DISARM, None),
+    ("r", topics.SUPERVISOR_RECOVER, None),
+    ("h", topics.SUPERVISOR_HOME, None),
+    ("c", topics.SUPERVISOR_CLEAR_ESTOP, None),
+    ("p", topics.SUPERVISOR_POLICY, True),
+    ("j", topics.SUPERVISOR_TELEOP, True),
+    ("b", topics.RECORDER_START, None),
+    ("y", topics.RECORDER_STOP, True),
+    ("n", topics.RECORDER_STOP, False),
+    ("x", topics.RECORDER_DISCARD, None),
+)
+"""Keys, the service of each, and what it sets."""
 CODE = "from hop_drivers.nodes.terminal_keys import main; main()"
 
 
@@ -45,50 +70,114 @@ def start(terminal):
     )
 
 
-def read_until(terminal, words, seconds):
-    text, end = "", time.monotonic() + seconds
-    os.set_blocking(terminal, False)
-    while words not in text:
-        assert time.monotonic() < end, f"no {words!r} in {text!r}"
-        try:
-            text += os.read(terminal, 4096).decode()
-        except BlockingIOError:
-            time.sleep(0.02)
+class Desk:
+    """A terminal with the node behind it, and a graph that answers whatever its keys ask for."""
+
+    def __init__(self):
+        self.outside, self.inside = pty.openpty()
+        os.set_blocking(self.outside, False)
+        self.before = termios.tcgetattr(self.inside)
+        self.process = start(self.inside)
+        self.context = Context()
+        rclpy.init(context=self.context, domain_id=int(DOMAIN))
+        self.node = Node("supervisor", context=self.context)
+        self.executor = make_executor(self.context)
+        self.executor.add_node(self.node)
+        self.text, self.asked, self.pressed, self.jogged = "", [], [], []
+        kinds = {service: Trigger if on is None else SetBool for _, service, on in KEYS}
+        for service, kind in kinds.items():
+            self.node.create_service(kind, service, partial(self._answer, service))
+        self.node.create_subscription(
+            Bool, topics.ESTOP, lambda m: self.pressed.append(m.data), reliable(10)
+        )
+        self.node.create_subscription(
+            JointTrajectory, topics.TELEOP_TARGET, self.jogged.append, NEWEST
+        )
+        self.state = StatePublisher(self.node, "supervisor")
+        self.command = self.node.create_publisher(JointTrajectory, topics.SAFE_TARGET, NEWEST)
+
+    def _answer(self, service, request, response):
+        self.asked.append((service, getattr(request, "data", None)))
+        response.success, response.message = True, f"{service} was asked"
+        return response
+
+    def until(self, condition, what, seconds=40.0):
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, f"waited for {what}; on the terminal: {self.text!r}"
+            self.executor.spin_once(timeout_sec=0.05)
+            with suppress(BlockingIOError):
+                self.text += os.read(self.outside, 4096).decode()
+
+    def press(self, key, condition, what):
+        """Press `key`, again and again until something comes of it: discovery takes its time."""
+        end, last = time.monotonic() + 40.0, 0.0
+        while not condition():
+            assert time.monotonic() < end, f"pressed {key!r}: no {what}; terminal: {self.text!r}"
+            if time.monotonic() - last > 1.0:
+                last = time.monotonic()
+                os.write(self.outside, key.encode())
+            with suppress(AssertionError):
+                self.until(condition, what, seconds=0.3)
+
+    def close(self):
+        self.executor.remove_node(self.node)
+        self.executor.shutdown(timeout_sec=1.0)
+        self.node.destroy_node()
+        rclpy.shutdown(context=self.context)
+        self.process.terminate()
+        return self.process.wait(30.0)
 
 
-def test_space_is_the_estop_and_the_terminal_is_given_back():
-    outside, inside = pty.openpty()
-    before = termios.tcgetattr(inside)
-    process = start(inside)
-    context = Context()
-    rclpy.init(context=context, domain_id=int(DOMAIN))
-    node = Node("listener", context=context)
-    pressed = []
-    node.create_subscription(Bool, topics.ESTOP, lambda m: pressed.append(m.data), reliable(10))
-    executor = make_executor(context)
-    executor.add_node(node)
+@pytest.fixture(scope="module")
+def desk():
+    desk = Desk()
     try:
-        read_until(outside, "SPACE e-stop", 40.0)
-        assert termios.tcgetattr(inside)[3] & termios.ICANON == 0
-        end = time.monotonic() + 30.0
-        while not pressed and time.monotonic() < end:
-            os.write(outside, b" ")
-            executor.spin_once(timeout_sec=0.3)
-        assert pressed, "no e-stop arrived"
-        assert pressed[0] is True
-        os.write(outside, b"+")
-        read_until(outside, "jogging is off", 20.0)
+        desk.until(lambda: "SPACE e-stop" in desk.text, "the legend")
+        assert termios.tcgetattr(desk.inside)[3] & termios.ICANON == 0
+        yield desk
     finally:
-        executor.remove_node(node)
-        executor.shutdown(timeout_sec=1.0)
-        node.destroy_node()
-        rclpy.shutdown(context=context)
-        process.terminate()
-        code = process.wait(30.0)
+        code = desk.close()
     assert code == 0
-    assert termios.tcgetattr(inside) == before
-    os.close(outside)
-    os.close(inside)
+    assert termios.tcgetattr(desk.inside) == desk.before, "the terminal is given back"
+    os.close(desk.outside)
+    os.close(desk.inside)
+
+
+def test_space_is_the_estop(desk):
+    desk.press(" ", lambda: desk.pressed, "e-stop")
+    assert desk.pressed[0] is True
+
+
+@pytest.mark.parametrize(("key", "service", "on"), KEYS)
+def test_each_key_asks_for_its_service_and_shows_the_answer(desk, key, service, on):
+    desk.press(key, lambda: (service, on) in desk.asked, service)
+    desk.until(lambda: f"{service} was asked" in desk.text, "the answer")
+
+
+def test_jogging_starts_at_the_command_in_force_and_moves_one_joint(desk):
+    desk.press("+", lambda: "jogging is off" in desk.text, "refusal")
+    home = load_embodiment().home
+    now_ns = time.time_ns()
+    message = target_message(Target("a", now_ns, (now_ns + 50_000_000,), home[None]))
+    tries = itertools.count()
+
+    def goes_on():
+        """Give the robot to teleoperation, again where the command came after that."""
+        desk.command.publish(message)
+        progress = str(next(tries) // 20)
+        desk.state.publish(HopState.ACTIVE, source=Source.TELEOP, arming_id="a", progress=progress)
+        return desk.jogged
+
+    desk.until(goes_on, "a jog's target")
+    at_rest = np.array(desk.jogged[-1].points[0].positions)
+    np.testing.assert_array_equal(at_rest, home)
+    os.write(desk.outside, b"+")
+    moved = lambda: np.array(desk.jogged[-1].points[0].positions) - home  # noqa: E731
+    desk.until(lambda: moved().any(), "a step")
+    assert moved()[0] > 0.0
+    assert not moved()[1:].any()
+    assert desk.jogged[-1].header.frame_id == "a"
 
 
 def test_without_a_terminal_it_says_so_and_ends():

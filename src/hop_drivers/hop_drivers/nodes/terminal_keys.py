@@ -1,4 +1,4 @@
-"""Keys of the launch terminal: arm, e-stop, home, sources and jogging."""
+"""Keys of the launch terminal: arm, e-stop, home, sources, jogging and recording."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ _TERMINAL = "/dev/tty"
 _POLL_S = 0.1
 LEGEND = """\
   SPACE e-stop    c clear e-stop   r recover   a arm   d disarm   h home
-  p policy on/off   j jog on/off   [ ] joint   - + move   s step size   ? this help"""
+  p policy on/off   j jog on/off   [ ] joint   - + move   s step size   ? this help
+  b begin to record an episode   y it succeeded   n it failed   x discard it"""
 
 
 class TerminalKeys(HopNode):
@@ -78,7 +79,10 @@ class TerminalKeys(HopNode):
             "r": topics.SUPERVISOR_RECOVER,
             "h": topics.SUPERVISOR_HOME,
             "c": topics.SUPERVISOR_CLEAR_ESTOP,
+            "b": topics.RECORDER_START,
+            "x": topics.RECORDER_DISCARD,
         }
+        ends = self.create_client(SetBool, topics.RECORDER_STOP)
         self._sources = {
             Source.POLICY: self.create_client(SetBool, topics.SUPERVISOR_POLICY),
             Source.TELEOP: self.create_client(SetBool, topics.SUPERVISOR_TELEOP),
@@ -93,6 +97,8 @@ class TerminalKeys(HopNode):
             "+": lambda: self._move(1),
             "=": lambda: self._move(1),
             "s": self._resize,
+            "y": partial(self._call, ends, SetBool.Request(data=True)),
+            "n": partial(self._call, ends, SetBool.Request(data=False)),
             "?": lambda: self._say(LEGEND),
         }
         for key, service in triggers.items():
