@@ -122,10 +122,13 @@ def load_checkpoint(
 def load_start(path: Path, contract: PolicyContract, network: PolicyConfig) -> Checkpoint:
     """Returns the checkpoint `path`, from whose weights a run of that network may start.
 
+    How old its samples were does not matter: the run learns that from its own, and trajectories for
+    pretraining have no lag at all.
+
     Raises:
-        CheckpointError: it is damaged, of another contract, or of another shape.
+        CheckpointError: it is damaged, of another contract but for that, or of another shape.
     """
-    start = load_checkpoint(path, contract)
+    start = load_checkpoint(path, contract.with_ages_of(load_checkpoint_config(path).contract))
     if start.config.model != network:
         raise CheckpointError(
             f"{path} has another network ({start.config.model}) than this run ({network}); use "

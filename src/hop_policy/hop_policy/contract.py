@@ -189,6 +189,11 @@ class PolicyContract(Config):
             return (self.depth.size_px, self.depth.size_px)
         return (self.point_cloud.points, 3)
 
+    def with_ages_of(self, other: PolicyContract) -> PolicyContract:
+        """Returns this contract with the lags and age limits of `other`."""
+        ages = {"depth_stream": other.depth_stream, "joint_stream": other.joint_stream}
+        return self.model_copy(update=ages)
+
     def require_equal(self, other: PolicyContract, where: str = "the checkpoint") -> None:
         """Passes if `other`, the contract of `where`, equals this one.
 

@@ -24,6 +24,8 @@ from hop_policy.recorder_config import RecorderConfig
 from hop_policy.shipped import SHIPPED_TASK, shipped_policy
 
 _ROOMY = 10  # times min_free_mb: room for a day of recording
+_COPY = "take a complete copy of the workspace and make build, or pass policy:=PATH to launch"
+_OWN = "pass policy:=PATH of one that was finetuned for this cell to launch"
 _MEND = "mend that file, or pass --config-dir"
 
 
@@ -83,18 +85,19 @@ def shipped(context: DoctorContext) -> Finding:
         if missing:
             raise CheckpointError(f"{path} lacks {', '.join(missing)}")
         made_for, cameras = made_with(path / CONFIG)
+    except (CheckpointError, ConfigError) as error:
+        return Finding(name, Health.MISS, str(error), _COPY)
+    try:
         load_contract(context.config_dir, made_for.vision).require_equal(made_for, str(path))
     except (CheckpointError, ConfigError) as error:
-        fix = "take a complete copy of the workspace and make build, or pass policy:=PATH to launch"
-        return Finding(name, Health.MISS, str(error), fix)
+        return Finding(name, Health.WARN, str(error), _OWN)
     if context.cell is not None and made_for.vision == "depth":
         if not cameras:
-            fix = "take a complete copy of the workspace and make build"
-            return Finding(name, Health.WARN, f"{path} {CAMERA_UNKNOWN}", fix)
+            return Finding(name, Health.WARN, f"{path} {CAMERA_UNKNOWN}", _COPY)
         try:
             require_camera(cameras, context.cell.camera, str(path))
         except CheckpointError as error:
-            return Finding(name, Health.WARN, str(error), "pass policy:=PATH to launch")
+            return Finding(name, Health.WARN, str(error), _OWN)
     return Finding(name, Health.OK, f"{path}, vision {made_for.vision}")
 
 

@@ -82,8 +82,9 @@ def test_a_shipped_policy_of_another_contract_is_told_with_the_field(shipped):
     values = load_contract(CONFIG).model_dump(mode="json")
     write_contract(shipped, {**values, "label_offset_ms": 0})
     finding = doctor.shipped(TWIN)
-    assert finding.state is Health.MISS
+    assert finding.state is Health.WARN
     assert "label_offset_ms" in finding.found
+    assert "finetuned for this cell" in finding.fix
 
 
 @pytest.mark.parametrize(

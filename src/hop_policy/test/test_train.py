@@ -18,7 +18,7 @@ from rich.console import Console
 from hop_core.durable_files import replace_files
 from hop_core.errors import CheckpointError, ModelError
 from hop_policy import checkpoint as ck
-from hop_policy.contract import PolicyContract
+from hop_policy.contract import DepthContract, PolicyContract, StreamContract
 from hop_policy.dataset import Episode
 from hop_policy.encoders import EncoderConfig
 from hop_policy.inference import Policy
@@ -239,6 +239,18 @@ def test_finetuning_starts_from_the_weights_given(whole: Run, tmp_path: Path) ->
     wider = TOY.model_copy(update={"model": TOY.model.model_copy(update={"width": 64})})
     with pytest.raises(CheckpointError, match="another network"):
         train(wider, CONTRACT, toy_data(), tmp_path / "wider", init=base, progress=quiet())
+
+
+def test_a_base_serves_a_robot_whose_camera_is_later_but_not_one_that_sees_otherwise(
+    whole: Run, tmp_path: Path
+) -> None:
+    late = CONTRACT.model_copy(update={"depth_stream": StreamContract(lag_ms=60, max_age_ms=150)})
+    data = data_of_episodes(toy_episodes(), late, TOY)
+    train(TOY, late, data, tmp_path / "late", init=whole.out, progress=quiet())
+    assert ck.load_checkpoint(tmp_path / "late", late).config.contract == late
+    wide = CONTRACT.model_copy(update={"depth": DepthContract(fov_deg=60.0)})
+    with pytest.raises(CheckpointError, match=r"depth\.fov_deg"):
+        train(TOY, wide, data, tmp_path / "wide", init=whole.out, progress=quiet())
 
 
 def test_joints_are_whitened_by_the_run_that_goes_on_not_by_the_one_before(tmp_path: Path) -> None:
