@@ -120,6 +120,12 @@ def test_a_task_without_a_shipped_policy_needs_one() -> None:
     assert "no policy is shipped for the task 'juggle'" in result.stdout + result.stderr
 
 
+def test_a_policy_for_recording_by_hand_is_refused() -> None:
+    result = ros2_launch("record.launch.py", "robot:=twin", "policy:=runs/lift")
+    assert result.returncode != 0
+    assert "record.launch.py runs no policy" in result.stdout + result.stderr
+
+
 def test_random_weights_move_no_real_robot() -> None:
     result = ros2_launch("deploy.launch.py", "robot:=real", "lab:=example", "policy:=untrained")
     assert result.returncode != 0
