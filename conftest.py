@@ -1,13 +1,16 @@
 """Makes plain `pytest` work where `make` did not set up: stand-ins last, measured DDS settings.
 
 No property test has a deadline: how long an example takes says more about the machine than about
-the property.
+the property. Nothing is forced to the disk: processes are killed here, but the power stays on.
 """
 
 import os
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import pytest
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent
@@ -22,3 +25,40 @@ os.environ.setdefault("MUJOCO_GL", "egl")
 
 settings.register_profile("workspace", deadline=None)
 settings.load_profile("workspace")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_power_loss() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda _descriptor: None)
+        yield
+
+
+@pytest.fixture(scope="session")
+def save_policy() -> Callable[..., Path]:
+    """Returns what writes a small policy of random weights, as a trained one is written."""
+    import torch
+
+    from hop_policy import checkpoint as ck
+    from hop_policy.contract import PolicyContract, load_contract
+    from hop_policy.encoders import EncoderConfig
+    from hop_policy.model import PolicyConfig, PolicyModel
+
+    def save(
+        path: Path,
+        contract: PolicyContract | None = None,
+        *,
+        seed: int = 0,
+        cameras: tuple[Any, ...] = (),
+        provenance: dict[str, object] | None = None,
+    ) -> Path:
+        torch.manual_seed(seed)
+        contract = contract or load_contract()
+        network = PolicyConfig(layers=1, width=32, heads=2, context=4, encoder=EncoderConfig())
+        ck.save_config(path, ck.CheckpointConfig(contract=contract, model=network, cameras=cameras))
+        ck.save_weights(path, PolicyModel(network, contract).state_dict())
+        if provenance:
+            ck.save_json(path, ck.PROVENANCE, provenance)
+        return path
+
+    return save

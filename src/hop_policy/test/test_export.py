@@ -29,12 +29,6 @@ pytestmark = pytest.mark.timeout(300)  # torch's exporter takes seconds, minutes
 RESETS = {3: [0], 21: [0, 1, 2], 37: [1], 38: [0, 1], 60: [2]}
 
 
-@pytest.fixture(autouse=True)
-def _no_power_loss(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was written need not be forced to the disk here."""
-    monkeypatch.setattr("os.fsync", lambda _descriptor: None)
-
-
 @pytest.fixture(scope="module")
 def exported(
     tmp_path_factory: pytest.TempPathFactory, shipped_network: PolicyConfig

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -27,34 +27,28 @@ from hop_core.embodiment import ARM_JOINTS, HAND_JOINTS, JOINT_NAMES, load_embod
 from hop_core.errors import ConfigError  # noqa: E402
 from hop_core.nodes.qos import STATE_PUBLISHER, STATE_SUBSCRIBER, STREAM  # noqa: E402
 from hop_core.nodes.runtime import make_executor, to_ns, to_time  # noqa: E402
-from hop_core.robot_config import CameraPose, load_robot  # noqa: E402
+from hop_core.robot_config import load_robot  # noqa: E402
 from hop_policy.bag_decode import decode_episode  # noqa: E402
 from hop_policy.bag_reader import open_episode  # noqa: E402
 from hop_policy.cameras import camera_poses  # noqa: E402
-from hop_policy.checkpoint import (  # noqa: E402
-    CheckpointConfig,
-    save_config,
-    save_weights,
-)
-from hop_policy.contract import PolicyContract, load_contract  # noqa: E402
+from hop_policy.contract import load_contract  # noqa: E402
 from hop_policy.decode import stamp_ns, tick_stamps  # noqa: E402
-from hop_policy.encoders import EncoderConfig  # noqa: E402
 from hop_policy.export import export_policy  # noqa: E402
 from hop_policy.inference import Policy  # noqa: E402
-from hop_policy.model import PolicyConfig, PolicyModel  # noqa: E402
 from hop_policy.nodes import recorder_node  # noqa: E402
 from hop_policy.observation import Observation  # noqa: E402
 from hop_policy.policy_forms import FormName  # noqa: E402
+from hop_policy.policy_process import own_domain  # noqa: E402
 from hop_policy.recorder_config import TopicConfig  # noqa: E402
 from hop_policy.tick_replay import HISTORY_GAP_NS  # noqa: E402
 
 pytestmark = [pytest.mark.ros, pytest.mark.timeout(240)]
 
-DOMAIN = 100 + os.getpid() % 100
+DOMAIN = own_domain()
 ARMING = "0123abcd"
 HOME = load_embodiment().home
 WIDTH, HEIGHT = 320, 180
-SMALL = PolicyConfig(layers=1, width=32, heads=2, context=4, encoder=EncoderConfig())
+SavePolicy = Callable[..., Path]
 
 
 class FakeRobot:
@@ -200,21 +194,13 @@ class NodeProcess:
             self.process.communicate(timeout=10)
 
 
-def save_policy(path: Path, contract: PolicyContract, cameras: tuple[CameraPose, ...] = ()) -> Path:
-    torch.manual_seed(0)
-    model = PolicyModel(SMALL, contract)
-    save_config(path, CheckpointConfig(contract=contract, model=SMALL, cameras=cameras))
-    save_weights(path, model.state_dict())
-    return path
-
-
 def saved(robot: FakeRobot) -> bool:
     return robot.values("recorder").get("progress", "").startswith("saved")
 
 
 @pytest.mark.parametrize("form", ["eager", pytest.param("exported", marks=pytest.mark.slow)])
 def test_recorded_run_replays_to_the_same_targets(
-    robot: FakeRobot, tmp_path: Path, form: FormName
+    save_policy: SavePolicy, robot: FakeRobot, tmp_path: Path, form: FormName
 ) -> None:
     """Live node -> bag -> dataset -> the same network gives the recorded targets, bit for bit."""
     contract = load_contract()
@@ -259,7 +245,7 @@ def test_recorded_run_replays_to_the_same_targets(
         target = network.act(observation)[0]
         # A tick that the data leaves out was in the live policy's history for `context` steps.
         steps = steps + 1 if order[tick_ns] == last_index + 1 else 0
-        if steps >= SMALL.context:
+        if steps >= network.model.config.context:
             assert np.array_equal(target, sent[tick_ns])
             compared += 1
         last_ns, last_index = tick_ns, order[tick_ns]
@@ -336,7 +322,7 @@ def lags() -> dict[str, int]:
     return {"depth": contract.depth_stream.lag_ms, "arm": joint, "hand": joint}
 
 
-def test_checkpoint_of_another_contract_is_refused(tmp_path: Path) -> None:
+def test_checkpoint_of_another_contract_is_refused(save_policy: SavePolicy, tmp_path: Path) -> None:
     other = load_contract().model_copy(update={"policy_hz": 10.0})
     checkpoint = save_policy(tmp_path / "policy", other)
     with NodeProcess("policy_node", policy=checkpoint) as policy:
@@ -346,21 +332,24 @@ def test_checkpoint_of_another_contract_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_that_learnt_from_another_place_of_the_camera_is_refused(
+    save_policy: SavePolicy,
     tmp_path: Path,
 ) -> None:
     camera = load_robot("twin").camera
     x, y, z = camera.position_m
     elsewhere = camera.model_copy(update={"position_m": (x, y, z + 0.2)})
     cameras = camera_poses([elsewhere.T_base_cam])
-    checkpoint = save_policy(tmp_path / "policy", load_contract(), cameras)
+    checkpoint = save_policy(tmp_path / "policy", cameras=cameras)
     with NodeProcess("policy_node", policy=checkpoint) as policy:
         output, _ = policy.process.communicate(timeout=100)
     assert policy.process.returncode == 1
     assert "20.0 cm and 0.0 deg away" in output
 
 
-def test_an_exported_form_that_is_not_there_is_told(tmp_path: Path) -> None:
-    checkpoint = save_policy(tmp_path / "policy", load_contract())
+def test_an_exported_form_that_is_not_there_is_told(
+    save_policy: SavePolicy, tmp_path: Path
+) -> None:
+    checkpoint = save_policy(tmp_path / "policy")
     for form, told in (("exported", "policy.onnx is missing"), ("quick", "the parameter form is")):
         with NodeProcess("policy_node", policy=checkpoint, form=form) as policy:
             output, _ = policy.process.communicate(timeout=100)

@@ -1,23 +1,20 @@
 """Errors in open loop: known leads, histories and joints; bags that are not usable say why."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from hop_core.embodiment import ARM, HAND
 from hop_core.errors import BagError, CheckpointError, ConfigError, HopError
-from hop_policy import checkpoint as ck
 from hop_policy import open_loop_cli
-from hop_policy.contract import PolicyContract, load_contract
-from hop_policy.encoders import EncoderConfig
-from hop_policy.model import PolicyConfig, PolicyModel
+from hop_policy.contract import load_contract
 from hop_policy.open_loop import open_loop_errors
 
 RNG = np.random.default_rng(0)
-SMALL = PolicyConfig(layers=1, width=32, heads=2, context=4, encoder=EncoderConfig())
+SavePolicy = Callable[..., Path]
 
 
 def walk(ticks: int) -> np.ndarray:
@@ -75,15 +72,6 @@ def test_all_horizons_are_judged_on_the_same_ticks() -> None:
         open_loop_errors({"a": answers[1:]}, labels[1:], (5, 0, -1))
 
 
-def save_policy(path: Path, contract: PolicyContract, **provenance: object) -> Path:
-    torch.manual_seed(0)
-    ck.save_config(path, ck.CheckpointConfig(contract=contract, model=SMALL))
-    ck.save_weights(path, PolicyModel(SMALL, contract).state_dict())
-    if provenance:
-        ck.save_json(path, ck.PROVENANCE, provenance)
-    return path
-
-
 @pytest.fixture
 def bags(tmp_path: Path, toy_stream) -> Path:
     """Two recordings of a toy robot."""
@@ -100,11 +88,13 @@ def judge(capsys: pytest.CaptureFixture[str], *argv: object) -> dict:
 
 
 def test_policies_stand_beside_their_blind_controls_and_the_copies(
-    tmp_path: Path, bags: Path, capsys: pytest.CaptureFixture[str]
+    save_policy: SavePolicy, tmp_path: Path, bags: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     contract = load_contract()
-    first = save_policy(tmp_path / "a" / "best", contract, training_episodes=["toy/e1", "x/y#0"])
-    second = save_policy(tmp_path / "b" / "best", contract, training_tracks=["x"])
+    first = save_policy(
+        tmp_path / "a" / "best", contract, provenance={"training_episodes": ["toy/e1", "x/y#0"]}
+    )
+    second = save_policy(tmp_path / "b" / "best", contract, provenance={"training_tracks": ["x"]})
     found = judge(capsys, "--open-loop", bags, "--policy", first, second)
     assert (found["bags"], found["ticks"], found["policy"]) == (2, 40, "a/best, b/best")
     assert list(found["agents"]) == [
@@ -120,9 +110,9 @@ def test_policies_stand_beside_their_blind_controls_and_the_copies(
 
 
 def test_one_bag_is_judged_alone_and_shown_as_tables(
-    tmp_path: Path, bags: Path, capsys: pytest.CaptureFixture[str]
+    save_policy: SavePolicy, tmp_path: Path, bags: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    policy = save_policy(tmp_path / "p", load_contract(), software="theirs")
+    policy = save_policy(tmp_path / "p", provenance={"software": "theirs"})
     bag = bags / "toy" / "e0"
     assert open_loop_cli.main(["--open-loop", str(bag), "--policy", str(policy)]) == 0
     said = capsys.readouterr().out
@@ -138,7 +128,11 @@ def test_one_bag_is_judged_alone_and_shown_as_tables(
 
 
 def test_bags_of_another_contract_are_refused_unless_asked_for(
-    tmp_path: Path, bags: Path, toy_stream, capsys: pytest.CaptureFixture[str]
+    save_policy: SavePolicy,
+    tmp_path: Path,
+    bags: Path,
+    toy_stream,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     contract = load_contract()
     policy = save_policy(tmp_path / "p", contract)
@@ -165,7 +159,13 @@ def test_bags_of_another_contract_are_refused_unless_asked_for(
     ],
 )
 def test_what_cannot_be_judged_gets_one_sentence(
-    tmp_path: Path, bags: Path, damage: str, error: type[HopError], sentence: str, monkeypatch
+    save_policy: SavePolicy,
+    tmp_path: Path,
+    bags: Path,
+    damage: str,
+    error: type[HopError],
+    sentence: str,
+    monkeypatch,
 ) -> None:
     contract, place = load_contract(), bags
     policy = save_policy(tmp_path / "p", contract)

@@ -50,12 +50,6 @@ _ARM = (
 LOWER, UPPER = (_ARM[i] + _FINGER[i] + _THUMB[i] + _FINGER[i] + _FINGER[i] for i in (0, 1))
 
 
-@pytest.fixture(autouse=True)
-def _no_power_loss(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was written need not be forced to the disk here."""
-    monkeypatch.setattr("os.fsync", lambda _descriptor: None)
-
-
 def theirs(seed: int = 0) -> ReferenceNetwork:
     """A network of the release with random weights, all of them: also norms, biases, dead rows."""
     torch.manual_seed(seed)

@@ -21,8 +21,6 @@ from hop_core.robot_config import CameraPose
 from hop_policy import checkpoint as ck
 from hop_policy import shipped
 from hop_policy.contract import VisionKind, load_contract
-from hop_policy.encoders import EncoderConfig
-from hop_policy.model import PolicyConfig, PolicyModel
 from hop_sim import eval_cli, eval_run
 from hop_sim.agents import BlindAgent, NearestDemonstrationAgent
 from hop_sim.episode_progress import watched
@@ -199,21 +197,21 @@ def test_what_rolls_out_in_its_own_process_gives_the_threads_back() -> None:
         torch.set_num_threads(before)
 
 
-SMALL = PolicyConfig(layers=1, width=32, heads=2, context=2, encoder=EncoderConfig())
+Save = Callable[..., str]
 Rolled = list[tuple[str, str, tuple[int, ...]]]
 
 
-def save_policy(
-    path: Path, seed: int, vision: VisionKind = "depth", cameras: tuple[CameraPose, ...] = ()
-) -> str:
-    torch.manual_seed(seed)
-    contract = load_contract(vision=vision)
-    config = ck.CheckpointConfig(
-        contract=contract, model=SMALL, train={"seed": seed}, cameras=cameras
-    )
-    ck.save_config(path, config)
-    ck.save_weights(path, PolicyModel(SMALL, contract).state_dict())
-    return str(path)
+@pytest.fixture
+def save(save_policy: Callable[..., Path]) -> Save:
+    """Returns what writes a policy; it returns the policy as a command takes it."""
+
+    def save(
+        path: Path, seed: int, vision: VisionKind = "depth", cameras: tuple[CameraPose, ...] = ()
+    ) -> str:
+        contract = load_contract(vision=vision)
+        return str(save_policy(path, contract, seed=seed, cameras=cameras))
+
+    return save
 
 
 @pytest.fixture
@@ -239,9 +237,9 @@ def run_json(capsys: pytest.CaptureFixture[str], *argv: str) -> dict[str, dict[s
 
 
 def test_several_policies_run_on_the_same_states_each_beside_its_controls(
-    tmp_path: Path, rolled: Rolled, capsys: pytest.CaptureFixture[str]
+    save: Save, tmp_path: Path, rolled: Rolled, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first, second = (save_policy(tmp_path / run / "best", seed) for seed, run in enumerate("ab"))
+    first, second = (save(tmp_path / run / "best", seed) for seed, run in enumerate("ab"))
     figures = run_json(capsys, "--policy", first, second, "-n", "4", "--controls", "blind", "zero")
     assert list(figures["agents"]) == ["a/best", "a/best, blind", "b/best", "b/best, blind", "zero"]
     assert rolled == [
@@ -255,9 +253,9 @@ def test_several_policies_run_on_the_same_states_each_beside_its_controls(
 
 
 def test_a_policy_is_shown_what_it_was_trained_to_see(
-    tmp_path: Path, rolled: Rolled, capsys: pytest.CaptureFixture[str]
+    save: Save, tmp_path: Path, rolled: Rolled, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    depth, cloud = (save_policy(tmp_path / kind, 0, kind) for kind in get_args(VisionKind))
+    depth, cloud = (save(tmp_path / kind, 0, kind) for kind in get_args(VisionKind))
     run_json(capsys, "--policy", cloud, "-n", "1", "--controls", "zero")
     assert [kind for kind, *_ in rolled] == ["policy", "zero"]
     for live in ([], ["--live"]):
@@ -270,26 +268,28 @@ ELSEWHERE = CameraPose(position_m=(0.5, -0.62, 0.9), quaternion_wxyz=(1.0, 0.0, 
 
 @pytest.mark.parametrize("mode", [[], ["--live"]])
 def test_one_whose_camera_stood_elsewhere_is_refused_before_any_other_runs(
-    tmp_path: Path, rolled: Rolled, mode: list[str]
+    save: Save, tmp_path: Path, rolled: Rolled, mode: list[str]
 ) -> None:
-    here = save_policy(tmp_path / "here", 0)
-    there = save_policy(tmp_path / "there", 1, cameras=(ELSEWHERE,))
+    here = save(tmp_path / "here", 0)
+    there = save(tmp_path / "there", 1, cameras=(ELSEWHERE,))
     with pytest.raises(CheckpointError, match=r"there learnt from a camera at .* 48\.0 cm and"):
         eval_cli.main(["--policy", here, there, "-n", "1", *mode])
     assert rolled == []
 
 
-def test_a_policy_whose_camera_stood_elsewhere_is_not_rolled_out(tmp_path: Path) -> None:
-    policy = save_policy(tmp_path / "there", 0, cameras=(ELSEWHERE,))
+def test_a_policy_whose_camera_stood_elsewhere_is_not_rolled_out(
+    save: Save, tmp_path: Path
+) -> None:
+    policy = save(tmp_path / "there", 0, cameras=(ELSEWHERE,))
     spec = AgentSpec("policy", checkpoint=Path(policy))
     with pytest.raises(CheckpointError, match=r"48\.0 cm and"):
         list(evaluate(CellSpec("grasp_lift"), spec, [0], 1))
 
 
 def test_outcomes_that_are_kept_are_not_run_again(
-    tmp_path: Path, rolled: Rolled, capsys: pytest.CaptureFixture[str]
+    save: Save, tmp_path: Path, rolled: Rolled, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    policy, out = save_policy(tmp_path / "run", 0), tmp_path / "figures" / "lift.jsonl"
+    policy, out = save(tmp_path / "run", 0), tmp_path / "figures" / "lift.jsonl"
     command = ["--policy", policy, "--out", str(out)]
     run_json(capsys, *command, "-n", "3")
     figures = run_json(capsys, *command, "-n", "5")
@@ -303,22 +303,22 @@ def test_outcomes_that_are_kept_are_not_run_again(
 
 
 def test_a_file_of_another_setting_or_checkpoint_is_refused(
-    tmp_path: Path, rolled: Rolled, capsys: pytest.CaptureFixture[str]
+    save: Save, tmp_path: Path, rolled: Rolled, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    policy, out = save_policy(tmp_path / "run", 0), tmp_path / "lift.jsonl"
+    policy, out = save(tmp_path / "run", 0), tmp_path / "lift.jsonl"
     command = ["--policy", policy, "--out", str(out), "-n", "1"]
     run_json(capsys, *command)
     with pytest.raises(EvaluationError, match=r"another setting: realism is .* there and .* here"):
         eval_cli.main([*command, "--realism.noise", "2"])
-    save_policy(tmp_path / "run", 1)
+    save(tmp_path / "run", 1)
     with pytest.raises(EvaluationError, match="outcomes of another 'run': checkpoint is"):
         eval_cli.main(command)
 
 
 def test_a_policy_that_was_exported_since_is_another(
-    tmp_path: Path, rolled: Rolled, capsys: pytest.CaptureFixture[str]
+    save: Save, tmp_path: Path, rolled: Rolled, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    policy, out = save_policy(tmp_path / "run", 0), tmp_path / "lift.jsonl"
+    policy, out = save(tmp_path / "run", 0), tmp_path / "lift.jsonl"
     command = ["--policy", policy, "--out", str(out), "-n", "1"]
     run_json(capsys, *command)
     (Path(policy) / ck.EXPORT_SEAL).touch()
@@ -328,7 +328,7 @@ def test_a_policy_that_was_exported_since_is_another(
 
 
 def test_a_broken_cadence_stays_with_the_outcomes_that_came_of_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    save: Save, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     problem = "the cadence is broken: arm_hz is 90"
 
@@ -350,7 +350,7 @@ def test_a_broken_cadence_stays_with_the_outcomes_that_came_of_it(
             yield outcome_of(seed, True)
 
     monkeypatch.setattr(eval_run, "evaluate_live", live)
-    policy, out = save_policy(tmp_path / "run", 0), tmp_path / "lift.jsonl"
+    policy, out = save(tmp_path / "run", 0), tmp_path / "lift.jsonl"
     command = ["--live", "--policy", policy, "--out", str(out)]
     with pytest.raises(TwinError):
         eval_cli.main([*command, "-n", "2"])
@@ -361,9 +361,9 @@ def test_a_broken_cadence_stays_with_the_outcomes_that_came_of_it(
 
 
 def test_a_policy_is_not_judged_on_scenes_that_it_was_trained_on(
-    tmp_path: Path, rolled: Rolled, capsys: pytest.CaptureFixture[str]
+    save: Save, tmp_path: Path, rolled: Rolled, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    policy = save_policy(tmp_path / "run", 0)
+    policy = save(tmp_path / "run", 0)
     ck.save_json(Path(policy), ck.PROVENANCE, {"scene_seeds": [1, 2, 7]})
     with pytest.raises(ConfigError, match="recordings of 2 of these scenes, such as seed 1"):
         eval_cli.main(["--policy", policy, "-n", "3"])
@@ -376,8 +376,10 @@ def test_a_policy_is_not_judged_on_scenes_that_it_was_trained_on(
     assert "run does not say where the camera stood that it learnt from" in told
 
 
-def test_copies_of_a_checkpoint_are_no_training_seeds(tmp_path: Path, rolled: Rolled) -> None:
-    copies = [f"ours={save_policy(tmp_path / name, 0)}" for name in "ab"]
+def test_copies_of_a_checkpoint_are_no_training_seeds(
+    save: Save, tmp_path: Path, rolled: Rolled
+) -> None:
+    copies = [f"ours={save(tmp_path / name, 0)}" for name in "ab"]
     with pytest.raises(ConfigError, match="2 checkpoints of the arm 'ours' are copies"):
         eval_cli.main(["--policy", *copies, "-n", "1"])
     assert rolled == []

@@ -35,12 +35,6 @@ T = 24
 FINGERS = ("index", "middle", "ring", "thumb")
 
 
-@pytest.fixture(autouse=True)
-def _no_power_loss(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was written need not be forced to the disk here."""
-    monkeypatch.setattr("os.fsync", lambda _descriptor: None)
-
-
 def angle(name: str, frame: int) -> float:
     """A value that tells joint and frame [rad]; every joint allows it."""
     number = (

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -42,14 +42,6 @@ ATTEMPTS = 3
 SEED = 4
 RUN = ("--attempts", str(ATTEMPTS), "--seed", str(SEED), "--threads", "1")
 HOP = (sys.executable, "-m", "hop_core.cli", "retarget")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_power_loss() -> Iterator[None]:
-    """Processes are stopped here, but the power stays on: what was written need not be forced."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("os.fsync", lambda _descriptor: None)
-        yield
 
 
 def track_of(track20: Track20, name: str, object_name: str = "box") -> Track:

@@ -23,12 +23,6 @@ KEPT = (12, 1, 0, 5)
 """Trajectories of each track that are kept_contact; each track has one more that is not."""
 
 
-@pytest.fixture(autouse=True)
-def _no_power_loss(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing here needs to outlive a power failure."""
-    monkeypatch.setattr("os.fsync", lambda _descriptor: None)
-
-
 @pytest.fixture
 def store(tmp_path: Path) -> TrajectoryStore:
     path = tmp_path / "whole"

@@ -44,12 +44,6 @@ DISTANCES_M = (0.45, 0.50)
 Q_TURNED = load_embodiment().home + np.array([0.2, *[0.0] * 22])
 
 
-@pytest.fixture(autouse=True)
-def _no_power_loss(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing here needs to outlive a power failure."""
-    monkeypatch.setattr("os.fsync", lambda _descriptor: None)
-
-
 def box() -> ObjectModel:
     rng = np.random.default_rng(0)
     corners = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) * HALF_M

@@ -38,12 +38,6 @@ FIGURES = {
 }  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def _no_power_loss(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was written need not be forced to the disk here."""
-    monkeypatch.setattr("os.fsync", lambda _descriptor: None)
-
-
 def info(name: str) -> TrackInfo:
     return TrackInfo(name=name, source="generator", synthetic=True, group="one")
 

@@ -28,12 +28,6 @@ from hop_sim.trajectories.writer import TrajectoryWriter
 HEADER = make_header({"retarget.yaml": "0123456789abcdef"})
 
 
-@pytest.fixture(autouse=True)
-def _no_power_loss(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes are killed here, but the power stays on: what was written need not be forced."""
-    monkeypatch.setattr("os.fsync", lambda _descriptor: None)
-
-
 def model(seed: int) -> ObjectModel:
     rng = np.random.default_rng(seed)
     cloud, surface = rng.normal(0, 0.04, (100, 3)), rng.normal(0, 0.04, (300 + seed, 3))
