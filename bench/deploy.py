@@ -99,8 +99,8 @@ def measure(seconds: float, resolution: str, policy: str | None, folder: Path) -
         graph.wait("the bag", lambda: bool(bags(folder)), 20.0)
         runner.close()
     bag = open_episode(bags(folder)[-1])
-    expected = bag.duration_ns * 1e-9 * load_robot("twin", config_dir).camera.fps
-    figures["depth_delivered"] = bag.counts[topics.DEPTH] / expected
+    published = bag.duration_ns * 1e-9 * figures["depth_hz"]
+    figures["depth_delivered"] = bag.counts[topics.DEPTH] / published
     settings = {"resolution": resolution, "seconds": seconds, "realtime": realtime}
     return {**settings, **rounded(figures)}
 

@@ -82,10 +82,10 @@ def measure(model: PolicyModel, ticks: int) -> dict[str, float | int | str]:
     for name, (wall, cpu) in times.items():
         result[f"{name}_ms_p50"], result[f"{name}_ms_p99"] = np.percentile(wall, (50, 99)).tolist()
         result[f"{name}_cpu_ms_p50"] = float(np.median(cpu))
-    # The least that the arithmetic of a cached tick would take at the matrix product's speed.
+    # The least that the blocks' arithmetic of a cached tick would take at the product's speed.
     flops = 2 * 2 * context * sum(p.numel() for p in model.blocks.parameters())
     speed = 2 * 512**3 / np.median(times["matmul_512"][1])
-    result["forward_limit_ms"] = float(flops / speed)
+    result["blocks_limit_ms"] = float(flops / speed)
     cached, uncached = (np.median(times[name][1]) for name in ("forward", "forward_uncached"))
     result["cached_speedup"] = float(uncached / cached)
     result["export_difference"] = largest_difference(model, exported)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from retarget_support.clip import clip_file, clip_track
+from retarget_support.clip import CLIP_VARIABLE, clip_file, clip_track
 
 from hop_core.retargeting.config import RetargetConfig
+from hop_sim.processes import usable_cores
 from hop_sim.retarget.engine import Engine, Rollouts
 from hop_sim.retarget.grasp_metrics import GraspMetrics
 from hop_sim.retarget.result import kept_trajectories
@@ -23,8 +23,8 @@ from hop_sim.retarget.settings import load_settings
 from hop_sim.retarget.verdict import judge
 from hop_sim.statistics import rate_of
 from hop_sim.tracks.resample import Track20
+from hop_sim.trajectories.report.overview import PAPER_ATTEMPTS, PAPER_KEPT
 
-PAPER_KEEP_RATE = 70_000 / (450 * 700)  # source: HOP paper, section IV
 LAMBDAS = (1e-5, 1e-4, 1e-3, 1e-2)
 ARM_PULLS = (1.0, 10.0)
 Figures = dict[str, Any]
@@ -34,10 +34,10 @@ def main() -> int:
     """Runs the benchmark; prints tables, or one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
-    parser.add_argument("--clip", type=Path, help="recorded clip (.npz); default $HOP_BENCH_CLIP")
+    parser.add_argument("--clip", type=Path, help=f"recorded clip (.npz); default ${CLIP_VARIABLE}")
     parser.add_argument("--attempts", type=int, default=700)
     parser.add_argument("--sweep-attempts", type=int, default=140, help="for each lambda; 0: none")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--threads", type=int, default=usable_cores())
     args = parser.parse_args()
     track = clip_track(args.clip)
     settings = load_settings(args.attempts, 0, "lm")
@@ -85,7 +85,7 @@ def follow(track: Track20, eq1: RetargetConfig, attempts: int, threads: int) -> 
         if each.metrics.kept_contact
     ]
     rates = {name: int(getattr(verdict, name).sum()) for name in ("kept_any", "kept_contact")}
-    figures: Figures = {"attempts": attempts, "paper_keep_rate": PAPER_KEEP_RATE}
+    figures: Figures = {"attempts": attempts, "paper_keep_rate": PAPER_KEPT / PAPER_ATTEMPTS}
     for name, count in rates.items():
         rate = rate_of(count, attempts)
         figures[name] = {"rate": rate.value, "low": rate.low, "high": rate.high}

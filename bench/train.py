@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import os
 import statistics
 import tempfile
 from dataclasses import replace
@@ -32,6 +31,7 @@ from hop_policy.optimise import resolve_device
 from hop_policy.peak_memory import peak_memory
 from hop_policy.train_config import TrainConfig
 from hop_policy.trainer import Trainer
+from hop_sim.processes import usable_cores
 
 try:
     from train_support.data import HeldOut, episodes, loaded, opened
@@ -55,10 +55,12 @@ def main() -> int:
     parser.add_argument("--turns", type=int, default=10, help="turns of each trainer")
     parser.add_argument("--steps", type=int, default=4, help="steps of a turn")
     parser.add_argument("--batch", type=int, default=BATCH, help=f"windows, {WINDOWS} a segment")
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--threads", type=int, default=usable_cores())
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
-    parser.add_argument("--compile", action="store_true", help="ours; the reference never is")
+    parser.add_argument(
+        "--compile", action="store_true", help="ours; the reference is never compiled"
+    )
     args = parser.parse_args()
     if args.batch < WINDOWS or args.batch % WINDOWS:
         parser.error(f"--batch {args.batch}: segments have {WINDOWS} windows; give a multiple")
@@ -121,9 +123,8 @@ def same_windows(ours: Trainer, start: dict[str, torch.Tensor]) -> Figures:
     model, cut = ours.model, ours.config.cut
     model.load_state_dict(start)
     quiet = ours.config.augment.model_copy(update={"proprio_noise": 0.0})
-    theirs = ReferenceTrainer(
-        reference_of(model), ours.config.model_copy(update={"augment": quiet})
-    )
+    same = ours.config.model_copy(update={"augment": quiet, "precision": "float32"})
+    theirs = ReferenceTrainer(reference_of(model), same)
     optimiser = torch.optim.AdamW(
         model.parameters(), ours.config.learning_rate, weight_decay=ours.config.weight_decay
     )
@@ -167,21 +168,23 @@ def race(ours: Trainer, args: argparse.Namespace) -> Figures:
     windows = Windows(episodes(ours.data.train.store), context)
     calibrations = {
         workers: warm_rate(Reference(theirs, windows, workers, args.batch, device), workers, args)
-        for workers in worker_counts(os.cpu_count() or 1)
+        for workers in worker_counts(usable_cores())
     }
     workers = max(calibrations, key=calibrations.__getitem__)
     theirs = ReferenceTrainer(reference_of(ours.model), ours.config)  # the weights of the start
     reference = Reference(theirs, windows, workers, args.batch, device)
     next(reference.batches)  # its workers have started
-    warm_up(ours, args.steps)
+    # While ours has its turn, the loader fills up: more than it holds ready is taken of it.
+    steps = max(args.steps, 4 * workers)
+    warm_up(ours, steps)
     rates: list[tuple[float, float]] = []
     curves: list[tuple[float, float]] = [judged(ours.model, theirs.network, held_out)]
     ours_s = 0.0
     for _ in range(args.turns):
         before = ours.pace.windows
-        took_s = timed(lambda: [ours.train_step() for _ in range(args.steps)], device)
+        took_s = timed(lambda: [ours.train_step() for _ in range(steps)], device)
         ours_s += took_s
-        rates.append(((ours.pace.windows - before) / took_s, reference.rate(args.steps)))
+        rates.append(((ours.pace.windows - before) / took_s, reference.rate(steps)))
         curves.append(judged(ours.model, theirs.network, held_out))
     mine, its = (statistics.median(column) for column in zip(*rates, strict=True))
     curve, reference_curve = (list(column) for column in zip(*curves, strict=True))
@@ -192,7 +195,7 @@ def race(ours: Trainer, args: argparse.Namespace) -> Figures:
         "data_wait_share": ours.pace.wait_s / ours_s,
         "reference_workers": workers,
         "reference_calibration": {str(k): round(v, 2) for k, v in calibrations.items()},
-        "curve_steps": [i * args.steps for i in range(args.turns + 1)],
+        "curve_steps": [i * steps for i in range(args.turns + 1)],
         "curve": [round(x, 5) for x in curve],
         "reference_curve": [round(x, 5) for x in reference_curve],
         "curve_largest_difference": max(abs(a - b) / b for a, b in curves),
@@ -234,7 +237,7 @@ def judged(ours: PolicyModel, theirs: ReferenceNetwork, held_out: HeldOut) -> tu
 
 
 def gpu_share(ours: Trainer, samples_per_s: float) -> Figures:
-    """Returns our rate of arithmetic, and on a GPU its share of a large bf16 matrix product's.
+    """Returns our rate of arithmetic on a GPU, and its share of a large bf16 matrix product's.
 
     A weight costs two operations forward and four backward for each token, or point, that it meets.
     """
@@ -244,7 +247,7 @@ def gpu_share(ours: Trainer, samples_per_s: float) -> Figures:
     tokens = parameter_count(model.blocks) * 2 * ours.config.model.context
     per_s = 6 * (encoder + tokens) * samples_per_s
     if ours.device.type != "cuda":
-        return {"tflop_per_s": per_s / 1e12}
+        return {}  # there the way back through the encoder leaves most of the points out
     size = 8192
     square = torch.randn(size, size, device=ours.device, dtype=torch.bfloat16)
     timed(lambda: square @ square, ours.device)

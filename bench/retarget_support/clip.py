@@ -11,21 +11,20 @@ from hop_sim.tracks.resample import Track20, resample
 from hop_sim.tracks.synthetic.config import load_synthetic_config
 from hop_sim.tracks.synthetic.generator import GeneratorSettings, synthetic_jobs
 
-CLIP_VARIABLE = "HOP_BENCH_CLIP"
-DEFAULT_CLIP = Path(__file__).parents[2].parent / "shared" / "data" / "dexycb_clip.npz"
+CLIP_VARIABLE = "HOP_CLIP"
 UP = "-y"  # of the clip's world: minus the y axis of the object, which stands in the first frame
 
 
 def clip_file(path: Path | None) -> Path | None:
-    """Returns `path`, or where else the clip is; None if it is nowhere.
+    """Returns `path`, or what the environment names; None if neither does.
 
     Raises:
-        SystemExit: there is no such file as `path`: synthetic motions are no stand-in for it.
+        SystemExit: there is no such file: synthetic motions are no stand-in for it.
     """
-    file = path or Path(os.environ.get(CLIP_VARIABLE, DEFAULT_CLIP))
-    if path and not file.is_file():
-        raise SystemExit(f"--clip {path}: there is no such file")
-    return file if file.is_file() else None
+    named = path or os.environ.get(CLIP_VARIABLE)
+    if named and not Path(named).is_file():
+        raise SystemExit(f"clip {named}: there is no such file")
+    return Path(named) if named else None
 
 
 def clip_track(path: Path | None) -> Track20:

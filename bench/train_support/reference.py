@@ -42,7 +42,7 @@ class Windows(Dataset[Window]):
 
 
 class ReferenceTrainer:
-    """Trains a `ReferenceNetwork` by the constants of `config`."""
+    """Trains a `ReferenceNetwork` by the constants of `config`, in its precision."""
 
     def __init__(self, network: ReferenceNetwork, config: TrainConfig) -> None:
         """Keeps the network; the noise is drawn by torch's own generator."""
@@ -57,7 +57,9 @@ class ReferenceTrainer:
         """Makes one step on windows (B, context, ...); returns its loss."""
         noise = self.config.augment.proprio_noise
         noisy = proprio + noise * torch.randn_like(proprio) if noise else proprio
-        loss = (self.network(noisy, vision) - action).abs().mean()
+        half = self.config.precision == "bfloat16"
+        with torch.autocast(proprio.device.type, torch.bfloat16, enabled=half):
+            loss = (self.network(noisy, vision) - action).abs().mean()
         self.optimiser.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)

@@ -20,11 +20,8 @@ from hop_sim.tracks_cli import main
 
 CONFIG = load_tracks_config()
 SETTINGS = NpzSettings(tracks=CONFIG)
-SHARED = Path(os.environ.get("HOP_SHARED_DATA", Path(__file__).parents[4] / "shared" / "data"))
-CLIP = SHARED / "dexycb_clip.npz"
-needs_clip = pytest.mark.skipif(
-    not CLIP.is_file(), reason=f"the real clip {CLIP} is not here; HOP_SHARED_DATA names its folder"
-)
+CLIP = Path(os.environ.get("HOP_CLIP", ""))
+needs_clip = pytest.mark.skipif(not CLIP.is_file(), reason="HOP_CLIP names no recorded clip")
 # A world like that of a camera: y nearly down, z away.
 TURN = np.linalg.qr(np.array([[0.9, 0.1, 0.4], [-0.1, -0.9, -0.3], [0.4, 0.2, -0.8]]))[0]
 TURN = TURN if np.linalg.det(TURN) > 0 else -TURN
