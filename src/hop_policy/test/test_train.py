@@ -232,6 +232,22 @@ def test_divergence_stops_the_run_and_keeps_the_best(tmp_path: Path) -> None:
     assert ck.read_json(tmp_path / ck.METRICS)["best"]["step"] == 0
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize(
+    ("how", "within"),  # a GPU draws other noise
+    [({}, 0.05), ({"precision": "bfloat16"}, 0.1), ({"compile": True}, 0.05)],
+)
+def test_a_gpu_learns_what_a_cpu_learns(
+    whole: Run, tmp_path: Path, how: dict[str, Any], within: float
+) -> None:
+    config = TOY.model_copy(update={"device": "cuda", **how})
+    found = train(config, CONTRACT, toy_data(config), tmp_path, progress=quiet())
+    for ours, cpus in zip(found["history"], whole.metrics["history"], strict=True):
+        assert ours["scaled"] == pytest.approx(cpus["scaled"], rel=within)
+    assert found["peak_memory_mb"]["cuda_mb"] > 0.0
+
+
 def test_finetuning_starts_from_the_weights_given(whole: Run, tmp_path: Path) -> None:
     base, done, fine = whole.out, whole.metrics, tmp_path / "fine"
     start = train(TOY, CONTRACT, toy_data(), fine, init=base, progress=quiet())
