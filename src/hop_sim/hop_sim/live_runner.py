@@ -159,7 +159,7 @@ class LiveRunner:
         self._start_recording(seed, name)
         if self._motion is not None:
             self._motion.begin()
-        self._graph.forget_interruption()
+        self._graph.interruption.forget()
         performer.begin()
         reason, record = self._watch()
         performer.end()
@@ -248,7 +248,7 @@ class LiveRunner:
         while True:
             self._launch.check()
             record = self.twin.success()
-            if (stopped := self._graph.interruption) is not None:
+            if (stopped := self._graph.interruption.report) is not None:
                 return f"{stopped.state}: {stopped.reason}", record
             if record["success"]:
                 return SUCCESS, record

@@ -65,7 +65,7 @@ def test_an_interrupted_episode_is_no_success(
 ) -> None:
     cell = load_robot("twin").twin
     assert cell is not None
-    graph = SimpleNamespace(interruption=interruption)
+    graph = SimpleNamespace(interruption=SimpleNamespace(report=interruption))
     launch = SimpleNamespace(check=lambda: None)
     runner = LiveRunner(Realism(), cell, graph, launch)
     record = {"success": success, "timed_out": timed_out}

@@ -16,8 +16,8 @@ from hop_core.nodes.client import NodeClient
 from hop_core.nodes.qos import reliable
 from hop_core.nodes.runtime import to_ns
 from hop_core.nodes.state_io import StateListener
-from hop_core.state import HopState
 from hop_core.state_report import StateReport
+from hop_sim.interruption import FirstInterruption
 from hop_sim.live_figures import STAMP_KEY
 
 _POLL_S = 0.02
@@ -29,8 +29,7 @@ class GraphClient(NodeClient):
 
     Attributes:
         figures: newest figures of each component on /diagnostics.
-        interruption: the first report, since the last `forget_interruption`, that the robot was
-            neither armed nor active; however short.
+        interruption: what stopped the robot first.
     """
 
     failure = TwinError
@@ -39,7 +38,7 @@ class GraphClient(NodeClient):
         """Join the graph."""
         super().__init__(name)
         self._report_counts: Counter[str] = Counter()
-        self.interruption: StateReport | None = None
+        self.interruption = FirstInterruption()
         self._states = StateListener(self.node, self._on_report)
         self.figures: dict[str, dict[str, str]] = {}
         self._diagnostics = self.node.create_subscription(
@@ -49,9 +48,7 @@ class GraphClient(NodeClient):
 
     def _on_report(self, report: StateReport) -> None:
         self._report_counts[report.component] += 1
-        moving = report.state in (HopState.ARMED, HopState.ACTIVE)
-        if report.component == "supervisor" and not moving and self.interruption is None:
-            self.interruption = report
+        self.interruption.add(report)
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         stamp = {STAMP_KEY: str(to_ns(message.header.stamp) * 1e-9)}
@@ -76,10 +73,6 @@ class GraphClient(NodeClient):
         for result in self.answer(future, node_name).results:
             if not result.successful:
                 raise TwinError(f"{node_name} refused a parameter: {result.reason}")
-
-    def forget_interruption(self) -> None:
-        """Look for the next interruption from now on."""
-        self.interruption = None
 
     def forget_figures(self) -> None:
         """Drop the figures held, so that those seen next are new."""
