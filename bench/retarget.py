@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from retarget_support.clip import CLIP_VARIABLE, clip_file
+from retarget_support.clip import CLIP_VARIABLE, clip_file, recorded
 from retarget_support.dex_peer import run_dex
-from retarget_support.placement import load_upright, place
+from retarget_support.placement import place
 from retarget_support.problems import ProblemSet, cold_problems, warm_problems
 from retarget_support.synthetic_hand import synthetic_hands
 
@@ -63,7 +63,7 @@ def hand_motions(clip: Path | None, count: int) -> dict[str, list[np.ndarray]]:
     rng = np.random.default_rng(0)
     path, sources = clip_file(clip), {}
     if path:
-        sources["clip"] = place(load_upright(path), count, rng)
+        sources["clip"] = place(recorded(path).keypoints_m, count, rng)
     sources["synthetic"] = synthetic_hands(count, FRAMES, rng)
     return sources
 

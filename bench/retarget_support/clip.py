@@ -10,6 +10,7 @@ from hop_sim.tracks.npz_import import NpzSettings, import_npz
 from hop_sim.tracks.resample import Track20, resample
 from hop_sim.tracks.synthetic.config import load_synthetic_config
 from hop_sim.tracks.synthetic.generator import GeneratorSettings, synthetic_jobs
+from hop_sim.tracks.track import Track
 
 CLIP_VARIABLE = "HOP_CLIP"
 UP = "-y"  # of the clip's world: minus the y axis of the object, which stands in the first frame
@@ -27,12 +28,17 @@ def clip_file(path: Path | None) -> Path | None:
     return Path(named) if named else None
 
 
+def recorded(file: Path) -> Track:
+    """Returns the clip's track as it was recorded, z up."""
+    return import_npz(file, NpzSettings(tracks=load_tracks_config(), up=UP))
+
+
 def clip_track(path: Path | None) -> Track20:
     """Returns the clip's track at 20 Hz; without the clip, the first synthetic one."""
     config = load_tracks_config()
     file = clip_file(path)
     if file is not None:
-        return resample(import_npz(file, NpzSettings(tracks=config, up=UP)), config.filters)
+        return resample(recorded(file), config.filters)
     settings = GeneratorSettings(tracks=config, synthetic=load_synthetic_config())
     job = next(iter(synthetic_jobs(1, 0, settings)))
     return resample(job.make(), config.filters)
