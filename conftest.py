@@ -2,6 +2,9 @@
 
 No property test has a deadline: how long an example takes says more about the machine than about
 the property. Nothing is forced to the disk: processes are killed here, but the power stays on.
+
+Two runs on one machine keep apart: HOP_TEST_NET is a part of the loopback network of this run's
+own, of which a test takes an address, and HOP_TEST_DOMAIN the first of nine ROS domains.
 """
 
 import os
@@ -22,6 +25,9 @@ if ROS_LITE not in sys.path:
 os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(ROOT / "config" / "fastdds.xml"))
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 os.environ.setdefault("MUJOCO_GL", "egl")
+_RUN = os.getpid()
+os.environ["HOP_TEST_NET"] = f"127.{1 + _RUN // 250 % 250}.{_RUN % 250}"
+os.environ["HOP_TEST_DOMAIN"] = str(_RUN % 11 * 9)
 
 settings.register_profile("workspace", deadline=None)
 settings.load_profile("workspace")

@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from hop_core.errors import ConfigError
 from hop_core.health import DoctorContext, Finding, Health
 from hop_core.robot_config import ArmConfig, HandConfig, load_robot
 
+NET = os.environ["HOP_TEST_NET"]
 CONFIG = Path(__file__).parents[3] / "config"
 TWIN = DoctorContext("twin", CONFIG, load_robot("twin", CONFIG))
 LAB = DoctorContext("example_lab", CONFIG, load_robot("example_lab", CONFIG))
@@ -149,7 +151,7 @@ def speak(server):
 @pytest.fixture
 def box(monkeypatch):
     """A control box on a loopback address of its own."""
-    address = "127.0.41.1"
+    address = f"{NET}.5"
     with (
         socket.create_server((address, 0)) as commands,
         socket.create_server((address, 0)) as reports,
@@ -172,10 +174,10 @@ def test_a_control_box_takes_commands_and_sends_reports(box):
 
 
 def test_an_absent_control_box_is_told_with_its_address(box):
-    absent = box.model_copy(update={"address": "127.0.41.2"})
+    absent = box.model_copy(update={"address": f"{NET}.6"})
     for finding in doctor_robot.control_box(absent):
         assert finding.state is Health.MISS
-        assert "127.0.41.2" in finding.found
+        assert f"{NET}.6" in finding.found
         assert "arm.address" in finding.fix
 
 

@@ -37,7 +37,7 @@ sys.exit(run(Sample, priority=Priority.CAMERA))
 def start(*arguments, **extra):
     environment = {
         **os.environ,
-        "ROS_DOMAIN_ID": "85",
+        "ROS_DOMAIN_ID": os.environ["HOP_TEST_DOMAIN"],
         "PYTHONPATH": os.pathsep.join(sys.path),
         **extra,
     }
@@ -89,7 +89,7 @@ def test_it_ends_when_its_launcher_is_killed():
         ],
         env={
             **os.environ,
-            "ROS_DOMAIN_ID": "85",
+            "ROS_DOMAIN_ID": os.environ["HOP_TEST_DOMAIN"],
             "HOP_EXIT_WITH_PARENT": "1",
             "PYTHONPATH": os.pathsep.join(sys.path),
         },

@@ -1,5 +1,6 @@
 """The arm's driver, the vendor's SDK, the emulated control box: follows, faults, recovers."""
 
+import os
 import time
 
 import numpy as np
@@ -12,7 +13,7 @@ from hop_drivers import xarm_codes as codes
 from hop_drivers.arm_loop import ArmDriver
 from hop_drivers.xarm import XArm
 
-ADDRESS = "127.0.61.1"
+ADDRESS = f"{os.environ['HOP_TEST_NET']}.61"
 E = load_embodiment()
 
 

@@ -3,6 +3,7 @@
 Long runs: pytest -m faults.
 """
 
+import os
 import random
 import time
 
@@ -18,7 +19,7 @@ from hop_drivers.hand_loop import HandDriver
 from hop_drivers.xarm import XArm
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(900)]
-ADDRESS = "127.0.64.1"
+ADDRESS = f"{os.environ['HOP_TEST_NET']}.64"
 E = load_embodiment()
 ROUNDS = 8
 ARM_FAULTS = [

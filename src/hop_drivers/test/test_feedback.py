@@ -1,5 +1,7 @@
 """Freshness of streams, joints by name, jogging, and the lock of a single instance."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -58,8 +60,9 @@ def test_a_jog_step_moves_one_joint_inside_its_limits():
 
 
 def test_a_second_instance_is_refused_until_the_first_lets_go():
-    first = SingleInstance("test/one", "a thing")
+    name = f"test/{os.getpid()}"
+    first = SingleInstance(name, "a thing")
     with pytest.raises(DeviceError, match="a thing runs already"):
-        SingleInstance("test/one", "a thing")
+        SingleInstance(name, "a thing")
     first.release()
-    SingleInstance("test/one", "a thing").release()
+    SingleInstance(name, "a thing").release()

@@ -20,7 +20,7 @@ from hop_drivers.allegro import AllegroHand
 from hop_drivers.hand_guard import HandGuard
 from hop_drivers.hand_loop import HandDriver
 
-ADDRESS = "127.0.62.1"
+ADDRESS = f"{os.environ['HOP_TEST_NET']}.62"
 E = load_embodiment()
 
 

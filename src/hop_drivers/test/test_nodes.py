@@ -33,8 +33,8 @@ from hop_drivers.target import Target  # noqa: E402
 from hop_drivers.xarm_codes import STATE_STOPPED  # noqa: E402
 
 pytestmark = pytest.mark.ros
-ADDRESS = "127.0.63.1"
-DOMAIN, OTHER_DOMAIN = "83", "86"
+ADDRESS = f"{os.environ['HOP_TEST_NET']}.63"
+DOMAIN, OTHER_DOMAIN = (str(int(os.environ["HOP_TEST_DOMAIN"]) + k) for k in (0, 1))
 NODES = {
     "zed": Priority.CAMERA,
     "xarm": Priority.ARM,

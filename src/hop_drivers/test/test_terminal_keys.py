@@ -32,7 +32,7 @@ from hop_drivers.nodes.messages import target_message  # noqa: E402
 from hop_drivers.target import Target  # noqa: E402
 
 pytestmark = pytest.mark.ros
-DOMAIN = "84"
+DOMAIN = str(int(os.environ["HOP_TEST_DOMAIN"]) + 2)
 KEYS = (
     ("a", topics.SUPERVISOR_ARM, None),
     ("d", topics.SUPERVISOR_DISARM, None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import time
 
@@ -22,7 +23,7 @@ from hop_sim.world import World
 
 can = pytest.importorskip("can")
 
-ADDRESS = "127.0.41.2"
+ADDRESS = f"{os.environ['HOP_TEST_NET']}.2"
 PORT = 29536
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import threading
 
@@ -16,7 +17,7 @@ from hop_core.errors import TwinError
 from hop_sim.control_schema import parse_request
 from hop_sim.twin_client import TwinClient
 
-ADDRESS = "127.0.41.4"
+ADDRESS, ABSENT = (f"{os.environ['HOP_TEST_NET']}.{host}" for host in (4, 98))
 PORT = 29600
 
 
@@ -117,8 +118,8 @@ def test_parser_raises_nothing_but_twin_errors(line):
 
 
 def test_no_twin_at_an_address_is_one_sentence():
-    with pytest.raises(TwinError, match=r"no twin answers at 127\.0\.41\.98:29600"):
-        TwinClient("127.0.41.98", PORT)
+    with pytest.raises(TwinError, match=f"no twin answers at {ABSENT}:29600"):
+        TwinClient(ABSENT, PORT)
     with pytest.raises(TwinError, match=r"no twin answers at a\.\.b:29600"):
         TwinClient("a..b", PORT)
 

@@ -16,10 +16,11 @@ import pytest
 
 SHARED_MEMORY = Path("/dev/shm")
 NODES = 6
+NET, DOMAIN = os.environ["HOP_TEST_NET"], int(os.environ["HOP_TEST_DOMAIN"]) + 3
 ARGUMENTS = (
     "robot:=twin",
     "policy:=untrained",
-    "twin_address:=127.0.0.77",
+    f"twin_address:={NET}.77",
     "auto_arm:=false",
 )
 
@@ -56,7 +57,7 @@ def segments(pid: int) -> set[str]:
 @pytest.fixture
 def graph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[bytes]]:
     """The running graph of an untrained policy on a twin of its own; killed after the test."""
-    monkeypatch.setenv("ROS_DOMAIN_ID", "77")
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(DOMAIN))
     monkeypatch.setenv("ROS_LOG_DIR", str(tmp_path / "log"))
     with (tmp_path / "launch.out").open("wb") as out:
         process = subprocess.Popen(
@@ -174,7 +175,7 @@ def test_nothing_is_left_behind(graph: subprocess.Popen[bytes], tmp_path: Path, 
 def test_a_live_evaluation_takes_its_graph_along(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
-    monkeypatch.setenv("ROS_DOMAIN_ID", "76")
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(DOMAIN + 1))
     command = ["hop", "eval", "--live", "--rollouts", "3"]
     with (tmp_path / "eval.out").open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
@@ -192,11 +193,11 @@ def test_a_live_evaluation_takes_its_graph_along(
 def test_two_twins_run_side_by_side(tmp_path: Path) -> None:
     """Another loopback address and another domain are all that a second one needs."""
     launches = []
-    for number in (78, 79):
+    for number in range(2):
         report = tmp_path / f"{number}.json"
-        options = [f"twin_address:=127.0.0.{number}", f"report:={report}", "duration:=8.0"]
+        options = [f"twin_address:={NET}.{78 + number}", f"report:={report}", "duration:=8.0"]
         command = ["ros2", "launch", "hop_policy", "deploy.launch.py", *ARGUMENTS[:2], *options]
-        environment = {**os.environ, "ROS_DOMAIN_ID": str(number)}
+        environment = {**os.environ, "ROS_DOMAIN_ID": str(DOMAIN + number)}
         launch = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment)
         launches.append((launch, report))
     for launch, report in launches:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import threading
 import time
 
@@ -12,7 +13,7 @@ import pytest
 from hop_sim import sl
 from hop_sim.twin_client import TwinClient
 
-ADDRESS = "127.0.41.3"
+ADDRESS, ABSENT = (f"{os.environ['HOP_TEST_NET']}.{host}" for host in (3, 99))
 
 
 def _parameters() -> sl.InitParameters:
@@ -124,7 +125,7 @@ def test_unplugged_camera_is_not_detected_and_comes_back(camera, twin):
 
 def test_without_a_twin_no_camera_is_detected_and_an_unopened_one_does_not_grab():
     parameters = sl.InitParameters()
-    parameters.set_from_stream("127.0.41.99", 29600)
+    parameters.set_from_stream(ABSENT, 29600)
     camera = sl.Camera()
     assert camera.open(parameters) == sl.ERROR_CODE.CAMERA_NOT_DETECTED
     assert camera.grab() == sl.ERROR_CODE.CAMERA_NOT_INITIALIZED

@@ -15,6 +15,7 @@ from hop_core.realtime import Priority, probe
 from hop_sim.shared_state import model_path, state_path
 from hop_sim.twin_client import TwinClient
 
+NET = os.environ["HOP_TEST_NET"]
 PORT = 29600
 WAIT_S = 60.0
 
@@ -63,22 +64,22 @@ def test_twin_ends_cleanly_and_leaves_no_file(start, ending):
 
 
 def test_second_twin_on_the_same_address_fails_with_one_sentence_and_another_address_works(start):
-    start("127.0.42.5")
-    with TwinClient("127.0.42.5", PORT, wait_s=WAIT_S) as client:
-        second = start("127.0.42.5")
+    start(f"{NET}.45")
+    with TwinClient(f"{NET}.45", PORT, wait_s=WAIT_S) as client:
+        second = start(f"{NET}.45")
         assert second.wait(60.0) == 1
         error = second.stderr.read()
         assert error.count("\n") == 1
         assert "in use" in error
         assert "--address" in error
-        start("127.0.42.6")
-        with TwinClient("127.0.42.6", PORT, wait_s=WAIT_S) as other:
+        start(f"{NET}.46")
+        with TwinClient(f"{NET}.46", PORT, wait_s=WAIT_S) as other:
             assert other.hello()["state_file"] != client.hello()["state_file"]
 
 
 def test_idle_twin_costs_little_and_keeps_the_world_on_time(start):
-    process = start("127.0.42.7")
-    with TwinClient("127.0.42.7", PORT, wait_s=WAIT_S) as client:
+    process = start(f"{NET}.47")
+    with TwinClient(f"{NET}.47", PORT, wait_s=WAIT_S) as client:
         watched = psutil.Process(process.pid)
 
         def lead_s():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import socket
 import time
 
@@ -22,7 +23,7 @@ from hop_sim.twin import Twin  # noqa: E402
 from hop_sim.twin_client import TwinClient  # noqa: E402
 from hop_sim.xarm_emulator import XarmEmulator  # noqa: E402
 
-ADDRESS = "127.0.41.1"
+ADDRESS = f"{os.environ['HOP_TEST_NET']}.1"
 SERVO_HZ = 120.0
 
 

@@ -123,7 +123,10 @@ def test_parameters_names_and_remappings_reach_an_rclpy_node(run, package, tmp_p
             },
         ],
         remappings=[("from", "/to")],
-        additional_env={"ROS_DOMAIN_ID": "83", "HOME": os.environ.get("HOME", str(tmp_path))},
+        additional_env={
+            "ROS_DOMAIN_ID": os.environ["HOP_TEST_DOMAIN"],
+            "HOME": os.environ.get("HOME", str(tmp_path)),
+        },
     )
     assert run(node) == 0
     expected = {"a": 1, "b": "no", "c": 1e-5, "d.e": 2.5, "f": ["x", "y"], "g": [1.0, 2.0]}
