@@ -55,7 +55,7 @@ def _send(bus, frame: codec.Frame) -> None:
 
 def _ask(bus, msg_id: codec.MsgId) -> bytes:
     _send(bus, codec.request_frame(msg_id))
-    deadline = time.monotonic() + 1.0
+    deadline = time.monotonic() + 20.0
     while time.monotonic() < deadline:
         message = bus.recv(0.1)
         if message is not None and codec.split_id(message.arbitration_id)[0] == msg_id:
@@ -109,14 +109,14 @@ def test_every_3_ms_of_the_world_sends_a_set_and_a_position_loop_holds_the_hand(
 
 def test_silent_hand_sends_nothing_until_it_is_cleared(bus, twin):
     _send(bus, codec.period_frame(3))
-    assert bus.recv(0.5) is not None
+    assert bus.recv(20.0) is not None
     twin.inject("hand_silent")
     end = time.monotonic() + 0.2
     while time.monotonic() < end:
         bus.recv(0.01)
     assert bus.recv(0.1) is None
     twin.clear()
-    assert bus.recv(0.5) is not None
+    assert bus.recv(20.0) is not None
     _send(bus, codec.period_frame(0))
 
 
