@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -13,7 +12,7 @@ from hop_core.robot_config import CameraConfig
 from hop_policy.contract import PolicyContract
 from hop_policy.dataset import Episode
 from hop_policy.inference import Policy
-from hop_policy.observation import JointScaling
+from hop_policy.observation import JointScaling, Observation
 from hop_sim.disturbance import Disturbance
 from hop_sim.experts.registry import expert_class
 from hop_sim.lockstep import LockStep
@@ -48,9 +47,12 @@ class PolicyAgent:
 
 
 class BlindAgent:
-    """The same policy with its own proprioception and the vision of another episode."""
+    """The same policy with its own proprioception and the vision of another episode.
 
-    def __init__(self, policy: Policy, camera: CameraConfig, visions: Sequence[np.ndarray]) -> None:
+    Its own is not even rendered.
+    """
+
+    def __init__(self, policy: Policy, visions: Sequence[np.ndarray]) -> None:
         """Wrap `policy`; `visions` are the frames (T, …) of other episodes.
 
         Raises:
@@ -59,7 +61,7 @@ class BlindAgent:
         if not visions:
             raise ConfigError("a blind policy needs the vision of at least one other episode")
         self._policy = policy
-        self._observer = LockStepObserver(policy.contract, camera)
+        self._scaling = JointScaling(policy.contract)
         self._visions = visions
 
     def reset(self, twin: LockStep, seed: int) -> None:
@@ -72,7 +74,8 @@ class BlindAgent:
         """Return the policy's target (23,) [rad]; the last foreign frame stays at the end."""
         frame = self._vision[min(self._tick, len(self._vision) - 1)]
         self._tick += 1
-        return self._policy.act(replace(self._observer.observe(twin), vision=frame[None]))[0]
+        proprio = self._scaling.scale(twin.joints()[None])
+        return self._policy.act(Observation(proprio, frame[None]))[0]
 
 
 class NearestDemonstrationAgent:

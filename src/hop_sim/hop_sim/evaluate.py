@@ -91,7 +91,7 @@ def _agent(spec: AgentSpec, cell: CellSpec) -> Agent:
     if spec.name == "policy":
         return PolicyAgent(_policy(spec, cell), camera)
     if spec.name == "blind":
-        return BlindAgent(_policy(spec, cell), camera, _donor_visions(cell))
+        return BlindAgent(_policy(spec, cell), _donor_visions(cell))
     if spec.name == "nearest":
         return NearestDemonstrationAgent(
             contract, camera, _demonstrations(spec, contract, cell.task)

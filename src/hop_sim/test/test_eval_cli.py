@@ -175,7 +175,7 @@ def test_controls_say_what_they_need() -> None:
     with pytest.raises(ConfigError, match="needs demonstrations"):
         NearestDemonstrationAgent(contract, camera, [])
     with pytest.raises(ConfigError, match="vision of at least one other episode"):
-        BlindAgent(None, camera, [])  # type: ignore[arg-type]
+        BlindAgent(None, [])  # type: ignore[arg-type]
 
 
 def test_a_missing_demonstration_folder_is_named(tmp_path: Path) -> None:
