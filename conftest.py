@@ -3,11 +3,13 @@
 No property test has a deadline: how long an example takes says more about the machine than about
 the property. Nothing is forced to the disk: processes are killed here, but the power stays on.
 
-Two runs on one machine keep apart: HOP_TEST_NET is a part of the loopback network of this run's
-own, of which a test takes an address, and HOP_TEST_DOMAIN the first of nine ROS domains.
+Two runs on one machine keep apart, from each other and from a robot in the default domain, 0:
+HOP_TEST_NET is a part of the loopback network of this run's own, of which a test takes an address,
+and HOP_TEST_DOMAIN the first of nine ROS domains.
 """
 
 import os
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,9 +27,24 @@ if ROS_LITE not in sys.path:
 os.environ.setdefault("FASTRTPS_DEFAULT_PROFILES_FILE", str(ROOT / "config" / "fastdds.xml"))
 os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
 os.environ.setdefault("MUJOCO_GL", "egl")
-_RUN = os.getpid()
-os.environ["HOP_TEST_NET"] = f"127.{1 + _RUN // 250 % 250}.{_RUN % 250}"
-os.environ["HOP_TEST_DOMAIN"] = str(_RUN % 11 * 9)
+os.environ["HOP_TEST_NET"] = f"127.{1 + os.getpid() // 250 % 250}.{os.getpid() % 250}"
+
+
+def _claim_domains() -> tuple[int, socket.socket]:
+    """Returns the first of nine ROS domains below 101 that no other run has, and what keeps it."""
+    for block in range(11):
+        claim = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            claim.bind(f"\0hop-tests-{block}")
+        except OSError:
+            claim.close()
+            continue
+        return 1 + 9 * block, claim
+    raise pytest.UsageError("eleven runs of the tests are at work on this machine: wait for one")
+
+
+_DOMAIN, _CLAIM = _claim_domains()  # until this process ends
+os.environ["HOP_TEST_DOMAIN"] = str(_DOMAIN)
 
 settings.register_profile("workspace", deadline=None)
 settings.load_profile("workspace")

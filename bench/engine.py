@@ -73,7 +73,7 @@ def speed(track: Track20, attempts: int, threads: int, repeats: int) -> Figures:
     """Returns frames per second of retargeting and of its physics alone, and what they mean."""
     settings = load_settings(attempts, 0, "lm")
     with LocalRunner(settings, threads) as runner:
-        runner.run([track])  # what is measured so far is its memory alone; it warms up, too
+        (_,) = runner.run([track])  # what is measured so far is its memory alone; it warms up, too
     rss_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024.0
     engine = Engine(settings.engine, settings.eq1, settings.safety)
     recordings = [record(engine, track, numbers) for numbers in divided(attempts)]

@@ -60,11 +60,11 @@ def main() -> int:
 
 def hand_motions(clip: Path | None, count: int) -> dict[str, list[np.ndarray]]:
     """Returns motions (T, 21, 3) in base_link [m] by their source, the clip's first."""
-    rng = np.random.default_rng(0)
     path, sources = clip_file(clip), {}
     if path:
-        sources["clip"] = place(recorded(path).keypoints_m, count, rng)
-    sources["synthetic"] = synthetic_hands(count, FRAMES, rng)
+        track = recorded(path)
+        sources["clip"] = place(track.keypoints_m[track.valid], count, np.random.default_rng(0))
+    sources["synthetic"] = synthetic_hands(count, FRAMES, np.random.default_rng(0))
     return sources
 
 

@@ -53,7 +53,7 @@ def main() -> int:
     parser.add_argument("--store", type=Path, help="trajectories; default: a small store, made up")
     parser.add_argument("--trajectories", type=int, default=150, help="learnt from at most")
     parser.add_argument("--turns", type=int, default=10, help="turns of each trainer")
-    parser.add_argument("--steps", type=int, default=4, help="steps of a turn")
+    parser.add_argument("--steps", type=int, default=4, help="steps of a turn, at least")
     parser.add_argument("--batch", type=int, default=BATCH, help=f"windows, {WINDOWS} a segment")
     parser.add_argument("--threads", type=int, default=usable_cores())
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
@@ -174,8 +174,7 @@ def race(ours: Trainer, args: argparse.Namespace) -> Figures:
     theirs = ReferenceTrainer(reference_of(ours.model), ours.config)  # the weights of the start
     reference = Reference(theirs, windows, workers, args.batch, device)
     next(reference.batches)  # its workers have started
-    # While ours has its turn, the loader fills up: more than it holds ready is taken of it.
-    steps = max(args.steps, 4 * workers)
+    steps = turn_steps(args.steps, workers)
     warm_up(ours, steps)
     rates: list[tuple[float, float]] = []
     curves: list[tuple[float, float]] = [judged(ours.model, theirs.network, held_out)]
@@ -184,6 +183,7 @@ def race(ours: Trainer, args: argparse.Namespace) -> Figures:
         before = ours.pace.windows
         took_s = timed(lambda: [ours.train_step() for _ in range(steps)], device)
         ours_s += took_s
+        reference.drain()
         rates.append(((ours.pace.windows - before) / took_s, reference.rate(steps)))
         curves.append(judged(ours.model, theirs.network, held_out))
     mine, its = (statistics.median(column) for column in zip(*rates, strict=True))
@@ -211,7 +211,13 @@ def worker_counts(cores: int) -> list[int]:
 def warm_rate(reference: Reference, workers: int, args: argparse.Namespace) -> float:
     """Returns the windows per second of `reference` once its network and loader are under way."""
     reference.rate(args.steps)
-    return reference.rate(max(args.steps, 4 * workers))  # more than its loader holds ready
+    reference.drain()
+    return reference.rate(turn_steps(args.steps, workers))
+
+
+def turn_steps(least: int, workers: int) -> int:
+    """Returns the steps of a turn: more batches than `workers` can have ready."""
+    return max(least, 4 * workers)
 
 
 def warm_up(ours: Trainer, steps: int) -> None:

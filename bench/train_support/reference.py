@@ -19,6 +19,8 @@ from train_support.reference_network import ReferenceNetwork
 from train_support.timing import timed
 
 Window = dict[str, np.ndarray]
+READY = 2
+"""Batches that a loading process keeps ready."""
 
 
 class Windows(Dataset[Window]):
@@ -75,6 +77,7 @@ def endless(windows: Windows, batch: int, workers: int, seed: int) -> Iterator[d
         shuffle=True,
         drop_last=True,
         num_workers=workers,
+        prefetch_factor=READY if workers else None,
         persistent_workers=workers > 0,
         generator=torch.Generator().manual_seed(seed),
     )
@@ -95,7 +98,13 @@ class Reference:
     ) -> None:
         """Opens its loader."""
         self.trainer, self.batch, self.device = trainer, batch, device
+        self.workers = workers
         self.batches = endless(windows, batch, workers, seed=0)
+
+    def drain(self) -> None:
+        """Drops the batches that the loader made ready while others had their turn."""
+        for _ in range(READY * self.workers):
+            next(self.batches)
 
     def rate(self, steps: int) -> float:
         """Returns the windows per second of `steps` steps."""

@@ -45,10 +45,11 @@ def robot(request):
 
 
 def _wait_for(condition, seconds, what):
-    """Wait until `condition()` is true; fail naming `what` after `seconds`."""
+    """Wait until `condition()` is true; fail naming `what`, words or what gives them, then."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
+        told = what() if callable(what) else what
+        assert time.monotonic() < deadline, f"waited {seconds} s for {told}"
         time.sleep(0.01)
 
 

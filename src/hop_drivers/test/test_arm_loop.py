@@ -23,7 +23,7 @@ class HeldArm:
     def __init__(self):
         self.refuses = False
         self.told = []  # (7,) each
-        self.stops = self.halts = 0
+        self.stops = 0
 
     def open(self):
         pass
@@ -42,13 +42,10 @@ class HeldArm:
     def stop(self):
         self.stops += 1
 
-    def halt(self):
-        self.halts += 1
-
     def nothing(self):
         return None
 
-    enable = clear = fault = reported_error = nothing
+    enable = halt = clear = fault = reported_error = nothing
 
 
 @pytest.fixture

@@ -44,6 +44,14 @@ def servo_on(twin):
 
 
 @pytest.fixture
+def guard(robot):
+    """A guard of the hand; whatever comes, it leaves before the next test."""
+    guard = HandGuard(robot.hand)
+    yield guard
+    guard.release(all_is_well=True)
+
+
+@pytest.fixture
 def arm(rig, twin, wait_for):
     """Return what arms the hand and waits until it has torque; it returns the arming id."""
 
@@ -190,9 +198,8 @@ def test_a_dead_port_is_refused_in_one_sentence(robot):
         hand.open()
 
 
-def test_a_guard_that_is_let_go_leaves_the_hand_alone(robot, twin, arm):
+def test_a_guard_that_is_let_go_leaves_the_hand_alone(guard, twin, arm):
     arm()
-    guard = HandGuard(robot.hand)
     assert guard.alive
     guard.release(all_is_well=True)
     assert not guard.alive
@@ -200,11 +207,10 @@ def test_a_guard_that_is_let_go_leaves_the_hand_alone(robot, twin, arm):
 
 
 def test_a_guard_outlives_signals_and_switches_off_a_hand_that_did_not_come_to_rest(
-    robot, twin, arm, wait_for
+    guard, twin, arm, wait_for
 ):
     arm()
-    guard = HandGuard(robot.hand)
-    (process,) = guards_of(os.getpid())
+    (process,) = guards()
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     wait_for(lambda: all(ignores(process, number) for number in numbers), 20.0, "the guard")
     for number in numbers:
@@ -219,18 +225,18 @@ def test_a_guard_outlives_signals_and_switches_off_a_hand_that_did_not_come_to_r
 @pytest.mark.parametrize("guarded", [True], indirect=True)
 def test_a_guard_that_died_is_replaced_at_the_next_arming(rig, arm):
     arm()
-    (first,) = guards_of(os.getpid())
+    (first,) = guards()
     first.kill()
     rig.driver.request_disarm()
     rig.wait(HopState.IDLE)
     arm()
-    (second,) = guards_of(os.getpid())
+    (second,) = guards()
     assert second.pid != first.pid
 
 
-def guards_of(pid):
-    """Return the guard processes that process `pid` has started."""
-    living = [p for p in psutil.Process(pid).children() if p.status() != psutil.STATUS_ZOMBIE]
+def guards():
+    """Return the guard processes that this one has started."""
+    living = [p for p in psutil.Process().children() if p.status() != psutil.STATUS_ZOMBIE]
     return [p for p in living if "hop_drivers.hand_guard" in p.cmdline()]
 
 
@@ -249,7 +255,6 @@ from hop_core.safety_config import load_safety
 from hop_core.state import HopState
 from hop_core.state_report import StateReport
 from hop_drivers.allegro import AllegroHand
-from hop_drivers.hand_guard import HandGuard
 from hop_drivers.hand_loop import HandDriver
 
 robot = load_robot("twin").moved(sys.argv[1])

@@ -1,5 +1,8 @@
 """A lab's own devices, looked at and never armed: HOP_LAB=<lab> pytest -m hardware.
 
+Connecting takes the torque off the hand, so a driver that runs already is left alone: the test
+fails.
+
 HOP_LAB=twin does it with a twin that runs beside (hop twin run).
 """
 
@@ -16,6 +19,7 @@ from hop_core.state import HopState
 from hop_drivers.allegro import AllegroHand
 from hop_drivers.arm_loop import ArmDriver
 from hop_drivers.camera_loop import CameraDriver
+from hop_drivers.device_lock import lock_arm, lock_hand
 from hop_drivers.hand_loop import HandDriver
 from hop_drivers.xarm import XArm
 from hop_drivers.zed import Zed
@@ -34,6 +38,22 @@ def lab():
     return load_robot(LAB)
 
 
+@pytest.fixture
+def arm(lab):
+    """The arm's configuration, while nobody else has the arm."""
+    lock = lock_arm(lab.arm)
+    yield lab.arm
+    lock.release()
+
+
+@pytest.fixture
+def hand(lab):
+    """The hand's configuration, while nobody else has the hand."""
+    lock = lock_hand(lab.hand)
+    yield lab.hand
+    lock.release()
+
+
 def watched(rig, joints, embodiment):
     """Return the rate [Hz] of joint states while nobody touches the robot.
 
@@ -50,11 +70,11 @@ def watched(rig, joints, embodiment):
     return len(readings) / span_s
 
 
-def test_the_arm_tells_its_joints_120_times_a_second(start_rig, lab):
-    embodiment = load_embodiment(late_serial=lab.arm.late_serial)
+def test_the_arm_tells_its_joints_120_times_a_second(arm, start_rig):
+    embodiment = load_embodiment(late_serial=arm.late_serial)
     rig = start_rig(
         lambda on_reading, on_change: ArmDriver(
-            lab.arm, embodiment, load_safety(), XArm, on_reading, on_change
+            arm, embodiment, load_safety(), XArm, on_reading, on_change
         )
     )
     rate = watched(rig, ARM, embodiment)
@@ -62,18 +82,18 @@ def test_the_arm_tells_its_joints_120_times_a_second(start_rig, lab):
     assert rig.driver.link.adapter.error() is None
 
 
-def test_the_hand_tells_its_joints_on_every_second_set_of_3_ms(start_rig, lab):
+def test_the_hand_tells_its_joints_on_every_second_set_of_3_ms(hand, start_rig):
     embodiment = load_embodiment()
     rig = start_rig(
         lambda on_reading, on_change: HandDriver(
-            lab.hand, embodiment, load_safety(), AllegroHand, on_reading, on_change, guard=False
+            hand, embodiment, load_safety(), AllegroHand, on_reading, on_change, guard=False
         )
     )
     rate = watched(rig, HAND, embodiment)
     rates = embodiment.rates
     assert rate == pytest.approx(1 / rates.hand_period_s / rates.hand_publish_every, rel=0.02)
     assert not any(reading.effort.any() for reading in rig.readings)
-    assert rig.driver.diagnostics()["temperature_c"] < lab.hand.warn_c
+    assert rig.driver.diagnostics()["temperature_c"] < hand.warn_c
 
 
 def test_the_camera_sends_depth_at_its_rate(lab, wait_for):
@@ -86,7 +106,7 @@ def test_the_camera_sends_depth_at_its_rate(lab, wait_for):
     driver = CameraDriver(lab.camera, Zed, keep, views.append)
     driver.start()
     try:
-        wait_for(lambda: frames, 60.0, f"a frame; the camera says {views[-1:]}")
+        wait_for(lambda: frames, 60.0, lambda: f"a frame; the camera says {views[-1:]}")
         begin, start = len(frames), time.monotonic()
         time.sleep(WATCHED_S)
         rate = (len(frames) - begin) / (time.monotonic() - start)

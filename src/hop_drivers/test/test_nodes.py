@@ -76,7 +76,10 @@ def start(name, *parameters, stderr=subprocess.PIPE, domain=DOMAIN, address=ADDR
 
 def refusal_of(process):
     """Return what a process says that ends by itself; it must be a sentence, and an exit of 1."""
-    _, errors = process.communicate(timeout=60.0)
+    try:
+        _, errors = process.communicate(timeout=60.0)
+    finally:
+        process.kill()
     assert process.returncode == 1
     assert "Traceback" not in errors
     return errors
@@ -170,6 +173,7 @@ def graph(twin, tmp_path_factory):
     operator = Operator()
     try:
         operator.wait(HopState.IDLE)
+        assert all(process.poll() is None for process in running.values())
         yield operator, twin, folder, running
     finally:
         operator.close()

@@ -151,6 +151,7 @@ def test_space_is_the_estop(desk):
 
 @pytest.mark.parametrize(("key", "service", "on"), KEYS)
 def test_each_key_asks_for_its_service_and_shows_the_answer(desk, key, service, on):
+    desk.text = ""
     desk.press(key, lambda: (service, on) in desk.asked, service)
     desk.until(lambda: f"{service} was asked" in desk.text, "the answer")
 

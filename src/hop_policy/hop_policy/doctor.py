@@ -89,7 +89,9 @@ def shipped(context: DoctorContext) -> Finding:
         return Finding(name, Health.MISS, str(error), _COPY)
     try:
         load_contract(context.config_dir, made_for.vision).require_equal(made_for, str(path))
-    except (CheckpointError, ConfigError) as error:
+    except ConfigError as error:
+        return Finding(name, Health.MISS, str(error), _MEND)
+    except CheckpointError as error:
         return Finding(name, Health.WARN, str(error), _OWN)
     if context.cell is not None and made_for.vision == "depth":
         if not cameras:

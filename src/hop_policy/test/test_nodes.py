@@ -38,13 +38,12 @@ from hop_policy.inference import Policy  # noqa: E402
 from hop_policy.nodes import recorder_node  # noqa: E402
 from hop_policy.observation import Observation  # noqa: E402
 from hop_policy.policy_forms import FormName  # noqa: E402
-from hop_policy.policy_process import own_domain  # noqa: E402
 from hop_policy.recorder_config import TopicConfig  # noqa: E402
 from hop_policy.tick_replay import HISTORY_GAP_NS  # noqa: E402
 
 pytestmark = [pytest.mark.ros, pytest.mark.timeout(240)]
 
-DOMAIN = own_domain()
+DOMAIN = int(os.environ["HOP_TEST_DOMAIN"]) + 6
 ARMING = "0123abcd"
 HOME = load_embodiment().home
 WIDTH, HEIGHT = 320, 180

@@ -40,6 +40,7 @@ from hop_policy.tick_replay import TickChoices
 MS = 1_000_000
 SavePolicy = Callable[..., Path]
 TICKS = 40
+DOMAIN = int(os.environ["HOP_TEST_DOMAIN"]) + 7
 
 
 ELSEWHERE = CameraPose(position_m=(0.0, 2.0, 1.0), quaternion_wxyz=(1.0, 0.0, 0.0, 0.0))
@@ -267,7 +268,7 @@ def test_what_cannot_be_replayed_gets_one_sentence(
 def start_replay(*arguments: object) -> subprocess.Popen[str]:
     code = "import sys; from hop_core.cli import main; sys.exit(main())"
     return subprocess.Popen(
-        [sys.executable, "-c", code, "replay", *map(str, arguments)],
+        [sys.executable, "-c", code, "replay", *map(str, arguments), "--domain", str(DOMAIN)],
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -328,7 +329,7 @@ def test_a_recording_is_not_played_where_a_robot_may_be() -> None:
     from hop_core.nodes.qos import STREAM
     from hop_policy.nodes.bag_player import BagPlayer
 
-    domain = own_domain()
+    domain = DOMAIN
     context = rclpy.Context()
     rclpy.init(context=context, domain_id=domain)
     robot = rclpy.create_node("robot", context=context)

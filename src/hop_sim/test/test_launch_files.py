@@ -14,6 +14,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from hop_core.config import config_path
+
 SHARED_MEMORY = Path("/dev/shm")
 NODES = 6
 NET, DOMAIN = os.environ["HOP_TEST_NET"], int(os.environ["HOP_TEST_DOMAIN"]) + 3
@@ -176,16 +178,23 @@ def test_a_live_evaluation_takes_its_graph_along(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     monkeypatch.setenv("ROS_DOMAIN_ID", str(DOMAIN + 1))
+    cell = shutil.copytree(config_path("safety.yaml").parent, tmp_path / "config") / "robots"
+    twin = (cell / "twin.yaml").read_text().replace("127.0.0.1", f"{NET}.80")
+    (cell / "twin.yaml").write_text(twin)
+    monkeypatch.setenv("HOP_CONFIG_DIR", str(cell.parent))
     command = ["hop", "eval", "--live", "--rollouts", "3"]
     with (tmp_path / "eval.out").open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
-    said = (tmp_path / "eval.out").read_text
-    assert wait_until(lambda: len(family(process.pid)) > NODES, 40.0), said()
-    time.sleep(5.0)
-    members = family(process.pid)[1:]
-    process.send_signal(number)
-    assert process.wait(30) != 0
-    assert wait_until(lambda: all(is_gone(each) for each in members), 20.0), said()
+    try:
+        said = (tmp_path / "eval.out").read_text
+        assert wait_until(lambda: len(family(process.pid)) > NODES, 40.0), said()
+        time.sleep(5.0)
+        members = family(process.pid)[1:]
+        process.send_signal(number)
+        assert process.wait(30) != 0
+        assert wait_until(lambda: all(is_gone(each) for each in members), 20.0), said()
+    finally:
+        process.kill()  # its graph goes with it
 
 
 @pytest.mark.ros
@@ -200,6 +209,10 @@ def test_two_twins_run_side_by_side(tmp_path: Path) -> None:
         environment = {**os.environ, "ROS_DOMAIN_ID": str(DOMAIN + number)}
         launch = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment)
         launches.append((launch, report))
-    for launch, report in launches:
-        assert launch.wait(90) == 0
-        assert json.loads(report.read_text())["targets"] > 0
+    try:
+        for launch, report in launches:
+            assert launch.wait(90) == 0
+            assert json.loads(report.read_text())["targets"] > 0
+    finally:
+        for launch, _ in launches:
+            launch.kill()

@@ -145,10 +145,9 @@ def test_the_scene_has_the_obstacles_that_stand(kept, rollouts) -> None:
 
 
 def test_the_label_of_an_observation_is_the_target_solved_from_it(
-    kept, rollouts, track20, tmp_path, monkeypatch
+    kept, rollouts, track20, tmp_path
 ) -> None:
     """SCIENCE 1: through the store, o[k-1] is answered by a[k], never by a[k-1]."""
-    monkeypatch.setattr("os.fsync", lambda _descriptor: None)
     points = track20.object_points_m.astype(np.float32)
     result = TrackResult(
         TrackInfo(name="reach", source="test", synthetic=True, group="test"),

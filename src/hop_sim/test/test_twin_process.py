@@ -47,7 +47,7 @@ def start():
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, None])
 def test_twin_ends_cleanly_and_leaves_no_file(start, ending):
-    address = f"127.0.42.{1 + [signal.SIGINT, signal.SIGTERM, None].index(ending)}"
+    address = f"{NET}.{42 + [signal.SIGINT, signal.SIGTERM, None].index(ending)}"
     process = start(address)
     with TwinClient(address, PORT, wait_s=WAIT_S) as client:
         client.hello()

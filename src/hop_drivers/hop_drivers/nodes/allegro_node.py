@@ -8,8 +8,8 @@ from hop_core import topics
 from hop_core.embodiment import HAND_JOINTS
 from hop_core.nodes.runtime import main_of
 from hop_core.realtime import Priority
-from hop_core.single_instance import SingleInstance
 from hop_drivers.allegro import AllegroHand
+from hop_drivers.device_lock import lock_hand
 from hop_drivers.hand_loop import HandDriver
 from hop_drivers.nodes.driver_node import DriverNode
 
@@ -20,8 +20,7 @@ class AllegroNode(DriverNode):
     def __init__(self) -> None:
         super().__init__("allegro", HAND_JOINTS, topics.HAND_STATES)
         hand = self.config.hand
-        where = f"{hand.interface} {hand.channel} {hand.host or ''}:{hand.port or ''}"
-        self._instance = SingleInstance(f"allegro/{where}", f"a driver of the hand on {where}")
+        self._instance = lock_hand(hand)
         period_ms = round(1e3 * self.embodiment.rates.hand_period_s)
         make = partial(AllegroHand, period_ms=period_ms)
         driver = HandDriver(

@@ -6,8 +6,8 @@ from hop_core import topics
 from hop_core.embodiment import ARM_JOINTS
 from hop_core.nodes.runtime import main_of
 from hop_core.realtime import Priority
-from hop_core.single_instance import SingleInstance
 from hop_drivers.arm_loop import ArmDriver
+from hop_drivers.device_lock import lock_arm
 from hop_drivers.nodes.driver_node import DriverNode
 from hop_drivers.xarm import XArm
 
@@ -18,8 +18,7 @@ class XarmNode(DriverNode):
     def __init__(self) -> None:
         super().__init__("xarm", ARM_JOINTS, topics.ARM_STATES)
         arm = self.config.arm
-        where = f"{arm.address}:{arm.control_port}"
-        self._instance = SingleInstance(f"xarm/{where}", f"a driver of the arm at {where}")
+        self._instance = lock_arm(arm)
         driver = ArmDriver(
             arm, self.embodiment, self.safety, XArm, self.publish_reading, self.publish_view
         )
