@@ -223,11 +223,11 @@ def test_a_guard_outlives_signals_and_switches_off_a_hand_that_did_not_come_to_r
 
 
 @pytest.mark.parametrize("guarded", [True], indirect=True)
-def test_a_guard_that_died_is_replaced_at_the_next_arming(rig, arm, wait_for):
+def test_a_guard_that_died_is_replaced_at_the_next_arming(rig, arm):
     arm()
     (first,) = guards()
     first.kill()
-    wait_for(lambda: not guards(), 20.0, "the guard's end")
+    first.wait(20.0)  # all of its threads
     rig.driver.request_disarm()
     rig.wait(HopState.IDLE)
     arm()
