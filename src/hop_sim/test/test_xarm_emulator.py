@@ -156,7 +156,7 @@ def test_stream_that_is_not_the_protocol_ends_only_its_own_connection(arm):
 
 def test_port_in_use_is_one_sentence_and_leaves_nothing_listening(running_twin):
     box = running_twin.devices.box
-    with pytest.raises(TwinError, match=r"127\.0\.41\.1:18502 .*arm control box.*--address"):
+    with pytest.raises(TwinError, match=f"{ADDRESS}:18502 .*arm control box.*--address"):
         XarmEmulator(Reactor(), box, ADDRESS, 18502)
     with pytest.raises(TwinError, match="in use"):
         Twin(load_robot("twin"), "grasp_lift", address=ADDRESS)
