@@ -218,6 +218,7 @@ class XArm:
                 return error
             if time.monotonic() > deadline:
                 return codes.describe_api(code, "get_err_warn_code")
+            time.sleep(_POLL_S)
 
     def _ask_error(self) -> tuple[int, str | None]:
         """Ask once: the SDK's return code, and the error if one is known."""
