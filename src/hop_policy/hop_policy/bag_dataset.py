@@ -22,7 +22,7 @@ from hop_policy.tick_replay import histories
 
 CACHE_DIR = ".decoded"
 """Folder beside the episodes of a task; may be deleted at any time."""
-_CACHE_VERSION = "2"
+_CACHE_VERSION = "3"
 """Raise it whenever decoding changes its result."""
 _ARRAYS = ("ticks_ns", "proprio", "vision", "action")
 _log = logging.getLogger(__name__)

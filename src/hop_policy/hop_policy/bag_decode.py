@@ -11,6 +11,7 @@ import numpy as np
 
 from hop_core import topics
 from hop_core.errors import AlignmentError, BagError, ModelError
+from hop_core.state_report import StateReport
 from hop_policy.bag_reader import EpisodeBag
 from hop_policy.cell_statics import CellFrames, cell_frames
 from hop_policy.contract import PolicyContract
@@ -127,9 +128,16 @@ def read_content(bag: EpisodeBag, contract: PolicyContract) -> BagContent:
                 raise AlignmentError(f"a pose in {topics.TF_STATIC} is not finite")
             content.frames += frames
         elif message.name == "supervisor":
-            source = {item.key: item.value for item in message.values}.get("source", "")
-            content.timeline.switch_source(received_ns, source)
+            content.timeline.supervisor_is(received_ns, _report(message))
     return content
+
+
+def _report(message: Any) -> StateReport:
+    values = {item.key: item.value for item in message.values}
+    try:
+        return StateReport.from_values(message.name, values)
+    except ValueError as error:
+        raise AlignmentError(f"a message of {topics.STATE} has no known state ({error})") from error
 
 
 def _same_view(known: CameraView | None, message: Any) -> CameraView:

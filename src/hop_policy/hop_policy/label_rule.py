@@ -1,10 +1,11 @@
 """The label of a tick: the accepted target in force one tick later, by receive time.
 
 A target is in force from the moment it was received until the next one comes, at most
-`TARGET_HOLD_NS` long: then the supervisor holds and nothing answers the observation any more. Of a
-message with several points the one being pursued counts: the first due at or after the moment, the
-last when all are past. Interpolation and ramps of the controllers are not applied: the label is
-what the policy has to send, not where the joints are led.
+`TARGET_HOLD_NS` long. Then the supervisor holds: what it sends itself, to stay or on the way home,
+answers no observation and is no label. Of a message with several points the one being pursued
+counts: the first due at or after the moment, the last when all are past. Interpolation and ramps of
+the controllers are not applied: the label is what the policy has to send, not where the joints are
+led.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from hop_core.state import Source
+from hop_core.state import HopState, Source
+from hop_core.state_report import StateReport
 from hop_policy.decode import JointReader, stamp_ns
 from hop_policy.tick_replay import TARGET_HOLD_NS
 
@@ -47,15 +49,13 @@ class TargetTimeline:
 
     Attributes:
         reader: puts the joints into the contract's order.
-        hold_ns: how long a target stays in force without a successor.
     """
 
     reader: JointReader
-    hold_ns: int = TARGET_HOLD_NS
     _received_ns: list[int] = field(default_factory=list)
     _targets: list[AcceptedTarget] = field(default_factory=list)
-    _switched_ns: list[int] = field(default_factory=list)
-    _homing: list[bool] = field(default_factory=list)
+    _reported_ns: list[int] = field(default_factory=list)
+    _follows: list[bool] = field(default_factory=list)
 
     def add(self, received_ns: int, trajectory: Any) -> None:
         """Add a trajectory_msgs/JointTrajectory received at `received_ns`, not before the last one.
@@ -73,18 +73,22 @@ class TargetTimeline:
         self._received_ns.append(received_ns)
         self._targets.append(AcceptedTarget(tuple(due), np.stack(points)))
 
-    def switch_source(self, received_ns: int, source: str) -> None:
-        """Note who has the robot from `received_ns` on; homing targets are no labels."""
-        self._switched_ns.append(received_ns)
-        self._homing.append(source == Source.HOME)
+    def supervisor_is(self, received_ns: int, report: StateReport) -> None:
+        """Note the supervisor's `report`, received not before the last one.
+
+        From then on targets are somebody's only while it follows a source other than the way home.
+        A recording without any report, as of lock-step, has no other targets.
+        """
+        self._reported_ns.append(received_ns)
+        self._follows.append(report.state is HopState.ACTIVE and report.source != Source.HOME)
 
     def in_force(self, time_ns: int) -> np.ndarray | None:
         """Return the target (23,) [rad] in force at `time_ns` (ROS time), None if there is none."""
         index = bisect_right(self._received_ns, time_ns) - 1
-        if index < 0 or time_ns - self._received_ns[index] > self.hold_ns:
+        if index < 0 or time_ns - self._received_ns[index] > TARGET_HOLD_NS:
             return None
-        switch = bisect_right(self._switched_ns, time_ns) - 1
-        if switch >= 0 and self._homing[switch]:
+        report = bisect_right(self._reported_ns, time_ns) - 1
+        if self._reported_ns and not (report >= 0 and self._follows[report]):
             return None
         return self._targets[index].pursued_at(time_ns)
 

@@ -33,16 +33,19 @@ def contract() -> PolicyContract:
     return PolicyContract()
 
 
-def supervisor_of(source: str) -> object:
-    """What the supervisor publishes while `source` moves the robot."""
-    told = messages.message("diagnostic_msgs/msg/KeyValue", key="source", value=source)
+def supervisor_is(state: str, source: str) -> object:
+    """What the supervisor publishes when it enters a state."""
+    told = {"state": state, "source": source}
     return messages.message(
         "diagnostic_msgs/msg/DiagnosticStatus",
         level=0,
         name="supervisor",
         message="",
         hardware_id="",
-        values=[told],
+        values=[
+            messages.message("diagnostic_msgs/msg/KeyValue", key=key, value=value)
+            for key, value in told.items()
+        ],
     )
 
 
@@ -152,11 +155,38 @@ def test_targets_of_the_homing_motion_are_no_labels(tmp_path, contract, toy_stre
     toy = toy_stream()
     live = toy.run_live(contract)
     for at, source in ((T0 - 100 * MS, "policy"), (T0 + 10 * TICK, "home")):
-        toy.events.append((at, topics.STATE, supervisor_of(source)))
+        toy.events.append((at, topics.STATE, supervisor_is("ACTIVE", source)))
     path = toy.record(tmp_path, live, contract_hash=contract.hash)
     decoded = decode_episode(open_episode(path), contract)
     assert len(decoded.ticks_ns) == 9  # tick 9 would be answered at the switch itself
     assert decoded.refused == {NO_TARGET: 11}
+
+
+def test_targets_by_which_the_supervisor_stays_are_no_labels(
+    tmp_path, contract, toy_stream
+) -> None:
+    """Armed without a source, and while it holds, it sends a target a tick, as sources do."""
+    toy = toy_stream(ticks=40)
+    states = (-4, "ARMED", "none"), (8, "ACTIVE", "teleop"), (20, "HOLD", "teleop")
+    for tick, state, source in (*states, (30, "ACTIVE", "teleop")):
+        at = T0 + tick * TICK + 5 * MS
+        toy.events.append((at, topics.STATE, supervisor_is(state, source)))
+    toy.record(tmp_path, [], source="teleop")
+    before, after = load_episodes(tmp_path, contract)
+    lower, upper = np.array(contract.policy_lower), np.array(contract.policy_upper)
+    for episode, answers in ((before, range(8, 20)), (after, range(30, 41))):
+        labels = lower + 0.5 * (episode.action + 1.0) * (upper - lower)
+        found = np.rint((labels - HOME) / 0.01).astype(int)[:, 0]
+        assert set(found) <= set(answers)
+        assert len(found) >= len(answers) - 2
+
+
+def test_a_state_of_another_version_is_named(tmp_path, contract, toy_stream) -> None:
+    toy = toy_stream()
+    toy.events.append((T0, topics.STATE, supervisor_is("DREAMING", "policy")))
+    toy.record(tmp_path, toy.run_live(contract), contract_hash=contract.hash)
+    with pytest.raises(BagError, match=r"/hop/state has no known state .*DREAMING"):
+        load_episodes(tmp_path, contract)
 
 
 def test_gap_in_which_the_robot_held_splits_the_episode_but_not_its_group(

@@ -1,4 +1,4 @@
-"""Which target is in force: by receive time, by name, for at most 150 ms, never while homing."""
+"""Which target is in force: by receive time, by name, at most 150 ms, only while it is asked for."""
 
 import numpy as np
 import pytest
@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from hop_core.embodiment import JOINT_NAMES
 from hop_core.errors import AlignmentError, ModelError
+from hop_core.state import HopState, Source
+from hop_core.state_report import StateReport
 from hop_policy import messages
 from hop_policy.decode import JointReader
 from hop_policy.label_rule import TargetTimeline
@@ -65,18 +67,20 @@ def test_joints_are_mapped_by_name() -> None:
     assert targets.in_force(0).tolist() == list(range(22, -1, -1))
 
 
-def test_homing_gives_no_labels_until_the_policy_has_the_robot_again() -> None:
+def test_only_what_a_source_asked_for_is_a_label() -> None:
     targets = timeline()
-    for ms in range(0, 500, 50):
+    for ms in range(0, 1000, 50):
         targets.add(ms * MS, target(float(ms)))
-    for ms, source in ((0, "policy"), (200, "home"), (400, "policy")):
-        targets.switch_source(ms * MS, source)
-    assert [targets.in_force(ms * MS) is None for ms in (199, 200, 399, 400)] == [
-        False,
-        True,
-        True,
-        False,
-    ]
+    for ms, state, source in (
+        (100, HopState.ARMED, Source.NONE),
+        (200, HopState.ACTIVE, Source.POLICY),
+        (400, HopState.HOLD, Source.POLICY),
+        (600, HopState.ACTIVE, Source.HOME),
+        (800, HopState.ACTIVE, Source.TELEOP),
+    ):
+        targets.supervisor_is(ms * MS, StateReport("supervisor", state, source=source))
+    asked = [ms for ms in range(0, 1000, 25) if targets.in_force(ms * MS) is not None]
+    assert asked == [*range(200, 400, 25), *range(800, 1000, 25)]
 
 
 def test_wrong_names_and_values_are_refused() -> None:
