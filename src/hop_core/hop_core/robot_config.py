@@ -30,8 +30,9 @@ class ArmConfig(Config):
         late_serial: the arm's serial series is 1305 or later (other J2/J4 limits).
         payload_kg, payload_center_m: hand with mount, in the flange frame.
         collision_sensitivity: 0 (off) to 5.
-        reply_timeout_s: longest wait for one answer of the control box.
-        silence_s: without an answer for so long, the arm counts as lost.
+        reply_timeout_s: longest wait for one answer of the control box; without one to a target the
+            arm is stopped.
+        silence_s: without an answer to polls for so long, the arm counts as lost.
     """
 
     address: str
@@ -56,7 +57,7 @@ class HandConfig(Config):
         device_id: 0-3, the low bits of every identifier.
         side: which hand must answer.
         torque_scale: share of the torque caps in use.
-        silence_s: without a frame for so long, the hand counts as lost.
+        silence_s: without the angles of all fingers for so long, the hand counts as lost.
         warn_c, stop_c: board temperatures [degC]: at stop_c the torque is taken off, and only below
             warn_c can that fault be recovered from.
     """

@@ -34,8 +34,8 @@ class AllegroHand:
         self._period_ms = period_ms
         self._can: Any = None
         self._bus: Any = None
-        self._assembler = PositionAssembler()
-        self._last_frame = self._listened = 0.0
+        self._assembler = PositionAssembler(1e-3 * period_ms)
+        self._last_set = self._listened = 0.0
         self._info: HandInfo | None = None
         self.serial = ""
         self._bus_errors = 0
@@ -111,13 +111,13 @@ class AllegroHand:
         A stall of this process is no fault of the hand: time in which nobody listened is no
         silence.
         """
-        self._last_frame += max(0.0, time.monotonic() - self._listened - _RECEIVE_S)
+        self._last_set += max(0.0, time.monotonic() - self._listened - _RECEIVE_S)
         q = self._next(_RECEIVE_S)
         self._listened = time.monotonic()
-        if q is None and (silent_s := time.monotonic() - self._last_frame) > self._config.silence_s:
+        if q is None and (silent_s := time.monotonic() - self._last_set) > self._config.silence_s:
             raise DeviceError(
-                f"the hand on {self.where} fell silent for {1000 * silent_s:.0f} ms; check power "
-                "and bus"
+                f"the hand on {self.where} has not told all its joints for {1000 * silent_s:.0f} "
+                "ms; check power, bus and the cables of its fingers"
             )
         return q
 
@@ -130,14 +130,16 @@ class AllegroHand:
         return newest, count
 
     def _next(self, timeout_s: float) -> np.ndarray | None:
-        """Read until a set is complete, nothing comes for `timeout_s`, or something else."""
-        while True:
-            message = self._read(timeout_s)
+        """Read until a set is complete, `timeout_s` are over, or something else comes."""
+        deadline = time.monotonic() + timeout_s
+        while (left_s := deadline - time.monotonic()) > 0.0:
+            message = self._read(left_s)
             if message is None:
                 return None
             q = self._take(message)
             if q is not None or not self._is_position(message):
                 return q
+        return None
 
     def _read(self, timeout_s: float) -> Any:
         try:
@@ -150,9 +152,11 @@ class AllegroHand:
     def _take(self, message: Any) -> np.ndarray | None:
         """Take a frame; returns the set that it completes."""
         if self._is_position(message):
-            self._last_frame = time.monotonic()
             finger = self._finger[message.arbitration_id]
-            return self._assembler.add(finger, message.data)
+            q = self._assembler.add(finger, message.data, message.timestamp)
+            if q is not None:
+                self._last_set = time.monotonic()
+            return q
         if message.is_error_frame:
             self._bus_errors += 1
         elif message.data and not message.is_remote_frame:

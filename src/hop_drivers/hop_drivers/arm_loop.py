@@ -6,7 +6,7 @@ tick.
 
 from __future__ import annotations
 
-import contextlib
+import logging
 import time
 from collections.abc import Callable, Mapping
 
@@ -22,6 +22,7 @@ from hop_drivers.driver import Driver
 from hop_drivers.driver_state import DriverView
 from hop_drivers.follower import device_follower, strayed
 
+_log = logging.getLogger(__name__)
 _ERROR_S = 0.5  # of reports: one that was under way while the error was cleared is no news
 
 
@@ -62,14 +63,28 @@ class ArmDriver(Driver[ArmAdapter]):
         self.loop.start()
 
     def close(self) -> None:
-        """Stop the arm, end the loop, disconnect."""
-        adapter, moving = self.link.adapter, self.state.may_move
+        """Stop the arm, end the loop, disconnect; says so where the arm may still have power."""
+        moving = self.state.may_move
         self.state.disarm("the driver ends")
         self.loop.stop()
-        if adapter is not None and moving:
-            with contextlib.suppress(DeviceError):  # gone already: nothing left to stop
-                self._disable()
+        if self._stop_owed or (moving and not self._is_halted()):
+            self._stop_at_last()
         super().close()
+
+    def _is_halted(self) -> bool:
+        try:
+            self._disable()
+        except DeviceError:
+            return False
+        return True
+
+    def _stop_at_last(self) -> None:
+        try:
+            self.link.stop(self._stop)
+        except DeviceError as error:
+            _log.error("%s", error)
+        else:
+            self._stop_owed = False
 
     @property
     def running(self) -> bool:

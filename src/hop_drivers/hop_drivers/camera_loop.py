@@ -15,6 +15,7 @@ from hop_drivers.zed import CameraAdapter, DepthFrame, Intrinsics
 
 _REOPEN_S = 1.0
 _SILENT_S = 0.5
+_AHEAD_NS = 1_000_000_000
 
 
 class CameraDriver:
@@ -99,7 +100,7 @@ class CameraDriver:
             if frame is None:
                 self._skipped += 1
                 continue
-            if frame.stamp_ns <= self._last_stamp_ns:  # an old frame must never pass for a new one
+            if self._is_old(frame.stamp_ns):
                 self._repeated += 1
                 continue
             start = self._last = time.monotonic()
@@ -110,6 +111,14 @@ class CameraDriver:
             self._on_frame(frame, intrinsics)
             self._work_ms.add((time.monotonic() - start) * 1e3)
             self._set(HopState.IDLE)
+
+    def _is_old(self, stamp_ns: int) -> bool:
+        """Whether a frame is not newer than the last: an old one must never pass for a new one.
+
+        Where the last one is of the future somebody has set the clock back, and it tells nothing.
+        """
+        was_set_back = self._last_stamp_ns > time.time_ns() + _AHEAD_NS
+        return stamp_ns <= self._last_stamp_ns and not was_set_back
 
     def diagnostics(self) -> Mapping[str, object]:
         """Return frame statistics and counters."""

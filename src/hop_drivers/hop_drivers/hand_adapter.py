@@ -21,8 +21,8 @@ class HandAdapter(Protocol):
     def receive(self) -> np.ndarray | None:
         """Return the next complete set (16,) [rad].
 
-        None asks to be called again: nothing came for 10 ms, or something else came. Raises
-        DeviceError when the hand's positions have been missing for too long.
+        None asks to be called again: none was complete within 10 ms, or something else came. Raises
+        DeviceError when complete sets have been missing for too long.
         """
 
     def newest(self) -> tuple[np.ndarray | None, int]:

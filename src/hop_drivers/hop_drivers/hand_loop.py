@@ -30,6 +30,10 @@ from hop_drivers.position_sets import SetClock
 _IDLE_S = 0.01
 _INFO_NS = 1_000_000_000
 _INFO_SILENT_NS = 5 * _INFO_NS
+_TELLS_NOTHING = (
+    f"the hand has told neither temperature nor status for {_INFO_SILENT_NS * 1e-9:g} s; check the "
+    "bus"
+)
 _ANSWERS_TO_TRUST = 1  # one may have been under way when the servo was switched on
 
 
@@ -89,7 +93,8 @@ class HandDriver(Driver[HandAdapter]):
         self._answered = 0
         self._next_poll_ns = 0
         self._judged: HandInfo | None = None
-        self._judged_ns = 0  # when it came
+        self._told_ns = 0  # when it came
+        self._judged_ns = 0  # since when its silence counts, while armed
         self._answers = 0  # of the hand about itself, since the servo was switched on
         self._loop = threading.Thread(target=self._run, name="allegro-sets", daemon=True)
 
@@ -167,15 +172,12 @@ class HandDriver(Driver[HandAdapter]):
         """Judge each answer of the hand once, as it comes; none for long is a fault too."""
         now_ns = time.monotonic_ns()
         if info is not None and info is not self._judged:
-            self._judged, self._judged_ns = info, now_ns
+            self._judged, self._told_ns, self._judged_ns = info, now_ns, now_ns
             if self.state.may_move:
                 self._check_health(info)
         elif self.state.may_move and now_ns - self._judged_ns > _INFO_SILENT_NS:
             self._judged_ns = now_ns
-            self.fault(
-                f"the hand has told neither temperature nor status for {_INFO_SILENT_NS * 1e-9:g} s"
-                "; check the bus, then recover"
-            )
+            self.fault(f"{_TELLS_NOTHING}, then recover")
 
     def _check_health(self, info: HandInfo) -> None:
         if reason := self._unwell(info):
@@ -198,14 +200,14 @@ class HandDriver(Driver[HandAdapter]):
     # The device, from the worker.
 
     def _opened(self) -> None:
+        self._told_ns = time.monotonic_ns()  # it was identified by it
         self._enabled = False
         self.sets.reset()
         self._fresh = True
 
     def _enable(self) -> None:
         adapter = self.link.present()
-        if adapter.info is not None and (reason := self._unwell(adapter.info)):
-            raise DeviceError(reason)
+        self._require_well()
         if self._guard is not None and not self._guard.alive:
             self._guard.release(all_is_well=True)
             self._guard = None
@@ -222,16 +224,21 @@ class HandDriver(Driver[HandAdapter]):
         self.link.present().servo(False)
 
     def _clear(self) -> None:
-        info = self.link.present().info
-        if info is None:
-            return
-        if reason := self._unwell(info):
-            raise DeviceError(reason)
+        info = self._require_well()
         if info.temperature_c >= self._config.warn_c:
             raise DeviceError(
                 f"the hand is still at {info.temperature_c} degC; let it cool below "
                 f"{self._config.warn_c:g}"
             )
+
+    def _require_well(self) -> HandInfo:
+        """Return what the hand says about itself; raises DeviceError if it may have no torque."""
+        info = self.link.present().info
+        if info is None or time.monotonic_ns() - self._told_ns > _INFO_SILENT_NS:
+            raise DeviceError(_TELLS_NOTHING)
+        if reason := self._unwell(info):
+            raise DeviceError(reason)
+        return info
 
     def _stop(self, adapter: HandAdapter) -> None:
         self._enabled = False

@@ -53,11 +53,22 @@ class Jog:
         """Take the next size of step, around the end."""
         self._step = (self._step + 1) % len(_STEPS_RAD)
 
-    def move(self, sign: int) -> None:
-        """Move the chosen joint by one step, inside the device's limits; nothing before `start`."""
+    def move(self, sign: int, command: np.ndarray) -> None:
+        """Move the chosen joint by one step, inside the device's limits; nothing before `start`.
+
+        What the robot did not get to is given up: all other joints stay where they are, and the
+        chosen one is never more than two steps ahead. Else what a bound held back would be made up
+        for as soon as it lets go.
+
+        Args:
+            sign: 1 or -1.
+            command: (23,) the command in force [rad].
+        """
         with self._changing:
             if self.q is None:
                 return
-            q = self.q.copy()
-            q[self._joint] += sign * self.step_rad
+            q, joint = command.copy(), self._joint
+            if 0.0 < sign * (self.q[joint] - q[joint]) <= self.step_rad:
+                q[joint] = self.q[joint]
+            q[joint] += sign * self.step_rad
             self.q = self._embodiment.clip(q)

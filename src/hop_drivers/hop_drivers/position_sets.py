@@ -11,29 +11,35 @@ from hop_drivers.allegro_can import JOINTS, RAD_PER_COUNT, decode_finger
 _BACKLOG_SHARE = 1.0 / 3.0
 _LONGEST_DT_S = 0.03
 _STALL_PERIODS = 2.0
+_SPAN_PERIODS = 0.5  # the four frames of a set take half a millisecond of the bus
 
 
 class PositionAssembler:
     """Joins the four finger messages of one period into a set of 16 angles.
 
-    A finger that repeats before the set is complete means that a frame was lost: the half set is
-    dropped and counted.
+    A frame was lost where a finger repeats before the set is complete, or where the bus had the
+    next frame later than one period's frames are apart: the half set is dropped and counted.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, period_s: float) -> None:
+        self._longest_s = _SPAN_PERIODS * period_s
         self._counts = np.zeros(JOINTS)
         self._seen = 0
+        self._begun_s = 0.0
         self.incomplete_sets = 0
 
-    def add(self, finger: int, data: bytes) -> np.ndarray | None:
-        """Takes one position message.
+    def add(self, finger: int, data: bytes, stamp_s: float) -> np.ndarray | None:
+        """Takes one position message, which the bus had at `stamp_s`, by any clock [s].
 
         Returns the (16,) angles [rad] when it completes a set, else None.
         """
         bit = 1 << finger
-        if self._seen & bit:
+        late = self._seen and abs(stamp_s - self._begun_s) > self._longest_s
+        if late or self._seen & bit:
             self.incomplete_sets += 1
             self._seen = 0
+        if not self._seen:
+            self._begun_s = stamp_s
         self._counts[4 * finger : 4 * finger + 4] = decode_finger(data)
         self._seen |= bit
         if self._seen != 0b1111:

@@ -240,10 +240,9 @@ class Supervisor(SupervisorState):
         step = self._filter.step(self._home, self._period_ns * S_PER_NS)
         if np.abs(step.q - self._home).max() < _HOME_TOLERANCE_RAD:
             self._rest("home reached")
-        elif np.abs(step.q - before).max() > 0.1 * _HOME_TOLERANCE_RAD:
+        elif not step.blocked_by or np.abs(step.q - before).max() > 0.1 * _HOME_TOLERANCE_RAD:
             self._home_moved_ns = now
         elif (now - self._home_moved_ns) * S_PER_NS > _HOME_BLOCKED_S:
             self._rest(
-                f"the way home is blocked by {', '.join(step.blocked_by) or 'nothing known'}; jog "
-                "clear of it first"
+                f"the way home is blocked by {', '.join(step.blocked_by)}; jog clear of it first"
             )

@@ -121,7 +121,9 @@ class Zed:
             return None
         if self._is_error(status):
             raise DeviceError(f"the ZED camera stopped: {status}; {_advice(status)}")
-        camera.retrieve_measure(self._mat, sl.MEASURE.DEPTH, sl.MEM.CPU, self._size)
+        status = camera.retrieve_measure(self._mat, sl.MEASURE.DEPTH, sl.MEM.CPU, self._size)
+        if self._is_error(status):  # the matrix holds the frame before
+            raise DeviceError(f"the ZED camera gave no depth: {status}; {_advice(status)}")
         stamp_ns = camera.get_timestamp(sl.TIME_REFERENCE.IMAGE).get_nanoseconds()
         return DepthFrame(depth_to_mm(self._mat.get_data()), int(stamp_ns))
 

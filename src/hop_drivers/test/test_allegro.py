@@ -36,11 +36,20 @@ class Bus:
         pass
 
 
+class Endless(Bus):
+    """Says the same frames over and over, one a millisecond."""
+
+    def recv(self, _timeout):
+        time.sleep(1e-3)
+        self.frames = [*self.frames[1:], self.frames[0]]
+        return self.frames[0]
+
+
 def hand_on(bus):
     """A hand whose identity and first set are behind it."""
     hand = AllegroHand(CONFIG)
     hand._bus, hand._can = bus, can
-    hand._last_frame = hand._listened = time.monotonic()
+    hand._last_set = hand._listened = time.monotonic()
     return hand
 
 
@@ -77,7 +86,27 @@ def test_a_hand_is_silent_whatever_else_is_on_the_bus():
             assert hand.receive() is None
         except DeviceError as error:
             fell_silent = str(error)
-    assert "fell silent" in fell_silent
+    assert "has not told all its joints" in fell_silent
+
+
+def test_a_finger_that_falls_silent_is_a_silent_hand():
+    """The other three go on: nothing may wait for a set that never comes."""
+    hand = hand_on(Endless(positions()[:3]))
+    assert hand.receive() is None
+    hand._last_set -= 2.0 * CONFIG.silence_s
+    began = time.monotonic()
+    with pytest.raises(DeviceError, match="has not told all its joints"):
+        hand.receive()
+    assert time.monotonic() - began < 0.5  # 10 ms where nobody else has the core
+
+
+def test_a_hand_without_one_finger_is_not_connected(monkeypatch):
+    bus = Endless(positions()[:3])
+    monkeypatch.setattr("hop_drivers.allegro.open_bus", lambda _config: bus)
+    hand = AllegroHand(CONFIG)
+    hand._info, hand.serial = protocol.HandInfo((1, 0), (1, 0), protocol.Side.RIGHT, 20, 0), "SAH"
+    with pytest.raises(DeviceError, match="did not send its joint positions within 1 s"):
+        hand.open()
 
 
 def test_a_stall_of_this_process_is_no_silence():

@@ -12,6 +12,7 @@ from hop_drivers.position_sets import PositionAssembler
 
 counts = st.lists(st.integers(-32767, 32767), min_size=16, max_size=16)
 device = st.integers(0, 3)
+PERIOD_S = 3e-3
 
 
 def test_identifiers_of_device_0_are_those_of_the_protocol():
@@ -54,27 +55,45 @@ def test_torque_round_trip(values, device_id):
 
 @given(st.lists(st.floats(-2.8, 2.8), min_size=16, max_size=16))
 def test_angles_survive_the_wire_within_half_a_count(q):
-    assembler = PositionAssembler()
+    assembler = PositionAssembler(PERIOD_S)
     frames = can.position_frames(can.radians_to_counts(q))
-    sets = [assembler.add(finger, frame.data) for finger, frame in enumerate(frames)]
+    sets = [assembler.add(finger, frame.data, 0.0) for finger, frame in enumerate(frames)]
     assert sets[:3] == [None, None, None]
     np.testing.assert_allclose(sets[3], q, atol=can.RAD_PER_COUNT / 2 + 1e-12)
 
 
 @given(st.permutations(range(4)))
 def test_a_set_is_complete_in_any_order_of_fingers(order):
-    assembler = PositionAssembler()
+    assembler = PositionAssembler(PERIOD_S)
     frames = can.position_frames(np.arange(16))
-    sets = [assembler.add(finger, frames[finger].data) for finger in order]
+    sets = [assembler.add(finger, frames[finger].data, 0.0) for finger in order]
     np.testing.assert_allclose(sets[3], np.arange(16) * can.RAD_PER_COUNT)
 
 
 def test_a_lost_frame_costs_one_set_and_is_counted():
-    assembler = PositionAssembler()
+    assembler = PositionAssembler(PERIOD_S)
     frames = can.position_frames(np.arange(16))
     arriving = [0, 1, 3, 0, 1, 2, 3]  # finger 2 of the first set is lost
-    sets = [assembler.add(finger, frames[finger].data) for finger in arriving]
+    sets = [assembler.add(finger, frames[finger].data, 0.0) for finger in arriving]
     assert sum(q is not None for q in sets) == 1
+    assert assembler.incomplete_sets == 1
+
+
+@pytest.mark.parametrize("lost", range(4))
+def test_a_set_never_joins_frames_of_two_periods(lost):
+    """Whichever frame is lost, though all later ones come."""
+    assembler = PositionAssembler(PERIOD_S)
+    complete = []
+    for period in range(4):
+        frames = can.position_frames(np.full(16, period))
+        for finger in range(4):
+            if (period, finger) == (1, lost):
+                continue
+            stamp_s = 5.0 + period * PERIOD_S + finger * 1.3e-4
+            q = assembler.add(finger, frames[finger].data, stamp_s)
+            if q is not None:
+                complete.append(np.rint(q / can.RAD_PER_COUNT).tolist())
+    assert complete == [[float(period)] * 16 for period in (0, 2, 3)]
     assert assembler.incomplete_sets == 1
 
 

@@ -1,4 +1,7 @@
-"""The arm's driver on an arm that does not do as it is told: it faults, and commands no more."""
+"""The arm's driver on an arm that does not do as it is told: it faults, and commands no more.
+
+One that ends leaves no arm in motion without a word.
+"""
 
 import time
 
@@ -18,10 +21,13 @@ SAFETY = load_safety()
 
 
 class HeldArm:
-    """An arm that somebody holds where it is; `refuses` makes it refuse what it is told."""
+    """An arm that somebody holds where it is.
+
+    `refuses` makes it refuse targets, `goes_on` to halt, `deaf` the emergency stop too.
+    """
 
     def __init__(self):
-        self.refuses = False
+        self.refuses = self.goes_on = self.deaf = False
         self.told = []  # (7,) each
         self.stops = 0
 
@@ -39,13 +45,19 @@ class HeldArm:
             raise DeviceError("set_servo_angle_j failed")
         self.told.append(q.copy())
 
+    def halt(self):
+        if self.goes_on:
+            raise DeviceError("set_state failed")
+
     def stop(self):
+        if self.deaf:
+            raise DeviceError("the stop is not confirmed; press the red button")
         self.stops += 1
 
     def nothing(self):
         return None
 
-    enable = halt = clear = fault = reported_error = nothing
+    enable = clear = fault = reported_error = nothing
 
 
 @pytest.fixture
@@ -87,3 +99,30 @@ def test_a_target_that_the_arm_refuses_is_a_fault(rig, arm, wait_for):
     rig.follow(arming_id, E.home[ARM], lambda: rig.view.state is HopState.FAULT, "a fault")
     assert "set_servo_angle_j failed" in rig.view.reason
     wait_for(lambda: arm.stops, 20.0, "the stop")
+
+
+def test_an_arm_that_does_not_halt_at_the_end_is_stopped(rig, arm):
+    rig.arm()
+    arm.goes_on = True
+    rig.driver.close()
+    assert arm.stops == 1
+
+
+@pytest.mark.parametrize("how", ["armed", "stopped"])
+def test_an_arm_that_may_still_move_at_the_end_is_told(rig, arm, caplog, wait_for, how):
+    rig.arm()
+    arm.goes_on = arm.deaf = True
+    if how == "stopped":
+        rig.driver.request_estop("button")
+        wait_for(lambda: "not confirmed" in rig.view.reason, 20.0, "the failed stop")
+    rig.driver.close()
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [
+        "the stop is not confirmed; press the red button"
+    ]
+
+
+def test_an_arm_at_rest_is_let_go_in_silence(rig, arm, caplog):
+    rig.arm()
+    rig.driver.close()
+    assert arm.stops == 0
+    assert not caplog.records

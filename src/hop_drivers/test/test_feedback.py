@@ -48,15 +48,32 @@ def test_a_damaged_joint_state_is_refused_and_changes_nothing(position):
 def test_a_jog_step_moves_one_joint_inside_its_limits():
     embodiment = load_embodiment()
     jog = Jog(embodiment)
-    jog.move(1)
+    jog.move(1, embodiment.home)
     assert jog.q is None
     jog.start(embodiment.home)
     jog.choose(-1)
     assert jog.joint == "allegro_thumb_3"
     for _ in range(200):
-        jog.move(1)
+        jog.move(1, jog.q)
     np.testing.assert_array_equal(jog.q[:-1], embodiment.home[:-1])
     assert jog.q[-1] == embodiment.upper[-1]
+
+
+def test_what_a_bound_holds_back_is_not_made_up_for():
+    """After any presses against it the way back is one; another joint leaves it where it is."""
+    embodiment = load_embodiment()
+    jog, held = Jog(embodiment), embodiment.home
+    jog.start(held)
+    for presses in range(1, 10):
+        for _ in range(presses):
+            jog.move(1, held)
+        assert 0.0 < jog.q[0] - held[0] <= 2 * jog.step_rad + 1e-9
+        jog.move(-1, held)
+        assert jog.q[0] < held[0]
+    jog.move(1, held)
+    jog.choose(1)
+    jog.move(1, held)
+    assert (jog.q - held).nonzero()[0].tolist() == [1]
 
 
 def test_a_second_instance_is_refused_until_the_first_lets_go():

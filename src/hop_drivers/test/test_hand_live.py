@@ -97,7 +97,7 @@ def test_silence_is_a_fault_while_armed_and_the_stream_comes_back_disarmed(rig, 
     rig.arm()
     twin.inject("hand_silent")
     rig.wait(HopState.FAULT)
-    assert "silent" in rig.view.reason
+    assert "has not told all its joints" in rig.view.reason
     twin.clear()
     count = len(rig.readings)
     wait_for(lambda: len(rig.readings) > count + 20, 20.0, "joint states")
@@ -150,12 +150,33 @@ def test_a_hot_hand_is_neither_recovered_nor_armed(rig, twin, wait_for):
     rig.wait(HopState.IDLE)
 
 
-def test_a_hand_that_does_not_tell_how_it_is_is_a_fault(rig, monkeypatch):
-    monkeypatch.setattr(hand_loop, "_INFO_SILENT_NS", 300_000_000)
+def test_a_hand_that_does_not_tell_how_it_is_is_a_fault(rig, twin, monkeypatch, wait_for):
     rig.arm()
-    monkeypatch.setattr(rig.driver.link.adapter, "poll_info", lambda: None)
+    monkeypatch.setattr(hand_loop, "_INFO_SILENT_NS", 300_000_000)
+    silent = pytest.MonkeyPatch()
+    silent.setattr(rig.driver.link.adapter, "poll_info", lambda: None)
     rig.wait(HopState.FAULT)
     assert "neither temperature nor status" in rig.view.reason
+    before = rig.view.reason
+    rig.driver.request_recover()
+    wait_for(lambda: rig.view.reason != before, 20.0, "the refusal of the recovery")
+    assert rig.view.state is HopState.FAULT  # by what it said before
+    assert not servo_on(twin)
+    silent.undo()
+    monkeypatch.setattr(hand_loop, "_INFO_SILENT_NS", 5_000_000_000)
+    wait_for(
+        lambda: rig.driver.request_recover() and rig.view.state is HopState.IDLE, 20.0, "recovery"
+    )
+
+
+def test_a_hand_that_told_nothing_of_itself_lately_is_not_armed(rig, twin, monkeypatch, wait_for):
+    monkeypatch.setattr(rig.driver.link.adapter, "poll_info", lambda: None)
+    monkeypatch.setattr(hand_loop, "_INFO_SILENT_NS", 0)
+    rig.driver.request_arm()
+    rig.say(HopState.ARMING, arming_id="silent")
+    rig.wait(HopState.FAULT)
+    assert "neither temperature nor status" in rig.view.reason
+    assert not servo_on(twin)
 
 
 def test_a_hand_that_switches_itself_off_is_a_fault(rig, twin):

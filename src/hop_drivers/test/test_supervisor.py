@@ -308,6 +308,15 @@ def test_home_takes_the_robot_and_arrives():
     assert 0.3 * limit < fastest <= limit * (1 + 1e-6)
 
 
+def test_a_slow_way_home_is_not_a_blocked_one():
+    rig = Rig(speed_scale=0.02)
+    rig.q[0] += 0.05
+    rig.armed()
+    assert rig.supervisor.request_home().ok
+    rig.run(30.0)
+    assert rig.supervisor.progress == "home reached"
+
+
 def test_a_blocked_way_home_ends_armed_and_says_what_blocks_it():
     above_home = ROBOT.workspace.model_copy(update={"lower_m": (0.2, -0.4, 0.37)})
     rig = Rig(robot=ROBOT.model_copy(update={"workspace": above_home}))

@@ -40,8 +40,10 @@ class Status(IntEnum):
     CAMERA_NOT_DETECTED = 3
 
 
-def test_a_warning_of_the_sdk_is_no_error(caplog):
-    zed, said = Zed(load_robot("twin").camera), []
+@pytest.fixture
+def opened():
+    """An open camera of a fake SDK, and what its next calls of grab and retrieve answer."""
+    zed, said, retrieved = Zed(load_robot("twin").camera), [], []
     zed._sl = SimpleNamespace(
         ERROR_CODE=Status,
         MEASURE=SimpleNamespace(DEPTH=0),
@@ -51,11 +53,16 @@ def test_a_warning_of_the_sdk_is_no_error(caplog):
     stamp = SimpleNamespace(get_nanoseconds=lambda: 7)
     zed._camera = SimpleNamespace(
         grab=lambda _runtime: said.pop(0),
-        retrieve_measure=lambda *_: None,
+        retrieve_measure=lambda *_: retrieved.pop(0) if retrieved else Status.SUCCESS,
         get_timestamp=lambda _which: stamp,
     )
     zed._mat = SimpleNamespace(get_data=lambda: np.ones((2, 3), np.float32))
     zed._runtime = zed._size = None
+    return zed, said, retrieved
+
+
+def test_a_warning_of_the_sdk_is_no_error(opened, caplog):
+    zed, said, _ = opened
     said += [Status.SENSOR_CONFIGURATION_CHANGED] * 2
     assert [zed.grab().stamp_ns for _ in range(2)] == [7, 7]
     assert len(caplog.records) == 1
@@ -63,6 +70,15 @@ def test_a_warning_of_the_sdk_is_no_error(caplog):
     assert zed.grab() is None
     said.append(Status.CAMERA_NOT_DETECTED)
     with pytest.raises(DeviceError, match="check its USB cable"):
+        zed.grab()
+
+
+def test_depth_that_was_not_retrieved_is_not_that_of_before(opened):
+    zed, said, retrieved = opened
+    said += [Status.SUCCESS] * 2
+    assert zed.grab() is not None
+    retrieved.append(Status.CAMERA_NOT_DETECTED)
+    with pytest.raises(DeviceError, match="gave no depth"):
         zed.grab()
 
 
@@ -125,6 +141,16 @@ def test_frames_flow_and_an_old_one_is_never_repeated(play, wait_for):
     wait_for(lambda: frames and frames[-1].stamp_ns == 30, 20.0, "the last frame")
     assert [f.stamp_ns for f in frames] == [10, 20, 30]
     assert driver.diagnostics()["repeated"] == 2
+    assert views[-1].state is HopState.IDLE
+
+
+def test_frames_flow_on_after_the_clock_was_set_back(play, wait_for):
+    now_ns, hour_ns = time.time_ns(), 3_600_000_000_000
+    _, frames, views = play(
+        frame(now_ns + hour_ns), frame(now_ns), frame(now_ns), frame(now_ns + 1)
+    )
+    wait_for(lambda: len(frames) == 3, 20.0, "the frames of now")
+    assert [f.stamp_ns - now_ns for f in frames] == [hour_ns, 0, 1]
     assert views[-1].state is HopState.IDLE
 
 

@@ -76,13 +76,17 @@ def test_every_3_ms_of_the_world_sends_a_set_and_a_position_loop_holds_the_hand(
     target = load_embodiment().home[HAND]
     _send(bus, codec.period_frame(3))
     _send(bus, codec.servo_frame(True))
-    assembler, last, received = PositionAssembler(), None, 0
+    assembler, last, received = PositionAssembler(3e-3), None, 0
     before = twin.state()["time_s"]
     while received < 500:  # 1.5 s
         message = bus.recv(10.0)
         assert message is not None
         finger = codec.finger_of(codec.split_id(message.arbitration_id)[0], codec.MsgId.POSITION)
-        q = assembler.add(finger, bytes(message.data)) if finger is not None else None
+        q = (
+            assembler.add(finger, bytes(message.data), message.timestamp)
+            if finger is not None
+            else None
+        )
         if q is None:
             continue
         received += 1
@@ -97,7 +101,10 @@ def test_every_3_ms_of_the_world_sends_a_set_and_a_position_loop_holds_the_hand(
     stopped_s = twin.state()["time_s"]
     while (message := bus.recv(0.2)) is not None:  # what a busy machine has not read yet
         finger = codec.finger_of(codec.split_id(message.arbitration_id)[0], codec.MsgId.POSITION)
-        if finger is not None and assembler.add(finger, bytes(message.data)) is not None:
+        if (
+            finger is not None
+            and assembler.add(finger, bytes(message.data), message.timestamp) is not None
+        ):
             received += 1
     assert received == pytest.approx((stopped_s - before) / 0.003, abs=10)
     assert assembler.incomplete_sets == 0
@@ -151,9 +158,9 @@ def test_position_frames_carry_the_joint_angles_in_wire_order(firmware):
     firmware.take(codec.period_frame(3))
     frames = firmware.tick()
     assert [f.arbitration_id for f in frames] == [0x80, 0x84, 0x88, 0x8C]
-    assembler = PositionAssembler()
+    assembler = PositionAssembler(3e-3)
     for finger, frame in enumerate(frames):
-        q = assembler.add(finger, frame.data)
+        q = assembler.add(finger, frame.data, 0.0)
     np.testing.assert_allclose(q, load_embodiment().home[HAND], atol=codec.RAD_PER_COUNT)
 
 

@@ -50,6 +50,7 @@ class TerminalKeys(HopNode):
         super().__init__("terminal_keys")
         self._terminal = -1
         self._jog = Jog(load_embodiment())
+        self._jogs = False  # whether these keys took the robot for teleoperation
         self._command: np.ndarray | None = None
         self._supervisor: StateReport | None = None
         self._estop = self.create_publisher(Bool, topics.ESTOP, reliable(10))
@@ -140,7 +141,20 @@ class TerminalKeys(HopNode):
 
     def _toggle(self, source: Source) -> None:
         has = self._supervisor is not None and self._supervisor.source == source
-        self._call(self._sources[source], SetBool.Request(data=not has))
+        jogs = source is Source.TELEOP and not has
+        request = SetBool.Request(data=not has)
+        self._call(self._sources[source], request, self._take_jog if jogs else None)
+
+    def _take_jog(self) -> None:
+        """Jog from now on: teleoperation was given to these keys, and to no other program."""
+        self._jogs = True
+        self._start_jog()
+
+    def _start_jog(self) -> None:
+        report = self._supervisor
+        given = report is not None and report.source == Source.TELEOP and report.state.may_move
+        if self._jogs and given and self._jog.q is None and self._command is not None:
+            self._jog.start(self._command)
 
     def _choose(self, by: int) -> None:
         self._jog.choose(by)
@@ -151,30 +165,36 @@ class TerminalKeys(HopNode):
         self._say(f"jog step {self._jog.step_rad:g} rad")
 
     def _move(self, sign: int) -> None:
-        if self._jog.q is None:
+        if self._jog.q is None or self._command is None:
             self._say("jogging is off: press j")
             return
-        self._jog.move(sign)
+        self._jog.move(sign, self._command)
 
-    def _call(self, client: Any, request: Any) -> None:
+    def _call(self, client: Any, request: Any, then: Callable[[], None] | None = None) -> None:
+        """Call a service; `then` is called where it did what was asked."""
         if not client.service_is_ready():
             self._say(f"{client.srv_name} is not there yet")
             return
-        client.call_async(request).add_done_callback(
-            lambda future: self._say(future.result().message)
-        )
+
+        def answered(future: Any) -> None:
+            response = future.result()
+            self._say(response.message)
+            if then is not None and response.success:
+                then()
+
+        client.call_async(request).add_done_callback(answered)
 
     # The graph.
 
     def _on_report(self, report: StateReport) -> None:
         if report.component != "supervisor":
             return
-        self._supervisor = report
-        jogging = report.source == Source.TELEOP and report.state.may_move
-        if not jogging:
+        before, self._supervisor = self._supervisor, report
+        if report.source != Source.TELEOP and before and before.source == Source.TELEOP:
+            self._jogs = False
+        if report.source != Source.TELEOP or not report.state.may_move:
             self._jog.stop()
-        elif self._jog.q is None and self._command is not None:
-            self._jog.start(self._command)
+        self._start_jog()
         if self._terminal >= 0:
             what = report.reason or report.progress
             self._say(f"{report.state}" + (f": {what}" if what else ""))
