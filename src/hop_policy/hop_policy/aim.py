@@ -90,13 +90,21 @@ def grasp_tick(action: np.ndarray) -> int:
 def goal_tick(action: np.ndarray, grasp: int) -> int:
     """Returns the tick at which a demonstration's hand has brought what it holds to its goal.
 
-    It lets go there: its fingers, of which the labels (T, 23) tell, are half way back; or it holds
-    on to the end.
+    It lets go there, as the labels (T, 23) tell; or it holds on to the end.
+    """
+    opened = opening_tick(action, grasp)
+    return len(action) - 1 if opened is None else opened
+
+
+def opening_tick(action: np.ndarray, grasp: int) -> int | None:
+    """Returns the tick at which a demonstration's hand lets go; None if it holds on to the end.
+
+    Its fingers, of which the labels (T, 23) tell, are then half way back.
     """
     bent = action[grasp:, _BENDING].mean(axis=1)
     half = (action[: grasp + 1, _BENDING].mean(axis=1).min() + bent.max()) / 2
     opened = np.flatnonzero(bent[bent.argmax() :] < half)
-    return len(action) - 1 if not len(opened) else grasp + int(bent.argmax() + opened[0])
+    return grasp + int(bent.argmax() + opened[0]) if len(opened) else None
 
 
 class Aiming:

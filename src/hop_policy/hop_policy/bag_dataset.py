@@ -121,6 +121,7 @@ def to_episodes(bag: EpisodeBag, decoded: DecodedEpisode) -> list[Episode]:
             rates_ok=bag.rates_ok,
             cell=decoded.cell,
             seed=bag.info.seed,
+            goes_on=index < len(runs) - 1,
         )
         for index, run in enumerate(runs)
     ]

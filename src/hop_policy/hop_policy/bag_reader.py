@@ -17,6 +17,7 @@ from rosbags.serde import SerdeError
 from hop_core.errors import BagError
 from hop_policy import messages
 from hop_policy.bag_files import METADATA_FILE
+from hop_policy.contract import PolicyContract
 from hop_policy.episode_info import EpisodeInfo, Label, parse_label
 
 ROOT_KEY = "rosbag2_bagfile_information"
@@ -69,6 +70,18 @@ class EpisodeBag:
                     f"{self.path} has no message of {topic}, which is needed: record it, or "
                     f"leave the episode out (hop demos label {self.path} discarded)"
                 )
+
+    def require_contract(self, contract: PolicyContract, remedy: str) -> None:
+        """Pass if the bag was recorded for `contract`; `remedy` ends the message else.
+
+        Raises:
+            BagError: it was recorded for another one.
+        """
+        if self.info.contract_hash != contract.hash:
+            raise BagError(
+                f"{self.path} was recorded for another contract "
+                f"({self.info.contract_hash or 'none'}, here {contract.hash}); {remedy}"
+            )
 
     def require_end(self) -> None:
         """Pass if each MCAP file of the recording is there with its end: no copy was cut short.

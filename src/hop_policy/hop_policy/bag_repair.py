@@ -23,6 +23,7 @@ from hop_policy.bag_reader import open_episode
 from hop_policy.bag_writer import EpisodeWriter
 from hop_policy.episode_info import EpisodeInfo
 from hop_policy.recorder_config import RecorderConfig
+from hop_policy.statics import STATIC_TOPICS
 
 REPAIR_DIR = ".repair"
 DAMAGED_DIR = ".damaged"
@@ -43,7 +44,7 @@ class Repaired:
 
     Attributes:
         path: the whole bag.
-        messages: messages in it.
+        messages: messages in it, those of `STATIC_TOPICS` not counted.
         seconds: time that they span.
     """
 
@@ -54,7 +55,8 @@ class Repaired:
 
 def _whole(path: Path) -> Repaired:
     bag = open_episode(path)
-    return Repaired(path, sum(bag.counts.values()), bag.duration_ns * 1e-9)
+    messages = sum(bag.counts[topic] for topic in bag.counts.keys() - STATIC_TOPICS)
+    return Repaired(path, messages, bag.duration_ns * 1e-9)
 
 
 def find_parts(root: Path, task: str | None = None) -> list[Path]:

@@ -33,7 +33,7 @@ from hop_policy.bag_format import new_bag, qos_profile
 from hop_policy.episode_info import EpisodeInfo, Label, outcome_data
 from hop_policy.rate_audit import EpisodeRates, TopicAudit
 from hop_policy.recorder_config import RecorderConfig
-from hop_policy.statics import Statics
+from hop_policy.statics import STATIC_TOPICS, Statics
 
 
 class EpisodeWriter:
@@ -82,13 +82,14 @@ class EpisodeWriter:
 
     @property
     def count(self) -> int:
-        """Number of messages written, `statics` not counted."""
-        return self._rates.count
+        """Number of messages written, those of `STATIC_TOPICS` not counted."""
+        counts = self._rates.counts
+        return sum(counts[topic] for topic in counts.keys() - STATIC_TOPICS)
 
     @property
     def empty(self) -> bool:
-        """Whether nothing came but what nodes say of themselves."""
-        return self._rates.topics <= {topics.STATE, topics.DIAGNOSTICS}
+        """Whether nothing came but `STATIC_TOPICS` and what nodes say of themselves."""
+        return self._rates.counts.keys() <= STATIC_TOPICS | {topics.STATE, topics.DIAGNOSTICS}
 
     def write(self, topic: str, stamp_ns: int, message: Any) -> None:
         """Write a message built by `hop_policy.messages`.
@@ -221,7 +222,7 @@ class EpisodeWriter:
             if connection.msgtype != type_name:
                 raise BagError(
                     f"{topic} is recorded as {connection.msgtype} but a {type_name} came: "
-                    f"two publishers disagree; stop one"
+                    f"two publishers disagree; stop one, then 'hop demos repair' restores the rest"
                 )
             self._opened().write(connection, stamp_ns, cdr)
         except OSError as error:
@@ -233,9 +234,7 @@ class EpisodeWriter:
                 f"{topic} has the type {type_name}, which is no standard message: leave it out"
             )
         listed = self._config.topic(topic) if self._config else None
-        latched = topic in (topics.TF_STATIC, topics.ROBOT_DESCRIPTION) or (
-            listed is not None and listed.qos == "latched"
-        )
+        latched = topic in STATIC_TOPICS or (listed is not None and listed.qos == "latched")
         connection = self._opened().add_connection(
             topic,
             type_name,

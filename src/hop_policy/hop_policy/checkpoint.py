@@ -219,8 +219,7 @@ def load_training_state(path: Path) -> dict[str, Any]:
 def save_config(path: Path, config: CheckpointConfig) -> None:
     """Writes `config.yaml` with its hash; creates the directory."""
     path.mkdir(parents=True, exist_ok=True)
-    text = yaml.safe_dump(config.sealed().model_dump(mode="json"), sort_keys=False, width=100)
-    replace_file(path / CONFIG, text.encode())
+    replace_file(path / CONFIG, config_content(config))
 
 
 def save_weights(path: Path, tensors: Mapping[str, Tensor], name: str = WEIGHTS) -> None:
@@ -231,6 +230,12 @@ def save_weights(path: Path, tensors: Mapping[str, Tensor], name: str = WEIGHTS)
 def save_json(path: Path, name: str, value: Mapping[str, Any]) -> None:
     """Writes a JSON file (`METRICS` or `PROVENANCE`)."""
     replace_file(path / name, json_content(value))
+
+
+def config_content(config: CheckpointConfig) -> bytes:
+    """Returns what `config.yaml` holds, with its hash."""
+    text = yaml.safe_dump(config.sealed().model_dump(mode="json"), sort_keys=False, width=100)
+    return text.encode()
 
 
 def weights_content(tensors: Mapping[str, Tensor]) -> bytes:
@@ -264,17 +269,18 @@ def state_content(state: Mapping[str, Any]) -> bytes:
     return content.getvalue()
 
 
-RESUME = "make room and go on with --resume"
-ELSEWHERE = "make room, or choose another output directory"
+_RESUME = "make room and go on with --resume"
+_ELSEWHERE = "make room, or choose another output directory"
 
 
 @contextmanager
-def writing(path: Path, remedy: str = RESUME) -> Iterator[None]:
+def writing(path: Path, remedy: str = "") -> Iterator[None]:
     """Tells what stops the files of `path` from being written; each stays as it was.
 
     Args:
         path: what is written.
-        remedy: what to do about it, for the message.
+        remedy: what to do about it, for the message; by default that of a run in the directory
+            `path`, which can be resumed once it has saved its training state.
 
     Raises:
         CheckpointError: the disk is full, or the directory may not be written to.
@@ -282,7 +288,8 @@ def writing(path: Path, remedy: str = RESUME) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        resumable = (path / TRAINING_STATE).is_file()
         raise CheckpointError(
             f"{path} cannot be written: {error.strerror or error}; what was saved before is whole: "
-            f"{remedy}"
+            f"{remedy or (_RESUME if resumable else _ELSEWHERE)}"
         ) from error

@@ -32,6 +32,8 @@ class Episode:
         rates_ok: whether all streams of its recording kept their rates.
         cell: where camera and table stood; None is not known.
         seed: of the twin's scene in its recording; None on a real robot, or where that is not told.
+        goes_on: whether its recording does, after a pause: what is held as it ends has not been
+            brought anywhere yet.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Episode:
     rates_ok: bool = True
     cell: CellFrames | None = None
     seed: int | None = None
+    goes_on: bool = False
 
     def __len__(self) -> int:
         """Returns the number of ticks."""

@@ -93,7 +93,8 @@ class DepthEncoder(VisionEncoder):
             nn.ReLU(),
             nn.Conv2d(c2, c3, 3, stride=2, padding=1),
             nn.ReLU(),
-            # Where pixels have to be told apart, the last map stays at 8 x 8.
+            # Where pixels have to be told apart, the last map stays as it comes: 8 x 8 of an image,
+            # 6 x 6 of a table view.
             nn.Conv2d(c3, c4, 3, stride=2 if config.read_out == "mean" else 1, padding=1),
         )
         # Channels last is what the CPU's kernels want: a third of the time of a training step less.

@@ -107,14 +107,10 @@ class EpisodeRecorder:
         try:
             self._write_until_asked()
         except BagError as error:
-            self.finish("unlabelled")
-            self._end(None, str(error))
+            self._break_off(str(error))
             return
         except Exception as error:  # a dead thread may not pass for a recording
-            self.finish("unlabelled")
-            with suppress(OSError):  # the part stays for its repair
-                self._writer.abandon()
-            self._end(None, f"{self.path} broke off: {error!r}; 'hop demos repair' restores it")
+            self._break_off(f"{self.path} broke off: {error!r}; 'hop demos repair' restores it")
             raise
         if self.dropped:
             lost = f"{self.dropped} messages were dropped because the disk is too slow"
@@ -152,6 +148,13 @@ class EpisodeRecorder:
                 f"only {free_mb:.0f} MB are free for {self._writer.path.parent}, "
                 f"{self._config.min_free_mb} are needed: make room",
             )
+
+    def _break_off(self, reason: str) -> None:
+        """End without a bag; the part stays, unlocked, for its repair."""
+        self.finish("unlabelled")
+        with suppress(OSError):
+            self._writer.abandon()
+        self._end(None, reason)
 
     def _end(self, path: Path | None, reason: str) -> None:
         audits = tuple(self._writer.audit())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
@@ -23,7 +23,7 @@ from hop_policy.dataset import store_episodes
 from hop_policy.objective import Validation
 from hop_policy.open_loop import HORIZONS, OpenLoopErrors, answers_of, open_loop_errors
 from hop_policy.path_names import unique_ends
-from hop_policy.provenance import learnt_from
+from hop_policy.provenance import learnt_among
 from hop_policy.shipped import checkpoint_path, shipped_policy
 from hop_policy.streams import stream_rules
 
@@ -141,7 +141,8 @@ def judge(args: Arguments) -> Report:
     bags = labelled(_found(place, args.task), place, args.labels)
     checkpoints = _checkpoints(args.policy, bags, contract)
     if not args.other_contract:
-        _require_contract(bags, contract)
+        for bag in bags:
+            bag.require_contract(contract, "use the policy.yaml of that time, or --other-contract")
     store = store_episodes(decode_bags(bags, contract, _told), contract)
     models = {name: each.model for name, each in checkpoints.items()}
     validations = {
@@ -189,20 +190,9 @@ def _checkpoints(
     return {name: load_checkpoint(path, contract) for name, path in zip(names, wanted, strict=True)}
 
 
-def _require_contract(bags: Sequence[EpisodeBag], contract: PolicyContract) -> None:
-    for bag in bags:
-        if bag.info.contract_hash != contract.hash:
-            raise BagError(
-                f"{bag.path} was recorded for another contract ({bag.info.contract_hash or 'none'},"
-                f" here {contract.hash}); use the policy.yaml of that time, or --other-contract"
-            )
-
-
 def _trained_on(checkpoint: Checkpoint, bags: Sequence[EpisodeBag]) -> int | None:
     """Return how many of the bags the checkpoint was trained on; None where it does not say."""
-    told = learnt_from(checkpoint.path)
-    episodes = replace(told, known=frozenset(name.partition("#")[0] for name in told.known))
-    seen = episodes.among(bag.name for bag in bags)
+    seen = learnt_among(checkpoint.path, (bag.name for bag in bags))
     return None if seen is None else len(seen)
 
 

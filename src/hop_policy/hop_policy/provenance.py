@@ -46,6 +46,26 @@ def learnt_from(path: Path) -> Told[str]:
     return about.union(_NAMES, str) or about.names()
 
 
+def learnt_among(path: Path, wanted: Iterable[str]) -> list[str] | None:
+    """Returns those of the episodes and tracks `wanted` that the checkpoint `path` comes from.
+
+    A recording counts as one, by its own name, into however many runs of ticks it was cut then
+    and is cut now: `Episode.name` has "#" before the number of a run.
+
+    Returns:
+        Their names, in order; None: it is not told that it is none.
+
+    Raises:
+        CheckpointError: its provenance is damaged.
+    """
+    told = learnt_from(path)
+    return Told(_recordings(told.known), told.all).among(_recordings(wanted))
+
+
+def _recordings(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(name.partition("#")[0] for name in names)
+
+
 def scenes_learnt_from(path: Path) -> Told[int]:
     """Returns the seeds of the twin's scenes whose recordings the checkpoint `path` comes from.
 

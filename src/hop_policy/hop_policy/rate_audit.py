@@ -118,14 +118,9 @@ class EpisodeRates:
         self._last_ns = 0
 
     @property
-    def count(self) -> int:
-        """Number of messages of all topics."""
-        return sum(meter.count for meter in self._meters.values())
-
-    @property
-    def topics(self) -> frozenset[str]:
-        """Names of the topics that a message came of."""
-        return frozenset(self._meters)
+    def counts(self) -> dict[str, int]:
+        """Number of messages of each topic that one came of."""
+        return {topic: meter.count for topic, meter in self._meters.items()}
 
     def add(self, topic: str, stamp_ns: int) -> None:
         """Count a message of `topic` received at `stamp_ns` (ROS time)."""

@@ -113,11 +113,7 @@ def reference_ticks(bag: EpisodeBag, contract: PolicyContract, content: BagConte
     Raises:
         BagError: the bag was recorded for another contract, or has no usable tick.
     """
-    if bag.info.contract_hash != contract.hash:
-        raise BagError(
-            f"{bag.path} was recorded for another contract ({bag.info.contract_hash or 'none'}, "
-            f"here {contract.hash}); replay it with the policy.yaml of that time"
-        )
+    bag.require_contract(contract, "replay it with the policy.yaml of that time")
     choices = choose_ticks(bag, contract, content)
     if not choices.ticks_ns:
         raise BagError(f"{bag.path} has no usable tick to replay: record it again")

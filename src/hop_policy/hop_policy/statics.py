@@ -12,6 +12,9 @@ import numpy as np
 from hop_core import topics
 from hop_policy import messages
 
+STATIC_TOPICS = frozenset({topics.ROBOT_DESCRIPTION, topics.TF_STATIC})
+"""What its writer gives a bag of itself: no recording of anything."""
+
 
 @dataclass(frozen=True)
 class StaticFrame:

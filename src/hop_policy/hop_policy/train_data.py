@@ -13,7 +13,7 @@ from torch import Tensor
 from hop_core import topics
 from hop_core.errors import ConfigError
 from hop_core.robot_config import CameraPose
-from hop_policy.aim import Aiming, AimSampler, grasp_tick
+from hop_policy.aim import Aiming, AimSampler, grasp_tick, opening_tick
 from hop_policy.cameras import camera_poses
 from hop_policy.cell_statics import TABLE_FRAME
 from hop_policy.contract import PolicyContract
@@ -100,7 +100,10 @@ def data_of_episodes(
 def _aim_rows(
     episodes: Sequence[Episode], contract: PolicyContract, config: TrainConfig
 ) -> np.ndarray:
-    """Returns what all ticks of `episodes` teach (N, `aim.ROW`), in order."""
+    """Returns what all ticks of `episodes` teach (N, `aim.ROW`), in order.
+
+    Of a part of a recording that ends while something is held, nobody knows the goal.
+    """
     aiming, rows = Aiming(contract, config.aim_object_m, config.aim_goal_m), []
     for episode in episodes:
         if episode.cell is None:
@@ -110,7 +113,9 @@ def _aim_rows(
                 f"{TABLE_FRAME}); set aim_frames to 0, or leave the episode out"
             )
         grasp = grasp_tick(episode.action)
-        rows.append(aiming.rows(episode.proprio, grasp, episode.cell, episode.action))
+        cut_off = episode.goes_on and opening_tick(episode.action, grasp) is None
+        known = None if cut_off else episode.action
+        rows.append(aiming.rows(episode.proprio, grasp, episode.cell, known))
     return np.concatenate(rows)
 
 

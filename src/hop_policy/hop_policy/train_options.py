@@ -19,7 +19,7 @@ from hop_policy import checkpoint as ck
 from hop_policy.contract import PolicyContract, VisionKind, load_contract
 from hop_policy.episode_info import software_version
 from hop_policy.model import PolicyConfig
-from hop_policy.provenance import learnt, learnt_from
+from hop_policy.provenance import learnt, learnt_among
 from hop_policy.ranks import Ranks
 from hop_policy.shipped import checkpoint_path
 from hop_policy.source_commit import source_commit
@@ -27,6 +27,9 @@ from hop_policy.train import require_free, train
 from hop_policy.train_config import TrainConfig
 from hop_policy.train_data import TrainData
 from hop_policy.train_progress import TrainProgress
+
+_LOGS = ("logs", "log_every")
+"""What of the configuration may be set anew for a run that is resumed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +57,8 @@ class TrainOptions:
     resume: bool = False
     """Continue the run in OUT, with its configuration."""
     set: tuple[str, ...] = ()
-    """Other values of the configuration, such as augment.proprio_noise=0.02."""
+    """Other values of the configuration, such as augment.proprio_noise=0.02; with --resume logs and
+    log_every alone."""
 
     @property
     def start(self) -> Path | None:
@@ -71,8 +75,8 @@ def resolve(
 ) -> tuple[PolicyContract, TrainConfig]:
     """Returns contract and configuration of the run that `options` ask for.
 
-    A resumed run keeps its own, but for the budget. Else: the file, then the network of `init`,
-    then the options. A budget in steps or minutes takes the place of all of the file's.
+    A resumed run keeps its own, but for budget and logs. Else: the file, then the network of
+    `init`, then the options. A budget in steps or minutes takes the place of all of the file's.
 
     Args:
         options: what was asked for.
@@ -86,21 +90,7 @@ def resolve(
     budget = {"max_minutes": options.max_minutes, "max_steps": options.max_steps}
     changes: dict[str, Any] = {} if set(budget.values()) == {None} else budget
     if options.resume:
-        fixed = ("init", "config", "seed", "vision", "set")
-        if given := [f"--{name}" for name in fixed if getattr(options, name) not in (None, ())]:
-            raise CheckpointError(
-                "--resume continues with the run's own configuration; only the budget may change, "
-                f"so leave out {', '.join(given)}"
-            )
-        saved, file = ck.load_checkpoint_config(options.out), str(options.out / ck.CONFIG)
-        try:
-            validate(saved.train, TrainConfig, file)
-        except ConfigError as error:
-            raise CheckpointError(
-                f"{options.out} was trained by another version ({error}); resume it with that, or "
-                "train from its weights (--init) into another output directory"
-            ) from error
-        return saved.contract, validate({**saved.train, **changes}, TrainConfig, file)
+        return _resumed(options, changes)
     require_free(options.out)
     contract = load_contract(options.config_dir, options.vision or vision)
     path = options.config or Path(default)
@@ -114,6 +104,32 @@ def resolve(
     if start is not None:
         ck.load_start(start, contract, config.model)  # its faults are told before data is read
     return contract, config
+
+
+def _resumed(
+    options: TrainOptions, changes: Mapping[str, Any]
+) -> tuple[PolicyContract, TrainConfig]:
+    """Returns contract and configuration of the run in `out`, with another budget or logs."""
+    fixed = ("init", "config", "seed", "vision")
+    given = [f"--{name}" for name in fixed if getattr(options, name) is not None]
+    given += [f"--set {text}" for text in options.set if text.partition("=")[0] not in _LOGS]
+    if given:
+        raise CheckpointError(
+            "--resume continues with the run's own configuration; only the budget, "
+            f"{' and '.join(_LOGS)} may change, so leave out {', '.join(given)}"
+        )
+    saved, file = ck.load_checkpoint_config(options.out), str(options.out / ck.CONFIG)
+    try:
+        validate(saved.train, TrainConfig, file)
+    except ConfigError as error:
+        raise CheckpointError(
+            f"{options.out} was trained by another version ({error}); resume it with that, or "
+            "train from its weights (--init) into another output directory"
+        ) from error
+    values = {**saved.train, **changes}
+    for text in options.set:
+        _set(values, text)
+    return saved.contract, validate(values, TrainConfig, file)
 
 
 def configured(
@@ -215,7 +231,7 @@ def _provenance(
     begun: dict[str, Any] = {
         "command": command,
         "init": str(options.init) if options.init else None,
-        "validation_seen_by_init": learnt_from(start).among(held_out) if start else [],
+        "validation_seen_by_init": learnt_among(start, held_out) if start else [],
         **learnt(data, start),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "resumed": [],

@@ -121,13 +121,13 @@ class Trainer:
         """Trains until the budget is used; returns what `metrics.json` then holds.
 
         Raises:
-            ConfigError: a log that was asked for is not installed.
+            CheckpointError: the disk is full, or `out` may not be written to.
+            ConfigError: a log that was asked for is not installed, or refuses the run.
             ModelError: training diverged.
         """
         try:
             if self.ranks.first:
-                with ck.writing(self.out):
-                    self.logs = open_logs(self.config.logs, self.out, self.config, self.step)
+                self.logs = open_logs(self.config.logs, self.out, self.config, self.step)
                 self._write_header()
             if not self.report.history:
                 self._validate_and_save(progress)
@@ -192,7 +192,7 @@ class Trainer:
             train=self.config.model_dump(mode="json"),
             cameras=self.data.cameras,
         )
-        with ck.writing(self.out, ck.RESUME if self.step else ck.ELSEWHERE):
+        with ck.writing(self.out):
             ck.save_config(self.out, config)
             ck.save_json(self.out, ck.PROVENANCE, self.data.provenance)
 
@@ -232,9 +232,8 @@ class Trainer:
         self._log(self.report.curves(figures))
 
     def _log(self, values: dict[str, float]) -> None:
-        with ck.writing(self.out):
-            for log in self.logs:
-                log.write(self.step, values)
+        for log in self.logs:
+            log.write(self.step, values)
 
     def _state(self) -> dict[str, Any]:
         return {

@@ -27,6 +27,7 @@ from hop_policy.aim import (
     goal_tick,
     grasp_tick,
     moved_aim,
+    opening_tick,
 )
 from hop_policy.augment import Augmenter
 from hop_policy.cell_statics import cell_frames, cell_statics
@@ -39,7 +40,7 @@ from hop_policy.observation import JointScaling
 from hop_policy.segments import Share
 from hop_policy.train import train
 from hop_policy.train_config import AugmentConfig, TrainConfig
-from hop_policy.train_data import TrainData, data_of_episodes, fingerprint
+from hop_policy.train_data import TrainData, _aim_rows, data_of_episodes, fingerprint
 from hop_policy.train_progress import TrainProgress
 from hop_policy.trainer import Trainer
 
@@ -132,8 +133,29 @@ def test_an_aim_is_the_palms_way_in_the_level_axes_of_the_camera() -> None:
 def test_a_hand_is_at_its_goal_as_it_lets_go_or_at_the_end() -> None:
     action = reach("one", 0).action
     assert goal_tick(action, GRASP) == 11
+    assert opening_tick(action, GRASP) is None
     action[10:, BENDING] = action[0, BENDING]
-    assert goal_tick(action, GRASP) == 10
+    assert goal_tick(action, GRASP) == opening_tick(action, GRASP) == 10
+
+
+def test_where_a_pause_cuts_a_recording_is_no_goal_of_what_is_held() -> None:
+    config = TOY.model_copy(update={"aim_goal_m": 0.05})
+
+    def rows(episode: Episode) -> np.ndarray:
+        return _aim_rows([episode], CONTRACT, config)
+
+    whole = reach("one", 0)
+    cut = replace(whole, goes_on=True)
+    assert np.isfinite(rows(whole)[GRASP:11]).all()
+    assert np.isnan(rows(cut)[GRASP:]).all()
+    assert np.isinf(rows(cut)[:GRASP, GOAL_PLACE]).all()
+    before = slice(None, GRASP), slice(None, GOAL_PLACE.start)
+    np.testing.assert_array_equal(rows(cut)[before], rows(whole)[before])
+    action = whole.action.copy()
+    action[10:, BENDING] = action[0, BENDING]  # it has let go before the pause
+    np.testing.assert_array_equal(
+        rows(replace(cut, action=action)), rows(replace(whole, action=action))
+    )
 
 
 def test_after_a_grasp_the_aim_is_where_the_object_is_brought_to() -> None:
@@ -375,7 +397,7 @@ def test_the_fingerprint_covers_all_that_is_learnt_from() -> None:
     ]
     prints = {fingerprint([each, beside]) for each in (known, *others)}
     assert len(prints) == 1 + len(others)
-    assert fingerprint([reach("e0", 0), reach("e1", 1)]) in prints
+    assert fingerprint([replace(known, goes_on=True), beside]) in prints  # how it was cut
 
 
 def test_a_run_of_other_images_is_not_resumed(tmp_path: Path) -> None:

@@ -197,8 +197,9 @@ def test_gap_in_which_the_robot_held_splits_the_episode_but_not_its_group(
     toy.record(tmp_path, live[:8] + live[10:], contract_hash=contract.hash)  # 150 ms: followed
     assert [len(episode) for episode in load_episodes(tmp_path, contract)] == [18]
     path = toy.record(tmp_path, live[:8] + live[11:], contract_hash=contract.hash)  # 200 ms
-    _, first, second = load_episodes(tmp_path, contract)
+    unbroken, first, second = load_episodes(tmp_path, contract)
     assert (len(first), len(second)) == (8, 9)
+    assert [each.goes_on for each in (unbroken, first, second)] == [False, True, False]
     assert first.name != second.name
     assert first.group == second.group == f"toy/{path.name}"
 

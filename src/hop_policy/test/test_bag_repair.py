@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from hop_core import topics
 from hop_core.errors import BagError
 from hop_policy import messages
 from hop_policy.bag_files import INFO_FILE, METADATA_FILE, PART_DIR
@@ -15,9 +17,11 @@ from hop_policy.bag_reader import open_episode
 from hop_policy.bag_repair import DAMAGED_DIR, Repaired, find_parts, repair
 from hop_policy.bag_writer import EpisodeWriter
 from hop_policy.episode_info import EpisodeInfo
+from hop_policy.statics import StaticFrame, Statics
 
 T0 = 1_700_000_000_000_000_000
 INFO = EpisodeInfo(task="lift", source="teleop", seed=3)
+STATICS = Statics("<robot/>", (StaticFrame("base_link", "camera", np.eye(4)),))
 WRITER = """
 import sys, time
 from pathlib import Path
@@ -36,10 +40,10 @@ for i in range(10_000):
 """
 
 
-def unfinished(root: Path, count: int, name: str = "e1") -> Path:
-    with EpisodeWriter(root, "lift", name, INFO) as writer:
+def unfinished(root: Path, count: int, name: str = "e1", topic: str = "/text") -> Path:
+    with EpisodeWriter(root, "lift", name, INFO, statics=STATICS) as writer:
         for i in range(count):
-            writer.write("/text", T0 + i, messages.string(f"message {i}"))
+            writer.write(topic, T0 + i, messages.string(f"message {i}"))
         writer.flush()
         writer.write("/text", T0 + count, messages.string("in the last chunk"))
         return writer.part
@@ -79,7 +83,10 @@ def test_file_cut_inside_a_chunk_keeps_the_chunks_before(tmp_path: Path) -> None
     part = unfinished(tmp_path, 300)
     file = part / "e1.mcap"
     file.write_bytes(file.read_bytes() + b"\x06" + (10_000).to_bytes(8, "little") + b"half")
-    assert repair(part).messages == 300
+    done = repair(part)
+    assert done.messages == 300
+    counts = open_episode(done.path).counts
+    assert counts == {"/robot_description": 1, "/tf_static": 1, "/text": 300}
 
 
 def test_zeros_of_a_power_loss_end_the_good_part(tmp_path: Path) -> None:
@@ -90,7 +97,7 @@ def test_zeros_of_a_power_loss_end_the_good_part(tmp_path: Path) -> None:
 
 
 def test_whole_bag_that_was_not_moved_yet_is_only_moved(tmp_path, monkeypatch) -> None:
-    writer = EpisodeWriter(tmp_path, "lift", "e1", INFO)
+    writer = EpisodeWriter(tmp_path, "lift", "e1", INFO, statics=STATICS)
     for k in range(3):
         writer.write("/text", T0 + k * 10**9, messages.string("x"))
     monkeypatch.setattr("hop_policy.bag_writer.complete", lambda part, path: None)
@@ -128,6 +135,15 @@ def test_part_without_a_chunk_is_left_alone(tmp_path: Path) -> None:
         repair(writer.part)
     assert sorted(p.name for p in (tmp_path / "lift").iterdir()) == [PART_DIR]
     assert writer.part.is_dir()
+
+
+@pytest.mark.parametrize("topic", [topics.STATE, topics.DIAGNOSTICS])
+def test_part_that_recorded_nothing_is_left_alone(tmp_path: Path, topic: str) -> None:
+    part = unfinished(tmp_path, 10, topic=topic)
+    with pytest.raises(BagError, match="nothing but what nodes say of themselves: remove it"):
+        repair(part)
+    assert sorted(p.name for p in (tmp_path / "lift").iterdir()) == [PART_DIR]
+    assert part.is_dir()
 
 
 def test_part_without_provenance_is_left_alone(tmp_path: Path) -> None:

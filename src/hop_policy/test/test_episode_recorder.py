@@ -9,6 +9,7 @@ import pytest
 from hop_policy import messages
 from hop_policy.bag_files import require_not_recording
 from hop_policy.bag_reader import open_episode
+from hop_policy.bag_repair import repair
 from hop_policy.bag_writer import EpisodeWriter
 from hop_policy.episode_info import EpisodeInfo
 from hop_policy.episode_recorder import EpisodeEnd, EpisodeRecorder
@@ -151,3 +152,23 @@ def test_a_recording_that_breaks_off_says_so(tmp_path: Path, monkeypatch) -> Non
     assert "broke off: ZeroDivisionError" in end.reason
     require_not_recording(recording.writer.part)
     assert not recording.recorder.running
+
+
+@pytest.mark.parametrize(
+    ("topic", "kind", "sentence"),
+    [
+        ("/text", "std_msgs/msg/Int64MultiArray", "two publishers disagree; stop one, then 'hop"),
+        ("/other", "our_msgs/msg/Secret", "no standard message: leave it out"),
+    ],
+)
+def test_what_cannot_be_written_ends_the_episode_and_leaves_the_part_for_its_repair(
+    tmp_path: Path, monkeypatch, topic: str, kind: str, sentence: str
+) -> None:
+    """The process that recorded lives on, and so would its lock."""
+    recording = Recording(tmp_path, flush_period_s=1e-6)  # after each message
+    recording.put(10)
+    recording.recorder.put(topic, kind, T0 + 10, TEXT)
+    end = recording.end()
+    assert end.path is None
+    assert sentence in end.reason
+    assert repair(recording.writer.part).messages == 10

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from hop_core import topics
-from hop_core.config import config_path, values_hash
+from hop_core.config import config_path, load_config, values_hash
 from hop_core.embodiment import ARM_JOINTS, HAND_JOINTS, JOINT_NAMES, load_embodiment
 from hop_core.errors import BagError, CheckpointError, ConfigError
 from hop_policy import checkpoint as ck
@@ -26,6 +26,7 @@ from hop_policy.inference import Policy
 from hop_policy.ranks import Ranks
 from hop_policy.segments import Share
 from hop_policy.shipped import checkpoint_path
+from hop_policy.train_config import TrainConfig
 from hop_policy.train_options import resolve
 
 MS = 1_000_000
@@ -90,7 +91,9 @@ def test_bags_become_a_policy_and_the_run_resumes(
     assert (first["step"], first["finished"]) == (4, True)
     assert main([*command, "--resume"]) == 0
     assert "another budget" not in capsys.readouterr().err
-    assert main([*command, "--resume", "--max-steps", "6"]) == 0
+    logged = ["--set", "log_every=7"]
+    assert main([*command, *logged, "--resume", "--max-steps", "6"]) == 0
+    assert ck.load_checkpoint_config(out).train["log_every"] == 7
     assert "another budget (max_steps 6, before 4)" in capsys.readouterr().err
     metrics = json.loads((out / ck.METRICS).read_text())
     assert [e["step"] for e in metrics["history"]] == [0, 2, 4, 6]
@@ -235,6 +238,12 @@ def test_a_start_that_has_learnt_the_validation_episodes_is_told(
     about = json.loads((out / ck.PROVENANCE).read_text())
     assert [name.partition("#")[0] for name in about["validation_seen_by_init"]] == seen
     assert "the validation loss flatters it" in capsys.readouterr().err
+    about = json.loads((begun / ck.PROVENANCE).read_text())
+    ck.save_json(begun, ck.PROVENANCE, {**about, "learnt_from": [f"{seen[0]}#7"]})
+    start[1], out = str(begun), tmp_path / "cut_otherwise"
+    assert main([*command, "-o", str(out), *start, *SMALL]) == 0
+    assert json.loads((out / ck.PROVENANCE).read_text())["validation_seen_by_init"] == seen
+    assert "was trained on 1 of what this run is validated on" in capsys.readouterr().err
     (begun / ck.PROVENANCE).unlink()
     out = tmp_path / "unknown"
     assert main([*command, "-o", str(out), "--init", str(begun), *SMALL]) == 0
@@ -264,13 +273,31 @@ def test_more_demonstrations_than_there_are_is_refused(
     assert not out.exists()
 
 
-@pytest.mark.parametrize("option", [["--seed", "1"], ["--init", "x"], ["--set", "clip=1.0"]])
+@pytest.mark.parametrize(
+    "option",
+    [["--seed", "1"], ["--init", "x"], ["--set", "clip=1.0"], ["--set", "logs=[]", "clip=1.0"]],
+)
 def test_a_resumed_run_keeps_its_configuration(
     demos: Path, tmp_path: Path, option: list[str]
 ) -> None:
     out = tmp_path / "policy"
-    with pytest.raises(CheckpointError, match=f"so leave out {option[0]}"):
+    with pytest.raises(CheckpointError, match=rf"so leave out {option[0]}( {option[-1]})?$"):
         main([str(demos), "-o", str(out), "--resume", *option])
+
+
+def test_a_resumed_run_may_have_other_logs(tmp_path: Path) -> None:
+    train, contract = load_config(config_path(CONFIG), TrainConfig), load_contract()
+    about = {"contract": contract, "model": train.model, "train": train.model_dump(mode="json")}
+    ck.save_config(tmp_path, ck.CheckpointConfig.model_validate(about))
+
+    def resumed(*texts: str) -> TrainConfig:
+        return resolve(Arguments(demos=tmp_path, out=tmp_path, resume=True, set=texts), CONFIG)[1]
+
+    changed = {"logs": ("wandb",), "log_every": 9}
+    assert resumed("logs=[wandb]", "log_every=9") == train.model_copy(update=changed)
+    assert resumed() == train
+    with pytest.raises(ConfigError, match="log_every"):
+        resumed("log_every=0")
 
 
 def test_a_run_of_another_version_is_not_resumed(demos: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which target is in force: by receive time, by name, at most 150 ms, only while it is asked for."""
+"""Which target is in force: by receive time, by name, at most 150 ms, while a source asks."""
 
 import numpy as np
 import pytest

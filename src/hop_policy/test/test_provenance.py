@@ -9,7 +9,7 @@ import pytest
 
 from hop_core.errors import CheckpointError
 from hop_policy import checkpoint as ck
-from hop_policy.provenance import Told, learnt, learnt_from, scenes_learnt_from
+from hop_policy.provenance import Told, learnt, learnt_among, learnt_from, scenes_learnt_from
 
 
 def told_by(path: Path, about: dict[str, Any]) -> Path:
@@ -40,6 +40,16 @@ def test_what_a_base_of_others_does_not_say_stays_unsaid(tmp_path: Path) -> None
     assert learnt_from(grandchild) == Told(frozenset({"e1", "t"}), all=False)
     assert scenes_learnt_from(grandchild).among([2]) is None
     assert scenes_learnt_from(grandchild).among([1, 2]) == [1]
+
+
+def test_a_recording_is_known_by_any_run_that_it_was_cut_into(tmp_path: Path) -> None:
+    names = ["lift/a", "lift/b#0", "lift/b#1", "lift/c"]
+    told_by(tmp_path, {"training_episodes": names, "init": None})
+    wanted = ["lift/b", "lift/a#1", "lift/d#0", "lift/a#0"]
+    assert learnt_among(tmp_path, wanted) == ["lift/a", "lift/b"]
+    assert learnt_among(tmp_path, ["lift/d#0"]) == []
+    told_by(tmp_path, {"training_episodes": names, "init": "runs/theirs"})
+    assert learnt_among(tmp_path, ["lift/d#0"]) is None
 
 
 @pytest.mark.parametrize("path", ["nothing", "empty"])

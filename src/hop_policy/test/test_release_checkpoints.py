@@ -6,7 +6,9 @@ are written out anew.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -242,6 +244,33 @@ def test_commands_say_what_they_did(file: Path, tmp_path: Path, capsys: Any) -> 
     for verb in (["import", str(file), "-o", str(ours)], ["export", str(ours), "-o", str(back)]):
         assert run_verb(cli.VERB_GROUP, "hop checkpoints", verb) == 1
         assert "is there already" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("out", [".", "../here"])
+def test_an_import_into_the_folder_one_is_in_is_found_there(
+    out: str, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which stays the same folder: a shell in it sees the checkpoint."""
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    imported(file, Path(out))
+    assert ck.load_checkpoint(Path(), CONTRACT).config.contract == CONTRACT
+    assert {path.name for path in here.iterdir()} == {path.name for path in Path().iterdir()}
+
+
+def test_a_full_disk_leaves_no_part_of_an_import(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, _content: bytes) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as disk:
+        disk.setattr(Path, "write_bytes", full)
+        with pytest.raises(CheckpointError, match=r"No space left .*: make room and start again"):
+            imported(file, tmp_path / "ours")
+    assert list((tmp_path / "ours").iterdir()) == []
+    ck.load_checkpoint(imported(file, tmp_path / "ours"), CONTRACT)
 
 
 def test_pretraining_goes_on_with_an_import(file: Path, tmp_path: Path) -> None:

@@ -215,7 +215,7 @@ def test_the_domain_and_the_network_are_its_own(monkeypatch: pytest.MonkeyPatch)
         ("no folder", BagError, "there are no demonstrations in"),
         ("empty folder", BagError, "holds 0 bags"),
         ("cut short", BagError, "cannot be read"),
-        ("another contract", BagError, "was recorded for another contract"),
+        ("another contract", BagError, r"another contract \(another, here \w+\); replay it"),
         ("narrow camera", ConfigError, "crop"),
         ("no checkpoint", CheckpointError, "is no policy checkpoint"),
         ("other policy", CheckpointError, "policy_hz is 10.0 there and 20.0 here"),

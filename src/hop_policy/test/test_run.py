@@ -143,6 +143,49 @@ def test_tensorboard_is_given_the_curves_and_a_missing_log_is_named(
     assert not (tmp_path / "other").exists()
 
 
+class Refusing:
+    """Stands for a module of logs: all that is called from `name` on fails."""
+
+    def __init__(self, name: str, error: Exception) -> None:
+        self.name, self.error, self.failing = name, error, False
+
+    def __getattr__(self, name: str) -> Callable[..., Refusing]:
+        return lambda *_, **__: self._called(name)
+
+    def _called(self, name: str) -> Refusing:
+        self.failing = self.failing or name == self.name
+        if self.failing:
+            raise self.error
+        return self
+
+
+@pytest.mark.parametrize("name", ["init", "log", "finish"])
+@pytest.mark.parametrize("error", [Exception("api_key not configured"), BrokenPipeError("gone")])
+def test_what_wandb_cannot_do_is_one_sentence_with_its_remedy(
+    name: str, error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, asked = tmp_path / "run", TOY.model_copy(update={"logs": ("wandb",), "max_steps": 1})
+    trainer = Trainer(asked, CONTRACT, toy_data(), out)
+    monkeypatch.setitem(sys.modules, "wandb", Refusing(name, error))
+    with pytest.raises(ConfigError, match=rf"wandb fails \({error}\); .*login.*WANDB_MODE=offline"):
+        trainer.run(TrainProgress(Console(file=io.StringIO())))
+    assert out.is_dir()  # where wandb keeps what it has
+    assert (out / ck.TRAINING_STATE).exists() == (name != "init")
+
+
+@pytest.mark.parametrize("name", ["SummaryWriter", "add_scalar", "close"])
+def test_a_disk_that_is_full_for_tensorboard_is_told_too(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = TOY.model_copy(update={"logs": ("tensorboard",), "max_steps": 1})
+    trainer = Trainer(asked, CONTRACT, toy_data(), tmp_path)
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", Refusing(name, full))
+    remedy = "another output directory" if name == "SummaryWriter" else "--resume"
+    with pytest.raises(CheckpointError, match=rf"cannot be written: No space left .*{remedy}$"):
+        trainer.run(TrainProgress(Console(file=io.StringIO())))
+
+
 def test_what_cannot_be_shared_out_is_refused() -> None:
     three = Ranks(Share(0, 3))
     with pytest.raises(ConfigError, match="segments: 4 cannot be shared by 3"):
@@ -174,6 +217,30 @@ def test_a_full_disk_is_one_sentence_and_leaves_the_last_whole_save_which_goes_o
         assert all(torch.equal(kept[key], state["model"][key]) for key in kept)
     metrics = train(TOY, CONTRACT, toy_data(), tmp_path, resume=True, progress=progress)
     assert [entry["step"] for entry in metrics["history"]] == [0, 2, 4]
+
+
+@pytest.mark.parametrize("name", [ck.CONFIG, ck.PROVENANCE, ck.WEIGHTS, ck.TRAINING_STATE])
+def test_a_disk_that_is_full_before_the_first_save_leaves_nothing_to_resume(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    progress = TrainProgress(Console(file=io.StringIO()))
+    with monkeypatch.context() as disk:
+        full_when(disk, lambda file, _: file == f".{name}.partial")
+        with pytest.raises(CheckpointError, match=r"No space left .*choose another output dir"):
+            train(TOY, CONTRACT, toy_data(), tmp_path, progress=progress)
+    assert train(TOY, CONTRACT, toy_data(), tmp_path, progress=progress)["step"] == 4
+
+
+def test_a_run_that_has_saved_its_start_alone_can_be_resumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    progress = TrainProgress(Console(file=io.StringIO()))
+    trainer = Trainer(TOY, CONTRACT, toy_data(), tmp_path)
+    trainer._write_header()
+    trainer._validate_and_save(progress)
+    full_when(monkeypatch, lambda file, _: file == f".{ck.CONFIG}.partial")
+    with pytest.raises(CheckpointError, match=r"No space left .* --resume$"):
+        train(TOY, CONTRACT, toy_data(), tmp_path, resume=True, progress=progress)
 
 
 def test_a_disk_that_is_full_at_the_very_end_is_told_too(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import shutil
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import Any
 
 import torch
 
-from hop_core.durable_files import partial_of, replace_file
+from hop_core.durable_files import replace_file, replace_files
 from hop_core.errors import CheckpointError, ConfigError
 from hop_core.release_frame import ReleaseFrame
 from hop_policy import checkpoint as ck
@@ -102,15 +101,17 @@ def import_checkpoint(
     model = PolicyModel(MODEL, contract)
     model.load_state_dict(state)
     about = _provenance(path, found, frame)
-    beside = partial_of(out)
+    contents = {
+        ck.WEIGHTS: ck.weights_content(model.state_dict()),
+        ck.RELEASE_REST: ck.weights_content(unused_entries(found.entries)),
+        ck.METRICS: ck.json_content({"parameters": parameter_count(model)}),
+        ck.PROVENANCE: ck.json_content(about),
+        # Last: without it, a directory is no checkpoint.
+        ck.CONFIG: ck.config_content(ck.CheckpointConfig(contract=contract, model=MODEL)),
+    }
     with ck.writing(out, _ROOM):
-        shutil.rmtree(beside, ignore_errors=True)
-        ck.save_config(beside, ck.CheckpointConfig(contract=contract, model=MODEL))
-        ck.save_weights(beside, model.state_dict())
-        ck.save_weights(beside, unused_entries(found.entries), ck.RELEASE_REST)
-        ck.save_json(beside, ck.METRICS, {"parameters": parameter_count(model)})
-        ck.save_json(beside, ck.PROVENANCE, about)
-        beside.replace(out)
+        out.mkdir(parents=True, exist_ok=True)
+        replace_files(out, contents)
     return found
 
 
