@@ -141,8 +141,9 @@ class ExpertAgent:
 
     def reset(self, twin: LockStep, seed: int) -> None:
         """Take the task's expert and draw the style of the episode from its seed."""
-        expert = expert_class(twin.task.config.task)
-        self._expert = expert.of_episode(seed, self._tick_s, self._takes_as)
+        task = twin.task.config
+        expert = expert_class(task.task)
+        self._expert = expert.of_episode(seed, self._tick_s, task, self._takes_as)
         self._expert.reset(twin.joints())
         if self._disturbance is not None:
             self._disturbance.reset(seed)

@@ -10,6 +10,7 @@ from hop_sim.collect import Collection, episode_name, live_facts, seeds_to_recor
 from hop_sim.live_launch import LiveLaunch
 from hop_sim.live_runner import LiveRunner, Recording
 from hop_sim.rollout import Outcome
+from hop_sim.tasks.registry import load_task
 from hop_sim.twin_client import TwinClient
 
 
@@ -30,7 +31,8 @@ def collect_live(what: Collection, count: int, first: int) -> Iterator[Outcome]:
     facts = live_facts(what)
     told = {**facts, "contract_hash": cell.load_contract().hash}
     seeds = seeds_to_record(what, count, first, told)
-    twin = cell.load_robot().twin
+    robot = cell.load_robot()
+    twin, task = robot.twin, load_task(cell.task, robot.table, cell.config_dir).config
     if twin is None:
         raise TwinError(f"the cell '{cell.robot}' has no twin; live collection is for the twin")
     launch = LiveLaunch(
@@ -48,7 +50,7 @@ def collect_live(what: Collection, count: int, first: int) -> Iterator[Outcome]:
         runner.bring_up("recorder")
         # A connection of its own: the runner asks on the other one meanwhile.
         with TwinClient(twin.address, twin.control_port) as eyes:
-            expert = LiveExpert(graph, eyes, 1.0 / cell.load_contract().policy_hz)
+            expert = LiveExpert(graph, eyes, 1.0 / cell.load_contract().policy_hz, task)
             for seed in seeds:
                 yield runner.episode(seed, expert, episode_name(seed))
         runner.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
@@ -15,17 +14,17 @@ from hop_core.config import config_hash
 from hop_core.errors import ConfigError
 from hop_core.robot_model import robot_hash
 from hop_core.safety_config import load_safety
-from hop_policy.bag_dataset import labelled
-from hop_policy.bag_reader import find_episodes
 from hop_policy.cameras import CAMERA_UNKNOWN
 from hop_policy.checkpoint import load_checkpoint
 from hop_policy.checkpoint_files import WEIGHTS
-from hop_policy.episode_info import DEMONSTRATORS, run_hash, software_version
+from hop_policy.episode_info import run_hash, software_version
 from hop_policy.provenance import scenes_learnt_from
+from hop_policy.train_data import fingerprint
 from hop_sim.contenders import Contender, checkpoint_identity, require_distinct
 from hop_sim.episode_progress import watched
 from hop_sim.eval_report import Cadence, Report
-from hop_sim.evaluate import AgentName, AgentSpec, ControlName, evaluate
+from hop_sim.evaluate import AgentName, AgentSpec, ControlName, demonstrations, evaluate
+from hop_sim.experts.expert import ACTS
 from hop_sim.live_eval import LiveOptions, evaluate_live
 from hop_sim.lockstep import MOVES
 from hop_sim.outcome_file import Identity, OutcomeFile, Setting
@@ -33,6 +32,8 @@ from hop_sim.rollout import CellSpec, Outcome
 from hop_sim.tasks.registry import load_task
 
 POLICY: AgentName = "policy"
+_SHOW_THE_EXPERT: tuple[AgentName, ...] = ("expert", "blind")
+"""Agents that depend on how the expert acts: itself, and who sees its episodes."""
 Watch = Callable[[Iterable[Outcome]], list[Outcome]]
 Roll = Callable[[Sequence[int], Watch], list[Outcome]]
 """Takes seeds, and what watches the episodes end; returns how they ended."""
@@ -72,12 +73,13 @@ class EvalRun:
                     spec = AgentSpec(kind, contender.checkpoint, self.weights)
                     roll = self._in_lock_step(spec)
                     who = {"kind": kind, "arm": contender.arm, **identities[contender.name]}
+                    who |= self._beside(kind)
                     label = self._label(contender, kind)
                     report.outcomes[label] = self._kept(file, _key(contender, kind), who, roll)
             for control in controls:
                 if control != "blind":
-                    who = {"kind": control, **self._demos_identity(control)}
-                    roll = self._in_lock_step(AgentSpec(control, demos=self.demos, most=self.most))
+                    who = {"kind": control, **self._beside(control)}
+                    roll = self._in_lock_step(self._demonstrated(control))
                     report.outcomes[control] = self._kept(file, control, who, roll)
         return report
 
@@ -183,16 +185,15 @@ class EvalRun:
         require_distinct([c.arm for c in self.contenders], identities)
         return {c.name: each for c, each in zip(self.contenders, identities, strict=True)}
 
-    def _demos_identity(self, control: ControlName) -> dict[str, object]:
-        """Return which recordings a control replays; nothing for others."""
-        if control != "nearest":
-            return {}
-        if self.demos is None:
-            raise ConfigError("replay of the nearest demonstration needs them; pass --demos")
-        paths = find_episodes(self.demos, self.cell.task)
-        bags = labelled(paths, self.demos, ("success",), DEMONSTRATORS)[: self.most]
-        told = " ".join(f"{bag.name} {bag.start_ns} {bag.duration_ns}" for bag in bags)
-        return {"demonstrations": hashlib.sha256(told.encode()).hexdigest()[:16]}
+    def _demonstrated(self, kind: AgentName) -> AgentSpec:
+        return AgentSpec(kind, demos=self.demos, most=self.most)
+
+    def _beside(self, kind: AgentName) -> dict[str, object]:
+        """Return what an agent is beside its kind and checkpoint: what it replays, or who acts."""
+        if kind == "nearest":
+            spec, contract = self._demonstrated(kind), self.cell.load_contract()
+            return {"demonstrations": fingerprint(demonstrations(spec, contract, self.cell.task))}
+        return {"acts": ACTS} if kind in _SHOW_THE_EXPERT else {}
 
     def _file(self, mode: str) -> OutcomeFile | nullcontext[None]:
         return nullcontext() if self.out is None else OutcomeFile(self.out, self.setting(mode))

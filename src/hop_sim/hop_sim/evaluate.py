@@ -80,6 +80,18 @@ def evaluate(
         torch.set_num_threads(threads)  # where this process was the worker
 
 
+def demonstrations(spec: AgentSpec, contract: PolicyContract, task: str) -> list[Episode]:
+    """Return what the control `nearest` of `spec` replays.
+
+    Raises:
+        BagError: there are none, or fewer than asked for.
+        ConfigError: no folder of them was given.
+    """
+    if spec.demos is None:
+        raise ConfigError("replay of the nearest demonstration needs them; pass --demos")
+    return load_episodes(spec.demos, contract, task=task, most=spec.most)
+
+
 def _runner(cell: CellSpec, spec: AgentSpec) -> Callable[[int], Outcome]:
     torch.set_num_threads(1)
     twin, agent = cell.build(), _agent(spec, cell)
@@ -93,9 +105,8 @@ def _agent(spec: AgentSpec, cell: CellSpec) -> Agent:
     if spec.name == "blind":
         return BlindAgent(_policy(spec, cell), _donor_visions(cell))
     if spec.name == "nearest":
-        return NearestDemonstrationAgent(
-            contract, camera, _demonstrations(spec, contract, cell.task)
-        )
+        demos = demonstrations(spec, contract, cell.task)
+        return NearestDemonstrationAgent(contract, camera, demos)
     if spec.name == "zero":
         return ZeroAgent()
     return ExpertAgent(1.0 / contract.policy_hz)
@@ -112,12 +123,6 @@ def _policy(spec: AgentSpec, cell: CellSpec) -> Policy:
     )
     policy.warm_up(2)
     return policy
-
-
-def _demonstrations(spec: AgentSpec, contract: PolicyContract, task: str) -> list[Episode]:
-    if spec.demos is None:
-        raise ConfigError("replay of the nearest demonstration needs them; pass --demos")
-    return load_episodes(spec.demos, contract, task=task, most=spec.most)
 
 
 @cache

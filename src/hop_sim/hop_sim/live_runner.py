@@ -155,8 +155,9 @@ class LiveRunner:
 
     def episode(self, seed: int, performer: Performer, name: str = "") -> Outcome:
         """Run the episode of `seed`; its recording is called `name`, or after the time."""
+        self._name_recording(seed, name)  # before the reset, from which on the episode's time runs
         scene = self.prepare(seed)
-        self._start_recording(seed, name)
+        self._start_recording()
         if self._motion is not None:
             self._motion.begin()
         self._graph.interruption.forget()
@@ -256,7 +257,8 @@ class LiveRunner:
                 return TIME_LIMIT, record
             time.sleep(_POLL_S)
 
-    def _start_recording(self, seed: int, name: str) -> None:
+    def _name_recording(self, seed: int, name: str) -> None:
+        """Tell the recorder what the next episode is."""
         recording = self._recording
         if recording is None:
             return
@@ -269,7 +271,10 @@ class LiveRunner:
             "facts": json.dumps(dict(recording.facts)),
         }
         self._graph.set_parameters("recorder_node", values)
-        self._graph.trigger(topics.RECORDER_START)
+
+    def _start_recording(self) -> None:
+        if self._recording is not None:
+            self._graph.trigger(topics.RECORDER_START)
 
     def _end_recording(self, success: bool) -> None:
         recording = self._recording

@@ -25,7 +25,10 @@ from hop_sim.rollout import Outcome
 Setting = Mapping[str, object]
 """What all outcomes of a file share: task and its hash, cell, contract, realism, software."""
 Identity = Mapping[str, object]
-"""What an agent is: its `kind`, and for a policy `arm`, `checkpoint` (hash), `training_seed`."""
+"""What an agent is: its `kind`, and for a policy `arm`, `checkpoint` (hash), `training_seed`.
+
+Of controls, a hash of the `demonstrations` that it replays, or the version of the expert's `acts`.
+"""
 FORMAT = "hop eval outcomes 1"
 _HEAD = json.dumps({"format": FORMAT})[:-1].encode()
 """What each file begins with; one that is cut off before is nobody else's."""

@@ -20,6 +20,7 @@ ArmOutcomes = Mapping[str, Mapping[int, bool]]
 OutcomeTable = Mapping[str, ArmOutcomes]
 """{arm: {training seed or checkpoint: {start state: success}}}."""
 RESAMPLES = 10_000
+_SEED = 0  # of the resampling: the same outcomes have the same interval
 _LOW, _HIGH = 0.025, 0.975
 _CHANCE = 0.05
 
@@ -75,25 +76,23 @@ class Interval:
         }
 
 
-def paired_difference(
-    arm: ArmOutcomes, other: ArmOutcomes, resamples: int = RESAMPLES, seed: int = 0
-) -> Interval:
-    """Return the mean success of `arm` less that of `other`; `seed` decides the interval.
+def paired_difference(arm: ArmOutcomes, other: ArmOutcomes) -> Interval:
+    """Return the mean success of `arm` less that of `other`.
 
     Raises:
         EvaluationError: an arm is empty, or not every checkpoint was rolled out on the same states.
     """
     states = _common_states(arm, other)
     first, second = _matrix(arm, states), _matrix(other, states)
-    rng = np.random.default_rng(seed)
-    weight = _weights(rng, len(states), resamples)
+    rng = np.random.default_rng(_SEED)
+    weight = _weights(rng, len(states), RESAMPLES)
     difference = _resampled(rng, first, weight) - _resampled(rng, second, weight)
     won, lost = _won_and_lost(first, second)
     value, seeds = float(first.mean() - second.mean()), (len(first), len(second))
     return _interval(value, difference, seeds, len(states), sign_test(won, lost))
 
 
-def mean_success(arm: ArmOutcomes, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
+def mean_success(arm: ArmOutcomes) -> Interval:
     """Return the mean success of `arm` over its checkpoints and states; see `paired_difference`.
 
     With one checkpoint the Wilson interval of `hop_sim.statistics` says more. Where all outcomes
@@ -104,20 +103,18 @@ def mean_success(arm: ArmOutcomes, resamples: int = RESAMPLES, seed: int = 0) ->
     if outcomes.min() == outcomes.max():
         rate = rate_of(int(outcomes[0].sum()), len(states))
         return Interval(rate.value, rate.low, rate.high, (len(outcomes),), len(states))
-    rng = np.random.default_rng(seed)
-    means = _resampled(rng, outcomes, _weights(rng, len(states), resamples))
+    rng = np.random.default_rng(_SEED)
+    means = _resampled(rng, outcomes, _weights(rng, len(states), RESAMPLES))
     return _interval(float(outcomes.mean()), means, (len(outcomes),), len(states))
 
 
-def differences_to_first(
-    table: OutcomeTable, resamples: int = RESAMPLES, seed: int = 0
-) -> dict[str, Interval]:
+def differences_to_first(table: OutcomeTable) -> dict[str, Interval]:
     """Return {other arm: success of the table's first arm less that of the other one}.
 
     Errors are those of `paired_difference`.
     """
     (_, first), *others = table.items()
-    return {name: paired_difference(first, arm, resamples, seed) for name, arm in others}
+    return {name: paired_difference(first, arm) for name, arm in others}
 
 
 def _common_states(*arms: ArmOutcomes) -> list[int]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
+from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar, cast
 
 from hop_core.errors import HopError
@@ -17,6 +19,8 @@ from hop_core.parent_process import exit_with_parent
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
 
+_AHEAD = 2
+"""Items handed out for each worker: none stands idle while the last results are dealt with."""
 _log = logging.getLogger(__name__)
 _worker: Callable[[Any], object] | None = None
 
@@ -34,9 +38,11 @@ def over_processes(
 ) -> Iterator[ResultT]:
     """Yield `work(item)` for each item in order, spread over processes.
 
-    Whoever is interrupted, or takes no more results, waits for none: the processes are ended. Where
-    one dies, as software rendering has been seen to after an hour, others do what it left, and a
-    warning is logged; where there was no new result since the last death, another would not help.
+    Whoever is interrupted, or takes no more results, waits for none: the processes are ended. What
+    a piece of work raises ends them too and is told at once, after the results that are there, up
+    to the first that is not. Where a process dies, as software rendering has been seen to after an
+    hour, others do what it left, and a warning is logged; where there was no new result since the
+    last death, another would not help.
 
     Raises:
         HopError: processes die before there is a result; or what a piece of work raises.
@@ -87,29 +93,54 @@ def _in_turn(
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
     context = multiprocessing.get_context("spawn")
-    others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(workers, context, _start_worker, (make,)) as pool:
-        work = {i: pool.submit(_run_worker, items[i]) for i in waiting if i not in kept}
-        mine = set(multiprocessing.active_children()) - others  # all are started by now
+        left = deque(i for i in waiting if i not in kept)
+        work: dict[int, Future[object]] = {}
+        mine: set[BaseProcess] = set()
         try:
             while waiting:
-                first = waiting[0]
-                result = kept[first] if first in kept else cast("ResultT", work[first].result())
-                kept.pop(first, None)
-                work.pop(first, None)
-                waiting.pop(0)
-                yield result
+                failure = _keep_done(work, kept)
+                if not failure:
+                    mine |= _hand_out(pool, items, left, work, _AHEAD * workers)
+                if waiting[0] in kept:
+                    yield kept.pop(waiting.pop(0))
+                elif failure:
+                    raise failure
+                else:
+                    wait(work.values(), return_when=FIRST_COMPLETED)
         except BrokenProcessPool:
-            done = {i: each for i, each in work.items() if not each.exception()}
-            kept.update((i, cast("ResultT", each.result())) for i, each in done.items())
+            _keep_done(work, kept)
             raise
-        except (KeyboardInterrupt, GeneratorExit):
+        except BaseException:
             for process in mine:
                 process.terminate()
             raise
-        finally:
-            for each in work.values():
-                each.cancel()
+
+
+def _hand_out(
+    pool: ProcessPoolExecutor,
+    items: Sequence[ItemT],
+    left: deque[int],
+    work: dict[int, Future[object]],
+    most: int,
+) -> set[BaseProcess]:
+    """Begin `work` on the next items that are `left`, up to `most`; return the processes begun."""
+    others = set(multiprocessing.active_children())
+    while left and len(work) < most:
+        work[left[0]] = pool.submit(_run_worker, items[left[0]])
+        left.popleft()
+    return set(multiprocessing.active_children()) - others
+
+
+def _keep_done(work: dict[int, Future[object]], kept: dict[int, ResultT]) -> BaseException | None:
+    """Move the results that are there from `work` to `kept`; return what one raised, if any did."""
+    failure = None
+    for i in [i for i, each in work.items() if each.done()]:
+        if error := work[i].exception():
+            failure = failure or error
+        else:
+            kept[i] = cast("ResultT", work.pop(i).result())
+    return failure
 
 
 def _start_worker(make: Callable[[], Callable[[Any], object]]) -> None:

@@ -167,7 +167,6 @@ class StateReader:
         self.path = path
         try:
             with path.open("rb") as file:
-                self._inode = os.fstat(file.fileno()).st_ino
                 self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         except (OSError, ValueError) as error:
             raise TwinError(
@@ -213,13 +212,6 @@ class StateReader:
                 f"the model {path} is not the one that the twin simulates; restart the twin"
             )
         return model
-
-    def replaced(self) -> bool:
-        """Whether the twin has gone, or a newer one has put its own file in place of this one."""
-        try:
-            return self.path.stat().st_ino != self._inode
-        except OSError:
-            return True
 
     def read(self) -> TwinState:
         """Return the newest complete snapshot.

@@ -50,7 +50,6 @@ def stereo_noise(
     rng: np.random.Generator,
     lens: StereoLens,
     scale: float = 1.0,
-    noise: StereoNoise | None = None,
 ) -> np.ndarray:
     """Return depth as a stereo camera would measure it.
 
@@ -59,13 +58,11 @@ def stereo_noise(
         rng: source of the noise; the same state gives the same image.
         lens: of the camera.
         scale: multiplies the noise and every share of lost pixels; 0 leaves only the range limits.
-        noise: strengths at scale 1.
 
     Returns:
         (H, W) float32 [m]: NaN unknown, -inf nearer than `near_m`, +inf farther than `far_m`.
     """
-    noise = noise or StereoNoise()
-    out = depth_m
+    noise, out = StereoNoise(), depth_m
     if scale > 0.0:
         focal_baseline = np.float32(lens.focal_px * BASELINE_M)
         disparity = focal_baseline / depth_m

@@ -127,12 +127,6 @@ class Framer:
         return requests
 
 
-def encode_request(request: Request) -> bytes:
-    """Return the frame of a request, as the SDK sends it."""
-    header = _HEADER.pack(request.transaction, request.protocol, 1 + len(request.payload))
-    return header + bytes([request.func]) + request.payload
-
-
 def encode_reply(request: Request, status: int, data: bytes = b"") -> bytes:
     """Return the reply: the request's transaction, protocol and function, then status and data."""
     return (

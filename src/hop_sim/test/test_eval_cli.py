@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import get_args
 
+import numpy as np
 import pytest
 import torch
 from rich.console import Console
@@ -21,6 +22,7 @@ from hop_core.robot_config import CameraPose
 from hop_policy import checkpoint as ck
 from hop_policy import shipped
 from hop_policy.contract import VisionKind, load_contract
+from hop_policy.dataset import Episode
 from hop_sim import eval_cli, eval_run
 from hop_sim.agents import BlindAgent, NearestDemonstrationAgent
 from hop_sim.episode_progress import watched
@@ -325,6 +327,48 @@ def test_a_policy_that_was_exported_since_is_another(
     (Path(policy) / ck.EXPORT).touch()
     with pytest.raises(EvaluationError, match="form is eager there and exported here"):
         eval_cli.main(command)
+
+
+def test_a_control_that_replays_other_recordings_is_another(
+    tmp_path: Path,
+    rolled: Rolled,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The same names and lengths are not enough: what is in them tells."""
+    vision, action = np.zeros((2, 60, 60), np.float32), np.zeros((2, 23), np.float32)
+    demos = [Episode("expert_0", np.zeros((2, 23), np.float32), vision, action)]
+    monkeypatch.setattr(eval_run, "demonstrations", lambda *_: demos)
+    command = ["--task", "grasp_pour", "--controls", "nearest", "--demos", str(tmp_path)]
+    command += ["-n", "1", "--out", str(tmp_path / "pour.jsonl")]
+    for _ in range(2):
+        run_json(capsys, *command)
+    assert rolled == [("nearest", "", (0,))]
+    action[1, 3] = 0.5
+    with pytest.raises(EvaluationError, match="another 'nearest': demonstrations is"):
+        eval_cli.main(command)
+
+
+def test_the_expert_and_who_sees_its_episodes_are_others_once_it_acts_in_another_way(
+    save: Save,
+    tmp_path: Path,
+    rolled: Rolled,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    policy = save(tmp_path / "run", 0)
+    for control, name in (("blind", "run, blind"), ("expert", "expert")):
+        command = ["--policy", policy, "--controls", control, "-n", "1"]
+        command += ["--out", str(tmp_path / f"{control}.jsonl")]
+        for _ in range(2):
+            run_json(capsys, *command)
+        with monkeypatch.context() as later:
+            later.setattr(eval_run, "ACTS", -1)
+            with pytest.raises(
+                EvaluationError, match=rf"another '{name}': acts is \d+ there and -1"
+            ):
+                eval_cli.main(command)
+    assert [kind for kind, *_ in rolled] == ["policy", "blind", "policy", "expert"]
 
 
 def test_a_broken_cadence_stays_with_the_outcomes_that_came_of_it(

@@ -10,7 +10,7 @@ from hop_core.embodiment import load_embodiment
 from hop_core.robot_config import load_robot
 from hop_sim.agents import ExpertAgent
 from hop_sim.disturbance import Disturbance
-from hop_sim.experts.grasp_pour import MOUTH_M
+from hop_sim.experts.grasp_pour import PourExpert
 from hop_sim.rollout import CellSpec
 from hop_sim.tasks.grasp_pour import PourState, is_poured
 from hop_sim.tasks.registry import load_task
@@ -48,11 +48,21 @@ def test_near_misses_are_no_success(change: dict[str, np.ndarray]) -> None:
     assert not is_poured(replace(DONE, **change), CONFIG)[0]
 
 
-def test_expert_and_task_agree_on_the_mouth() -> None:
-    """The expert's figures are its own: it is no part of the task."""
+def test_the_expert_points_the_mouth_that_the_task_says() -> None:
+    """That is the top of the bottle: its axis goes through both."""
     top = max(p.position_m[2] + p.size_m[-1] for p in CONFIG.objects["bottle"].pieces)
-    assert pytest.approx(CONFIG.mouth_m) == MOUTH_M
-    assert CONFIG.mouth_m[2] == pytest.approx(top)
+    assert CONFIG.mouth_m == pytest.approx((0.0, 0.0, top))
+    twin = CellSpec("grasp_pour").build()
+    twin.reset(TASK.sample(np.random.default_rng(2)), 0, 2)
+    view, goals = twin.monitor.view(twin.world.data), []
+    for mouth_m in (CONFIG.mouth_m, (0.0, 0.0, top - 0.02)):
+        task = CONFIG.model_copy(update={"mouth_m": mouth_m})
+        expert = PourExpert.of_episode(2, 0.05, task)
+        expert.reset(twin.joints())
+        expert.act(view)
+        goals.append(expert._pointed(view, tilt_rad=0.0).goal_m)
+    lower = goals[0] - goals[1]  # a mouth that is lower on the bottle wants the hand higher
+    assert lower == pytest.approx([0.0, 0.0, -0.02], abs=1e-9)
 
 
 def test_states_of_a_batch_are_independent() -> None:

@@ -4,13 +4,16 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
+from hop_core import topics
 from hop_core.errors import TwinError
 from hop_core.robot_config import load_robot
-from hop_core.state import HopState
+from hop_core.state import HopState, Source
 from hop_core.state_report import StateReport
 from hop_sim.live_runner import LiveRunner, PolicyPerformer, Recording
+from hop_sim.nodes.graph_client import GraphClient
 from hop_sim.realism import Realism
 from hop_sim.rollout import SUCCESS, TIME_LIMIT
 
@@ -71,6 +74,64 @@ def test_an_interrupted_episode_is_no_success(
     record = {"success": success, "timed_out": timed_out}
     runner._twin = SimpleNamespace(success=lambda: record)
     assert runner._watch() == (reason, record)
+
+
+def test_what_a_recording_is_of_is_told_before_the_time_of_the_episode_runs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cell = load_robot("twin").twin
+    assert cell is not None
+    said: list[object] = []
+    resting = StateReport("supervisor", HopState.ARMED, source=Source.NONE)
+    graph: Any = SimpleNamespace(
+        interruption=SimpleNamespace(report=None, forget=lambda: None),
+        set_parameters=lambda node, values: said.append((node, values["seed"], values["episode"])),
+        trigger=said.append,
+        set=lambda *_: None,
+        wait=lambda *_: None,
+        report_count=lambda _: 0,
+        state=lambda _: resting,
+    )
+    scene = {"T_base_object": np.eye(4).tolist()}
+    record = {"success": True, "timed_out": False, "episode_time_s": 1.0, "rise_m": 0.2}
+    twin: Any = SimpleNamespace(
+        reset=lambda seed, **_: said.append("reset") or scene, success=lambda: record
+    )
+    launch: Any = SimpleNamespace(check=lambda: None)
+    performer: Any = SimpleNamespace(begin=lambda: said.append("begin"), end=lambda: None)
+    monkeypatch.setattr("hop_sim.live_runner._SETTLE_S", 0.0)
+    runner = LiveRunner(Realism(), cell, graph, launch, Recording("expert"))
+    runner._twin = twin
+    assert runner.episode(7, performer, "expert_7").success
+    assert said == [
+        ("recorder_node", 7, "expert_7"),
+        topics.SUPERVISOR_HOME,
+        "reset",
+        topics.RECORDER_START,
+        "begin",
+    ]
+
+
+def test_a_node_has_one_client_for_its_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each has six services, which nobody ends before the graph's end."""
+    made: list[str] = []
+
+    class Client:
+        def __init__(self, _node: object, name: str) -> None:
+            made.append(name)
+
+        def wait_for_services(self, timeout_sec: float) -> bool:
+            return timeout_sec > 0.0
+
+        def set_parameters(self, parameters: list[Any]) -> list[Any]:
+            return parameters
+
+    monkeypatch.setattr("hop_sim.nodes.graph_client.AsyncParameterClient", Client)
+    answer = SimpleNamespace(results=[])
+    graph: Any = SimpleNamespace(node=None, _parameters={}, answer=lambda *_: answer)
+    for name in ("recorder_node", "policy_node", "recorder_node"):
+        GraphClient.set_parameters(graph, name, {"seed": 1})
+    assert made == ["recorder_node", "policy_node"]
 
 
 def test_an_episode_that_could_not_be_saved_is_told() -> None:

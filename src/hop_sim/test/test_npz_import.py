@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 
 from hop_core.errors import TrackError
+from hop_sim.retarget.part import gather
 from hop_sim.tracks.batch import Outcome, run
 from hop_sim.tracks.check import check_track
 from hop_sim.tracks.config import load_tracks_config
 from hop_sim.tracks.files import load_track
 from hop_sim.tracks.npz_import import NpzSettings, import_npz, npz_jobs
 from hop_sim.tracks.resample import resample
+from hop_sim.tracks.tables import summary, track_table
 from hop_sim.tracks_cli import main
 
 CONFIG = load_tracks_config()
@@ -71,6 +73,27 @@ def test_a_table_frame_in_the_file_is_taken_as_it_is(known_scene, tmp_path) -> N
     assert np.abs(track.keypoints_m - known_scene.keypoints_m).max() < 1e-6
     assert np.abs(track.T_table_object - known_scene.T_table_object).max() < 1e-6
     assert (track.object_name, track.meta.subject) == ("tea_box", "anna")
+
+
+def test_recordings_that_name_no_subject_are_each_a_split_group_of_their_own(
+    known_scene, tmp_path, retarget_settings
+) -> None:
+    """So a split can hold some of them out; two of one subject stay on one side of it."""
+    tracks = [
+        import_npz(
+            saved(tmp_path / f"{name}.npz", recording(known_scene, subject=subject)), SETTINGS
+        )
+        for name, subject in (("a", None), ("b", None), ("c", "anna"), ("d", "anna"))
+    ]
+    steps = [resample(track, CONFIG.filters) for track in tracks]
+    results = [
+        gather(track, track20, [], retarget_settings, track.digest)
+        for track, track20 in zip(tracks, steps, strict=True)
+    ]
+    assert [each.track.group for each in results] == ["npz/a", "npz/b", "npz/anna", "npz/anna"]
+    kept = [(track.object_name, track.meta) for track in tracks]
+    assert summary(kept, np.ones(4))["subjects"] == 1
+    assert "not known" in track_table(tracks[0], CONFIG).columns[1]._cells
 
 
 @pytest.mark.parametrize("up", ["{},{},{}".format(*TURN[:, 2]), "+z"])

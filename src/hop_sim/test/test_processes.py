@@ -81,6 +81,41 @@ def test_results_that_nobody_takes_are_not_waited_for(tmp_path: Path) -> None:
     assert not multiprocessing.active_children()
 
 
+def _doer() -> Callable[[Path], Path]:
+    return _do
+
+
+def _do(mark: Path) -> Path:
+    """Begin; "last" fails once all others are begun, "slow" takes a minute."""
+    mark.touch()
+    if mark.stem == "slow":
+        time.sleep(60.0)
+    if mark.stem == "last":
+        while len(list(mark.parent.iterdir())) < 4:
+            time.sleep(0.05)
+        time.sleep(0.5)  # what was done before is on its way
+        raise HopError("it failed")
+    return mark
+
+
+def test_a_failure_is_told_at_once_after_what_was_done_before_it(tmp_path: Path) -> None:
+    """Nobody waits for what is under way, and little more is begun."""
+    marks = [tmp_path / name for name in ("a", "b", "last", "slow", *map(str, range(20)))]
+    started = time.monotonic()
+    results = over_processes(_doer, marks, 2)
+    assert [next(results), next(results)] == marks[:2]
+    with pytest.raises(HopError, match="it failed"):
+        next(results)
+    assert time.monotonic() - started < 30.0
+    assert not multiprocessing.active_children()
+    assert len(list(tmp_path.iterdir())) <= 6
+
+
+def test_results_come_in_the_order_of_their_items(tmp_path: Path) -> None:
+    marks = [tmp_path / str(number) for number in range(30)]
+    assert list(over_processes(_doer, marks, 3)) == marks
+
+
 def _dying(_item: int) -> int:
     os.kill(os.getpid(), signal.SIGKILL)
     return 0

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,11 +35,11 @@ from hop_sim.realism import Realism
 from hop_sim.rollout import SUCCESS, TIME_LIMIT, CellSpec, Outcome
 from hop_sim.table1.cells import cells
 from hop_sim.table1.config import CONFIG, Table1Config
-from hop_sim.table1.jobs import Job, JobRunner, Record, _write_record, read_records
+from hop_sim.table1.jobs import Job, JobRunner, Record, _write_record, command, read_records
 from hop_sim.table1.keep import keep
 from hop_sim.table1.page import BEGIN, END, _difference, page_of
 from hop_sim.table1.plan import Plan
-from hop_sim.table1.results import Results
+from hop_sim.table1.results import Results, require_present_policies
 from hop_sim.table1.run_folder import locked
 from hop_sim.table1.sittings import SITTINGS, read_sittings
 from hop_sim.table1.splice import splice
@@ -104,11 +106,13 @@ def rolled_out(
     task_hash: str = "a",
     realism: object = None,
     checkpoint: str = "",
+    form: str | None = None,
 ) -> None:
     setting = {"mode": "lock-step", "task_hash": task_hash, "realism": realism}
     with OutcomeFile(file, setting) as outcomes:
         for kind, successes in agents.items():
-            outcomes.begin(kind, {"kind": kind, "checkpoint": checkpoint})
+            told = {} if form is None else {"form": form}
+            outcomes.begin(kind, {"kind": kind, "checkpoint": checkpoint, **told})
             ends = [
                 Outcome(seed, done, 4.0, 0.1, SUCCESS if done else TIME_LIMIT, (0.5, 0.0), Motion())
                 for seed, done in enumerate(successes)
@@ -378,6 +382,92 @@ def test_a_job_that_fails_is_told_with_its_reason_and_tried_again(tmp_path: Path
     for out in (tmp_path / "logs/check.log", Path("/proc/none")):
         with pytest.raises(HopError, match=f"{out}: cannot be written to"):
             JobRunner(out, 1, lambda _line: None).run([job])
+
+
+@pytest.mark.parametrize("says", ["", "more than the log takes"])
+def test_a_log_that_takes_nothing_more_is_told_with_its_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str
+) -> None:
+    """The disk is full from the beginning, or once the command says something."""
+    log = make(tmp_path / "logs") / "check.log"
+    if not says:
+        log.symlink_to("/dev/full")
+
+    def run(*_: object) -> int:
+        sys.stdout.flush()
+        os.dup2(os.open("/dev/full", os.O_WRONLY), sys.stdout.fileno())
+        print(says)
+        return 0
+
+    monkeypatch.setattr("hop_sim.table1.jobs.run_verb", run)
+    sentence = f"'check' failed: {tmp_path}: cannot be written to: No space left on device"
+    with pytest.raises(HopError, match=re.escape(sentence)):
+        JobRunner(tmp_path, 1, lambda _line: None).run([Job("check", ("tracks", "check"))])
+    assert [record.wall_s for record in read_records(tmp_path)] == [None]
+
+
+def test_a_run_is_the_same_however_its_folder_is_spelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr(
+        "hop_sim.table1.jobs.run_verb", lambda _group, _hop, argv: ran.append(argv[0]) or 0
+    )
+    run, inside = make(tmp_path / "some/run"), tmp_path / "some/run"
+    spellings = [
+        (tmp_path, "some/run"),
+        (tmp_path, str(run)),
+        (inside, "."),
+        (tmp_path, "some/run"),
+    ]
+
+    def job(out: Path, demos: str) -> Job:
+        return Job("finetune/a", command("finetune", out / demos, "--most", 3, "-o", out / "a"))
+
+    def do(out: Path, *jobs: Job) -> None:
+        JobRunner(out, 1, lambda _line: None).run(jobs)
+
+    for begun_from, begun_as in spellings:
+        shutil.rmtree(run / "jobs", ignore_errors=True)
+        monkeypatch.chdir(begun_from)
+        do(Path(begun_as), job(Path(begun_as), "demos"))
+        ran.clear()
+        for folder, spelled in spellings:
+            monkeypatch.chdir(folder)
+            do(Path(spelled), job(Path(spelled), "demos"))
+            for other in (job(Path(spelled), "others"), job(Path("/elsewhere"), "demos")):
+                with pytest.raises(ConfigError, match="'finetune/a' was begun by another command"):
+                    do(Path(spelled), other)
+        assert ran == []
+
+
+def test_a_job_that_goes_on_with_other_code_tells_both(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that got nowhere was done by the last code alone."""
+    state = tmp_path / "state"
+
+    def code_of(job: Job, *commits: str) -> str:
+        shutil.rmtree(tmp_path / "jobs", ignore_errors=True)
+        for commit in commits:
+            monkeypatch.setattr("hop_sim.table1.jobs.source_commit", lambda commit=commit: commit)
+            ends = 0 if commit == commits[-1] else INTERRUPTED
+            monkeypatch.setattr("hop_sim.table1.jobs.run_verb", lambda *_, ends=ends: ends)
+            with suppress(KeyboardInterrupt):
+                JobRunner(tmp_path, 1, lambda _line: None).run([job])
+        (record,) = read_records(tmp_path)
+        assert record.wall_s is not None
+        return record.commit
+
+    goes_on_itself, training = Job("eval/a", ("eval",)), Job("finetune/a", ("finetune",), state)
+    assert code_of(goes_on_itself, "a1", "a1") == "a1"
+    assert code_of(goes_on_itself, "a1", "b2", "a1", "c3") == "a1 and b2 and c3"
+    assert code_of(goes_on_itself, "", "b2") == "an unknown commit and b2"
+    assert code_of(training, "a1", "b2") == "b2"
+    state.touch()
+    assert code_of(training, "a1", "b2") == "a1 and b2"
+    results = Results(Plan(config(), tmp_path, cores=2))
+    assert "; 1 by the code of a1 and b2." in page_of(results)
 
 
 def test_a_job_that_nobody_expected_to_fail_is_named_too(
@@ -690,9 +780,77 @@ def test_rollouts_of_other_weights_are_told_before_hours_are_spent(
         table1_cli.main(command)
     moved.unlink()
     (policy / ck.METRICS).unlink()
-    with pytest.raises(EvaluationError, match=r"hop_n3_s0.jsonl is of a policy that is no longer"):
+    with pytest.raises(EvaluationError, match=r"hop_n3_s0 is no longer there"):
         table1_cli.main(command)
     assert begun == ["a stage"] * 2
+
+
+@pytest.mark.parametrize("name", ["grasp_lift/hop_n3_s1", "grasp_lift/scratch_n3_s0"])
+def test_a_lost_policy_is_told_with_all_that_has_it_made_again(tmp_path: Path, name: str) -> None:
+    plan = Plan(config(), tmp_path, cores=2)
+    for rate in plan.config.scratch_learning_rates:
+        trained(plan.trial(rate), rate, 1.0)
+    for cell in plan.cells:
+        trained(plan.policy(cell), 1.0e-4, 1.0)
+        for job, file in plan.rollouts(cell).items():
+            seen = "a condition" if "_in_" in job else None
+            rolled_out(file, {"policy": [True] * 4}, realism=seen)
+    jobs = [job for stage in plan.stages() for job in stage]
+    for job in jobs:
+        _write_record(plan.out, Record(job.name, job.argv, job.settings, 60.0))
+    require_present_policies(plan)
+    lost = next(cell for cell in plan.cells if cell.name == name)
+    shutil.rmtree(plan.policy(lost))
+    with pytest.raises(EvaluationError, match="is no longer there, but what came of it") as told:
+        require_present_policies(plan)
+    named = re.search(rf"or remove (.*) of {tmp_path}", str(told.value))
+    assert named is not None
+    for file in named[1].split(", "):
+        (tmp_path / file).unlink()
+    require_present_policies(plan)
+    assert not any(file.exists() for file in plan.rollouts(lost).values())
+    again = {job.name for job in jobs} - {record.name for record in read_records(tmp_path)}
+    of_it = {f"export/{name}", f"eval/{name}", f"eval/{name}_last"}
+    assert again == of_it | {"trial/0.0001" if lost.arm == "scratch" else f"finetune/{name}"}
+
+
+def test_a_policy_that_is_still_trained_is_not_lost(tmp_path: Path) -> None:
+    plan = Plan(config(), tmp_path, cores=2)
+    _write_record(plan.out, Record(f"finetune/{plan.cells[0].name}", ("finetune",), "a", None))
+    require_present_policies(plan)
+
+
+def test_rollouts_of_two_forms_do_not_stand_in_one_table(tmp_path: Path) -> None:
+    """Best weights alone: the last ones have one form. Older outcomes do not say theirs."""
+    plan = Plan(config(scratch_learning_rates=[1.0e-3]), tmp_path, cores=2)
+    hop, scratch = plan.first_cell("grasp_lift", "hop"), plan.first_cell("grasp_lift", "scratch")
+    for cell in (hop, scratch):
+        trained(plan.policy(cell), 0.1, 0.2)
+    rolled_out(plan.outcomes(hop), {"policy": [True] * 4}, form="exported")
+    rolled_out(plan.outcomes(hop, last=True), {"policy": [True] * 4}, form="eager")
+    rolled_out(plan.outcomes(scratch), {"policy": [True] * 4})
+    assert "| hop | 1.00 (4/4)" in page_of(Results(plan))
+    for file in (plan.outcomes(scratch), plan.outcomes(hop, condition="moved")):
+        file.unlink(missing_ok=True)
+        rolled_out(file, {"policy": [True] * 4}, form="eager")
+        with pytest.raises(
+            EvaluationError, match=rf"{file.name} was rolled out in the form 'eager'"
+        ):
+            page_of(Results(plan))
+        file.unlink()
+    network = PolicyConfig(layers=1, width=16, heads=2)
+    policy = plan.policy(hop)
+    ck.save_config(policy, ck.CheckpointConfig(contract=load_contract(), model=network))
+    (policy / ck.WEIGHTS).write_bytes(b"some")
+    own = str(checkpoint_identity(policy)["checkpoint"])
+    plan.outcomes(hop).unlink()
+    plan.outcomes(hop, last=True).unlink()
+    rolled_out(plan.outcomes(hop), {"policy": [True] * 4}, checkpoint=own, form="exported")
+    with pytest.raises(EvaluationError, match=r"form 'exported', other than .*hop_n3_s0 has now"):
+        page_of(Results(plan))
+    (policy / ck.EXPORT_SEAL).touch()
+    (policy / ck.EXPORT).touch()
+    assert "| hop | 1.00 (4/4)" in page_of(Results(plan))
 
 
 @pytest.mark.parametrize("there", [0, 3])
@@ -731,6 +889,7 @@ def test_what_is_kept_gives_the_same_tables(tmp_path: Path) -> None:
     (run.base("hop") / ck.WEIGHTS).write_bytes(b"weights of a base")
     make(run.store("hands").parent)
     figures = {"tracks": 4, "objects": 2, "trajectories": 6, "frames": 1200}
+    figures["tracks_with_nothing_kept"] = 1
     run.corpus_figures("hands").write_text(json.dumps(figures))
     (run.out / CONFIG).write_text("name: tiny\n")
     goes = [{"began": f"2026-01-0{day}", "cores": 2, "wall_s": 4500.0} for day in (1, 2)]
@@ -744,7 +903,7 @@ def test_what_is_kept_gives_the_same_tables(tmp_path: Path) -> None:
     assert page_of(Results(kept)) == page
     assert not (kept.out / "outcomes/grasp_lift/old.jsonl").exists()
     assert (kept.out / CONFIG).read_text() == "name: tiny\n"
-    assert "| hands | 4 | 2 | 6 | 1,200 |" in page
+    assert "| hands | 3 | 2 | 6 | 1,200 |" in page  # nothing is learnt from one of 4 tracks
     assert f"3 of at most {run.count} jobs are done in 2.5 hours of 2 cores, in 2 sittings" in page
     (kept.out / SITTINGS).write_text(json.dumps(goes[:1]).replace("4500", "30"))
     assert "in 0.0 hours of 2 cores, in one sitting, others uncounted" in page_of(Results(kept))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from hop_sim.trajectories import thin_cli
 from hop_sim.trajectories.check import check_store
 from hop_sim.trajectories.header import make_header
 from hop_sim.trajectories.reading import read_track
+from hop_sim.trajectories.report import report_cli
 from hop_sim.trajectories.store import TrajectoryStore
+from hop_sim.trajectories.summary import summary
 from hop_sim.trajectories.thin import draw_evenly, thin_store
 from hop_sim.trajectories.track_result import ObjectModel, TrackInfo, TrackResult
 from hop_sim.trajectories.trajectory import Frames, Scene, Trajectory, TrajectoryMetrics
@@ -109,6 +112,30 @@ def test_a_run_that_was_stopped_goes_on_and_another_draw_is_refused(
         thin(store, tmp_path / "stopped", 8)
     with pytest.raises(TrajectoryError, match="'thinned'"):
         thin(store, Path(store.address), 9)
+
+
+def test_no_keep_rates_are_told_of_a_draw(
+    store: TrajectoryStore, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They would be those of the draw: 6 of 40 attempts, where retargeting kept 22."""
+    small = thin(store, tmp_path / "small", 6)
+    shares = ("kept_any_share", "kept_contact_share")
+    assert [summary(store)[name] for name in shares] == [0.55, 0.45]
+    assert [summary(small)[name] for name in shares] == [None, None]
+    assert (summary(small)["attempts"], summary(small)["kept_contact"]) == (40, 6)
+    for each, drawn in ((store, False), (small, True)):
+        out = tmp_path / f"report of {drawn}"
+        assert report_cli.main([each.address, "-o", str(out)]) == 0
+        overview = json.loads((out / "report.json").read_text())["overview"]
+        rates = [overview[name] for name in ("kept_any", "kept_contact")]
+        rates += [track["kept_any"] for track in overview["tracks"]]
+        assert [rate is None for rate in rates] == [drawn] * 6
+        assert sum(track["attempts"] for track in overview["tracks"]) == 40
+        assert (out / "keep_rates.png").exists() != drawn
+        page = (out / "report.html").read_text()
+        assert ("drawn from another store" in page) == drawn
+        assert ("the paper keeps" in page) != drawn
+        assert ("18 of 40 = 45.0 %" in page) != drawn
 
 
 def test_the_command_says_what_it_drew(

@@ -34,6 +34,11 @@ def model(seed: int) -> ObjectModel:
     return ObjectModel(cloud.astype("f4"), surface.astype("f4"))
 
 
+def assert_same(model: ObjectModel, other: ObjectModel) -> None:
+    np.testing.assert_array_equal(model.cloud, other.cloud)
+    np.testing.assert_array_equal(model.surface, other.surface)
+
+
 def trajectory(seed: int, attempt: int, object_name: str, length: int) -> Trajectory:
     rng = np.random.default_rng((seed, attempt))
     pose = rng.normal(size=(length, 7))
@@ -93,7 +98,7 @@ def test_what_goes_in_comes_out(make_store: MakeStore, tmp_path: Path) -> None:
         put_in, out = result(seed), read_track(store, row)
         assert (out.attempts, out.rejections) == (put_in.attempts, put_in.rejections)
         assert list(out.objects) == list(put_in.objects)
-        assert out.objects[f"object_{seed % 2}"].equals(model(seed % 2))
+        assert_same(out.objects[f"object_{seed % 2}"], model(seed % 2))
         for ours, theirs in zip(out.trajectories, put_in.trajectories, strict=True):
             assert (ours.attempt, ours.seed) == (theirs.attempt, theirs.seed)
             for column in FRAME_COLUMNS:
@@ -155,7 +160,7 @@ def test_objects_are_stored_once(make_store: MakeStore, tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         store.read("episodes/object"), [0] * 3 + [1] * 3 + [0] * 3 + [1] * 3
     )
-    assert store.model(store.objects[1]).equals(model(1))
+    assert_same(store.model(store.objects[1]), model(1))
 
 
 def test_clouds_follow_from_poses_and_poses_from_clouds() -> None:

@@ -21,7 +21,7 @@ from hop_core.embodiment import ARM, HAND
 from hop_core.kinematics import Kinematics
 from hop_sim.experts.grasp import UP, Grasp
 from hop_sim.experts.motion import Leg, along, between, turn_about
-from hop_sim.tasks.task import SceneView
+from hop_sim.tasks.task import SceneView, TaskConfig
 
 # Counted up when an expert acts in another way with the same settings, lest what it showed before
 # and after are learnt from as one.
@@ -89,13 +89,18 @@ class Expert(ABC):
     lift_m: ClassVar[float] = 0.18
 
     def __init__(
-        self, rng: np.random.Generator, tick_s: float, takes_as: str | None = None
+        self,
+        rng: np.random.Generator,
+        tick_s: float,
+        task: TaskConfig,
+        takes_as: str | None = None,
     ) -> None:
         """Draw this expert's episodes.
 
         Args:
             rng: source of the styles.
             tick_s: time between targets [s].
+            task: numbers of the task; for those that need some.
             takes_as: name of an object; whatever is in play is taken as that one is.
         """
         self._rng = rng
@@ -105,12 +110,14 @@ class Expert(ABC):
         self.style = Style.sample(rng)
 
     @classmethod
-    def of_episode(cls, seed: int, tick_s: float, takes_as: str | None = None) -> Self:
+    def of_episode(
+        cls, seed: int, tick_s: float, task: TaskConfig, takes_as: str | None = None
+    ) -> Self:
         """Return an expert who draws all that the episode `seed` needs, live and in lock-step.
 
         The style of the episode is drawn by `reset`.
         """
-        return cls(np.random.default_rng([seed, _STYLE_STREAM]), tick_s, takes_as)
+        return cls(np.random.default_rng([seed, _STYLE_STREAM]), tick_s, task, takes_as)
 
     def reset(self, q: np.ndarray) -> None:
         """Start an episode at joint angles `q` (23,) [rad], in a new style; a fist opens first."""

@@ -13,9 +13,9 @@ from hop_sim.experts.bowl_expert import BOWL_LEEWAY, BowlExpert
 from hop_sim.experts.grasp import SIDE
 from hop_sim.experts.motion import Leg, shortest_turn
 from hop_sim.tasks.bowl import BOWL
+from hop_sim.tasks.grasp_pour import GraspPourConfig
 from hop_sim.tasks.task import SceneView
 
-MOUTH_M = np.array([0.0, 0.0, 0.170])  # of the bottle
 # Of what no image tells, demonstrations vary little: a policy does what lies between them.
 # Height of the mouth above the bowl's foot, from and to: hand and bottle hide little of the bowl.
 OVER_M = (0.22, 0.24)
@@ -44,14 +44,9 @@ class _Lie:
     bowl_m: np.ndarray
 
     @classmethod
-    def of(cls, view: SceneView, grip_m: np.ndarray) -> _Lie:
-        """Look; `grip_m` (3,) is where the point that grips is told to be."""
-        return cls(view.T_base_object[:3, 2], grip_m - _mouth(view), view.poses[BOWL][:3, 3])
-
-
-def _mouth(view: SceneView) -> np.ndarray:
-    bottle = view.T_base_object
-    return np.asarray(bottle[:3, :3] @ MOUTH_M + bottle[:3, 3])
+    def of(cls, view: SceneView, mouth_m: np.ndarray, grip_m: np.ndarray) -> _Lie:
+        """Look; `mouth_m` (3,) is there, `grip_m` (3,) where the point that grips is told to be."""
+        return cls(view.T_base_object[:3, 2], grip_m - mouth_m, view.poses[BOWL][:3, 3])
 
 
 class PourExpert(BowlExpert):
@@ -59,6 +54,17 @@ class PourExpert(BowlExpert):
 
     grasps: ClassVar = {"bottle": SIDE}
     lift_m = 0.10
+
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        tick_s: float,
+        task: GraspPourConfig,
+        takes_as: str | None = None,
+    ) -> None:
+        """Draw this expert's episodes; arguments are those of `Expert`."""
+        super().__init__(rng, tick_s, task, takes_as)
+        self._mouth_m = np.array(task.mouth_m)
 
     def _draw_more(self, rng: np.random.Generator) -> None:
         super()._draw_more(rng)
@@ -93,7 +99,7 @@ class PourExpert(BowlExpert):
             return
         self.leeway = BOWL_LEEWAY
         tilt_rad = np.arccos(np.clip(view.T_base_object[2, 2], -1.0, 1.0))
-        off_m = _mouth(view) - view.poses[BOWL][:3, 3] - self._over_m
+        off_m = self._mouth(view) - view.poses[BOWL][:3, 3] - self._over_m
         self._off.append(np.array([*off_m, tilt_rad - self._tilt_rad]))
         if len(self._off) == self._off.maxlen:
             off = np.mean(self._off, axis=0)
@@ -107,12 +113,17 @@ class PourExpert(BowlExpert):
         if self._follow([pointed], self._carry_m_s, BOWL_LEEWAY) >= 1.0:
             self._begin(self._hold)
 
+    def _mouth(self, view: SceneView) -> np.ndarray:
+        """Return where the bottle's mouth is (3,) [m]."""
+        bottle = view.T_base_object
+        return np.asarray(bottle[:3, :3] @ self._mouth_m + bottle[:3, 3])
+
     def _pointed(self, view: SceneView, tilt_rad: float, aside_m: np.ndarray | float = 0.0) -> Leg:
         """Return the leg that brings axis and mouth of the bottle to where they are wanted.
 
         How it lies in the hand is looked at once a phase.
         """
-        lie = self._lie = self._lie or _Lie.of(view, self._start)
+        lie = self._lie = self._lie or _Lie.of(view, self._mouth(view), self._start)
         heading = np.array([np.cos(self._heading_rad), np.sin(self._heading_rad), 0.0])
         axis = np.sin(tilt_rad) * heading + np.cos(tilt_rad) * np.array([0.0, 0.0, 1.0])
         turn = shortest_turn(lie.axis, axis)

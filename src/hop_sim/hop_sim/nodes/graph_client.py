@@ -41,6 +41,7 @@ class GraphClient(NodeClient):
         self.interruption = FirstInterruption()
         self._states = StateListener(self.node, self._on_report)
         self.figures: dict[str, dict[str, str]] = {}
+        self._parameters: dict[str, AsyncParameterClient] = {}  # by node: each has six services
         self._diagnostics = self.node.create_subscription(
             DiagnosticArray, topics.DIAGNOSTICS, self._on_diagnostics, reliable(20)
         )
@@ -66,7 +67,9 @@ class GraphClient(NodeClient):
         Raises:
             TwinError: the node is not there, or refuses one.
         """
-        client = AsyncParameterClient(self.node, node_name)
+        if node_name not in self._parameters:
+            self._parameters[node_name] = AsyncParameterClient(self.node, node_name)
+        client = self._parameters[node_name]
         if not client.wait_for_services(timeout_sec=_DISCOVERY_S):
             raise TwinError(f"the node '{node_name}' is not there; is it running?")
         future = client.set_parameters([Parameter(k, value=v) for k, v in values.items()])

@@ -17,17 +17,20 @@ from hop_core.nodes.runtime import to_time
 from hop_core.rate import DeadlineLoop
 from hop_sim.experts.registry import expert_class
 from hop_sim.nodes.graph_client import GraphClient
-from hop_sim.tasks.task import SceneView
+from hop_sim.tasks.task import SceneView, TaskConfig
 from hop_sim.twin_client import TwinClient
 
 
 class LiveExpert:
     """Reads the true poses from the twin and publishes a target every tick."""
 
-    def __init__(self, graph: GraphClient, twin: TwinClient, tick_s: float) -> None:
-        """Act on `graph`, one target every `tick_s` [s]."""
+    def __init__(
+        self, graph: GraphClient, twin: TwinClient, tick_s: float, task: TaskConfig
+    ) -> None:
+        """Act on `graph`, one target every `tick_s` [s]; `task` is the twin's."""
         self._graph = graph
         self._twin = twin
+        self._task = task
         self._tick_s = tick_s
         node: Node = graph.node
         self._publisher = node.create_publisher(JointTrajectory, topics.TELEOP_TARGET, reliable(1))
@@ -36,8 +39,8 @@ class LiveExpert:
     def begin(self) -> None:
         """Start from where the robot is, in a new style, and take it."""
         state = self._twin.state()
-        task = self._twin.hello()["task"]
-        self._expert = expert_class(task).of_episode(state["seed"], self._tick_s)
+        expert = expert_class(self._task.task)
+        self._expert = expert.of_episode(state["seed"], self._tick_s, self._task)
         self._expert.reset(np.array(state["q"]))
         report = self._graph.state("supervisor")
         self._arming_id = "" if report is None else report.arming_id

@@ -22,6 +22,7 @@ from hop_sim.table1.sittings import at_work, sitting_from_now
 
 RECORDS = "jobs"
 LOGS = "logs"
+_AND, _UNKNOWN = " and ", "an unknown commit"
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ class Record:
     Attributes:
         name, argv, settings: the job's.
         wall_s: time of its last command [s]; None while it is not done.
-        commit: of the code that did it; empty where that is not known.
+        commit: of the code that did it, or those, of a job that went on with other code: joined by
+            `_AND`. Empty where none is known.
     """
 
     name: str
@@ -95,7 +97,8 @@ class JobRunner:
 
         Raises:
             ConfigError: a job of the same name was begun by another command or configuration.
-            HopError: a job failed, and its log is named; or another process runs jobs here.
+            HopError: a job failed, and its log is named; those beside it are ended, and go on at
+                the next run. Or another process runs jobs here.
         """
         with locked(self._out):
             waiting = [job for job in jobs if not self._is_done(job)]
@@ -119,13 +122,33 @@ class JobRunner:
         done = record.wall_s is not None
         if not done and job.begun is not None and not job.begun.exists():
             return False  # it got nowhere
-        if (record.argv, record.settings) != (job.argv, job.settings):
-            other = "another command" if record.argv != job.argv else "another configuration"
+        same = _is_command(record.argv, job.argv, self._out)
+        if not same or record.settings != job.settings:
+            other = "another configuration" if same else "another command"
             raise ConfigError(
                 f"{self._out}: '{job.name}' was begun by {other} (hop {' '.join(record.argv)}); go "
                 "on with the configuration that began the run, or choose another --out"
             )
         return done
+
+
+def _is_command(said: Sequence[str], now: Sequence[str], out: Path) -> bool:
+    """Whether both are one command, however the folder `out` of the run was spelled when `said`."""
+    if len(said) != len(now):
+        return False
+    differing = [pair for pair in zip(said, now, strict=True) if pair[0] != pair[1]]
+    spelled = {_spelled(was, word, out) for was, word in differing}
+    return None not in spelled and len(spelled) <= 1
+
+
+def _spelled(was: str, word: str, out: Path) -> Path | None:
+    """How `out` was spelled where `was` is the `word`, a path in it; None: they are not one."""
+    path, before = Path(word), Path(was)
+    if not path.is_relative_to(out):
+        return None
+    inside = path.relative_to(out).parts
+    own = len(before.parts) - len(inside)
+    return Path(*before.parts[:own]) if own >= 0 and before.parts[own:] == inside else None
 
 
 def read_records(out: Path) -> list[Record]:
@@ -174,21 +197,32 @@ def _run_logged(argv: Sequence[str]) -> int:
         return HopError.exit_code
 
 
+def _commits(out: Path, job: Job) -> str:
+    """The commits that what a job leaves may come of: of this code, and of what it goes on with."""
+    now, got_nowhere = source_commit(), job.begun is not None and not job.begun.exists()
+    if got_nowhere or not _record_file(out, job.name).exists():
+        return now
+    before = _read_record(out, job.name).commit
+    if before == now:
+        return now
+    known = (before or _UNKNOWN).split(_AND)
+    return _AND.join([*known, *({now or _UNKNOWN} - set(known))])
+
+
 def _do(out: Path, job: Job) -> tuple[str, float]:
     """Do a job; return its name and how long its command took [s]."""
     log = out / LOGS / f"{job.name}.log"
-    with writable(out):
-        log.parent.mkdir(parents=True, exist_ok=True)
-        stream = log.open("a", encoding="utf-8", buffering=1)
     goes_on = job.begun is not None and job.begun.exists()
     argv = [*(job.again if goes_on else job.argv), *job.aside]
-    begun = Record(job.name, job.argv, job.settings, None, source_commit())
-    _write_record(out, begun)
+    begun = Record(job.name, job.argv, job.settings, None, _commits(out, job))
     started = time.monotonic()
-    with stream:
-        print(f"$ hop {' '.join(argv)}", file=stream)
-        with redirect_stdout(stream), redirect_stderr(stream):
-            code = _run_logged(argv)
+    with writable(out, job.name):
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a", encoding="utf-8", buffering=1) as stream:
+            _write_record(out, begun)
+            print(f"$ hop {' '.join(argv)}", file=stream)
+            with redirect_stdout(stream), redirect_stderr(stream):
+                code = _run_logged(argv)
     if code == INTERRUPTED:
         raise KeyboardInterrupt
     if code:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from typing import Any
 
 from hop_sim.agent_figures import figures_of
 from hop_sim.paired_bootstrap import Interval
@@ -68,12 +69,17 @@ def _corpora(results: Results) -> Iterator[str]:
     rows = []
     for name in results.config.corpora:
         corpus = results.corpus(name)
-        cells = ("tracks", "objects", "trajectories", "frames")
-        told = [f"{corpus[key]:,}" for key in cells] if corpus else [NOT_RUN] + [""] * 3
-        rows.append([name, *told])
+        rows.append([name, *(_learnt_from(corpus) if corpus else [NOT_RUN] + [""] * 3)])
     if rows:
         yield "**Trajectories that bases learn from**"
         yield _table(["tracks of", "tracks", "objects", "trajectories", "frames"], rows)
+
+
+def _learnt_from(corpus: Mapping[str, Any]) -> list[str]:
+    """The figures of a corpus; tracks of which nothing was kept teach nothing."""
+    tracks = corpus["tracks"] - corpus["tracks_with_nothing_kept"]
+    told = (tracks, corpus["objects"], corpus["trajectories"], corpus["frames"])
+    return [f"{count:,}" for count in told]
 
 
 def _bases(results: Results) -> Iterator[str]:

@@ -102,10 +102,21 @@ class Plan:
             return self.trial(self.scratch_rate())
         return self.out / "policies" / cell.name
 
-    def is_trained(self, cell: Cell) -> bool:
-        """Return whether losses of the policy of `cell` are there; weights need not be."""
-        tried = [self.trial(rate) for rate in self._rates_tried()] if self._is_trial(cell) else []
-        return all((at / METRICS).is_file() for at in tried or [self.policy(cell)])
+    def missing(self, cell: Cell) -> dict[str, Path]:
+        """Return {job: folder} of the trainings behind the policy of `cell` that left no losses.
+
+        Where all have, it is empty; their weights need not be there.
+        """
+        trainings = {f"finetune/{cell.name}": self.out / "policies" / cell.name}
+        if self._is_trial(cell):
+            trainings = {f"trial/{rate:g}": self.trial(rate) for rate in self._rates_tried()}
+        return {job: at for job, at in trainings.items() if not (at / METRICS).is_file()}
+
+    def rollouts(self, cell: Cell) -> dict[str, Path]:
+        """Return {job: file of outcomes} of all rollouts of `cell` that there may be."""
+        ways = [(False, condition) for each, condition in self._conditioned() if each == cell]
+        ways += [(False, ""), (True, "")] if self.wants_last(cell) else [(False, "")]
+        return {f"eval/{_named(cell, *way)}": self.outcomes(cell, *way) for way in ways}
 
     def outcomes(self, cell: Cell, last: bool = False, condition: str = "") -> Path:
         """Return where the rollouts of `cell` are, of its best weights or its last ones.

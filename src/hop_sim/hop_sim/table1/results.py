@@ -109,16 +109,33 @@ def require_present_policies(plan: Plan) -> None:
     """
     results = Results(plan)
     for cell in plan.cells:
-        if not plan.is_trained(cell) and (rollouts := plan.outcomes(cell)).exists():
-            raise EvaluationError(
-                f"{rollouts} is of a policy that is no longer there ({plan.policy(cell)}); remove "
-                f"it and {RECORDS}/eval/{cell.name}.json, or put the policy back"
-            )
+        _require_policy(results, cell)
+    for cell in plan.cells:
         results.arm(cell.task, cell.arm, cell.demos, cell.variant)
     for task, plans in plan.config.tasks.items():
         for arm in plans.in_conditions:
             for condition in plan.config.conditions:
                 results.under(task, arm, condition)
+
+
+def _require_policy(results: Results, cell: Cell) -> None:
+    """Pass if the policy of `cell` is there, or nothing came of it yet.
+
+    Raises:
+        EvaluationError: naming all by which the jobs of the cell count as done.
+    """
+    plan, missing = results.plan, results.plan.missing(cell)
+    rollouts = plan.rollouts(cell)
+    jobs = [*missing, f"export/{cell.name}", *rollouts]
+    outcomes = [file for file in rollouts.values() if file.exists()]
+    if not missing or not (outcomes or any(map(results.is_done, jobs))):
+        return
+    records = [plan.out / RECORDS / f"{job}.json" for job in jobs]
+    left = [str(file.relative_to(plan.out)) for file in (*records, *outcomes) if file.exists()]
+    raise EvaluationError(
+        f"{', '.join(map(str, missing.values()))} is no longer there, but what came of it is; put "
+        f"it back, or remove {', '.join(left)} of {plan.out}, and all of it is made again"
+    )
 
 
 def _apart(setting: Setting) -> tuple[Setting, Setting]:
@@ -135,8 +152,9 @@ class Results:
     """Reads the folder of a run; what was not run yet is None or left out.
 
     Outcomes of one task stand beside each other only if all of them are of one setting, but for the
-    camera of a condition; and those of a policy only if all are of the same weights, which are
-    those in the run where they are there. Else an EvaluationError says what differs.
+    camera of a condition, and, where they say it, all of best weights were done in one form; and
+    those of a policy only if all are of the same weights. These and the form are those of the
+    policy in the run, where it is there. Else an EvaluationError says what differs.
 
     Attributes:
         plan, config: of the run.
@@ -148,7 +166,8 @@ class Results:
         self.plan = plan
         self.config: Table1Config = plan.config
         self._settings: dict[str, Setting] = {}
-        self._checkpoints: dict[tuple[Cell, bool], object] = {}  # by cell, and whether the last
+        self._policies: dict[tuple[Cell, bool], Identity] = {}  # by cell, and whether the last
+        self._forms: dict[str, object] = {}  # by task
         self._records = {record.name: record for record in read_records(plan.out)}
         self.sittings: list[Sitting] = read_sittings(plan.out)
 
@@ -167,7 +186,7 @@ class Results:
         return out
 
     def commits(self) -> dict[str, int]:
-        """Return {commit of the code: jobs that it did}; an empty one is a commit not known."""
+        """Return {commit of the code, or several: jobs that it did}; empty: it is not known."""
         done = Counter(
             record.commit for record in self._records.values() if record.wall_s is not None
         )
@@ -209,18 +228,19 @@ class Results:
     def base(self, name: str) -> Learnt | None:
         """Return the losses of a base policy; None: it is not trained to its end yet."""
         path = self.plan.base(name)
-        return read_learnt(path) if self._done(f"pretrain/{name}") else None
+        return read_learnt(path) if self.is_done(f"pretrain/{name}") else None
 
     def corpus(self, name: str) -> dict[str, Any] | None:
         """Return the figures of the trajectories that bases learn from; None: not made yet."""
         store, kept = self.plan.store(name), self.plan.corpus_figures(name)
-        if not self._done(f"thin/{name}"):
+        if not self.is_done(f"thin/{name}"):
             return None
         if store.exists():
             return summary(TrajectoryStore.open(str(store)))
         return read_json(kept) if kept.exists() else None
 
-    def _done(self, job: str) -> bool:
+    def is_done(self, job: str) -> bool:
+        """Return whether the job of that name is recorded as done."""
         return job in self._records and self._records[job].wall_s is not None
 
     def _last(self, cell: Cell, best: Sequence[Outcome]) -> Sequence[Outcome]:
@@ -238,7 +258,7 @@ class Results:
         episodes = self._read(cell, kind, last, condition) if file.exists() else []
         if len(episodes) == self.config.rollouts:
             return episodes
-        if self._done(job := self._job_of(file)):
+        if self.is_done(job := self._job_of(file)):
             raise EvaluationError(
                 f"{file} holds {len(episodes)} of {self.config.rollouts} rollouts of '{kind}', "
                 f"which {RECORDS}/{job}.json records as done; restore it, or remove both and roll "
@@ -265,14 +285,25 @@ class Results:
     def _require_own(self, cell: Cell, last: bool, file: Path, identity: Identity) -> None:
         """Pass if the rollouts in `file` are of the cell's policy, as others of it are."""
         policy = self.plan.policy(cell)
-        if (cell, last) not in self._checkpoints:
+        if (cell, last) not in self._policies:
             own = identity
             if (policy / CHECKPOINT_CONFIG).is_file():  # what is kept of a run has no weights
                 own = checkpoint_identity(policy, LAST_WEIGHTS if last else WEIGHTS)
-            self._checkpoints[cell, last] = own.get("checkpoint")
-        if identity.get("checkpoint") != self._checkpoints[cell, last]:
+            self._policies[cell, last] = own
+        own = self._policies[cell, last]
+        again = f"remove it and {RECORDS}/{self._job_of(file)}.json, and roll it out again"
+        if identity.get("checkpoint") != own.get("checkpoint"):
             raise EvaluationError(
                 f"{file} was rolled out by other weights than those of {policy} that the run has "
-                f"now, or than its other rollouts; remove it and {RECORDS}/{self._job_of(file)}"
-                ".json, and roll it out again"
+                f"now, or than its other rollouts; {again}"
+            )
+        form = identity.get("form")  # older outcomes do not say it
+        if last or form is None:
+            return
+        wanted = self._forms.setdefault(cell.task, own.get("form", form))
+        if {form, own.get("form", form)} != {wanted}:
+            raise EvaluationError(
+                f"{file} was rolled out in the form '{form}', other than {policy} has now, or than "
+                f"others of the task were: outputs are not the same to the bit; {again} (where an "
+                f"export was lost, hop export {policy} is enough)"
             )

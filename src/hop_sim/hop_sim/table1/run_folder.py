@@ -31,8 +31,8 @@ def locked(out: Path) -> Iterator[None]:
 
 
 @contextmanager
-def writable(out: Path) -> Iterator[None]:
-    """Say in a sentence that the folder of a run takes no files.
+def writable(out: Path, job: str = "") -> Iterator[None]:
+    """Say in a sentence that the folder of a run takes no files; `job` names the one at work.
 
     Raises:
         HopError: in place of an OSError.
@@ -40,6 +40,8 @@ def writable(out: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        whose = f"'{job}' failed: " if job else ""
         raise HopError(
-            f"{out}: cannot be written to: {error.strerror}; make room or choose another --out"
+            f"{whose}{out}: cannot be written to: {error.strerror}; make room or choose another "
+            "--out"
         ) from error

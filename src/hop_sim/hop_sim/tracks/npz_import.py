@@ -92,7 +92,7 @@ def import_npz(path: Path, settings: NpzSettings) -> Track:
         name=name,
         object_name=_name(text(arrays, "object_name", name, where)),
         source="npz",
-        subject=text(arrays, "subject", "unknown", where),
+        subject=text(arrays, "subject", "", where),
         scale_source=text(arrays, "scale_source", "metres of the file", where),
         settings=_fingerprint(path, settings),
         provenance={"file": path.name},

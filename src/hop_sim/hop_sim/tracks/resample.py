@@ -40,18 +40,17 @@ class Track20:
     contact: np.ndarray
 
 
-def resample(track: Track, filters: FilterConfig, hz: float | None = None) -> Track20:
-    """Return the longest valid stretch of `track`, smoothed, paced, in steps of 1 / hz.
+def resample(track: Track, filters: FilterConfig) -> Track20:
+    """Return the longest valid stretch of `track`, smoothed, paced, in steps of the policy.
 
     Args:
         track: any.
         filters: smoothing, pace and contact distance.
-        hz: steps per second; default: the policy's rate.
 
     Raises:
         TrackError: no stretch of valid frames is long enough to fit a polynomial through.
     """
-    step_s = 1.0 / (hz or load_embodiment().rates.policy_hz)
+    step_s = 1.0 / load_embodiment().rates.policy_hz
     paced = pace(track, filters)
     steps = int(np.floor(paced.played_s[-1] / step_s + 1e-6)) + 1
     time_s = np.arange(steps) * step_s

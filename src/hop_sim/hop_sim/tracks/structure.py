@@ -43,7 +43,7 @@ def require_array(
 _KINDS = {"f": "floating point", "b": "boolean", "iu": "integer", "fiu": "numeric"}
 
 
-def require_stamps(stamps_ns: np.ndarray, where: str, field: str = "stamps_ns") -> None:
+def require_stamps(stamps_ns: np.ndarray, where: str) -> None:
     """Refuse stamps (T,) that are too few or do not increase.
 
     Raises:
@@ -51,12 +51,13 @@ def require_stamps(stamps_ns: np.ndarray, where: str, field: str = "stamps_ns") 
     """
     if len(stamps_ns) < FEWEST_FRAMES:
         raise TrackError(
-            f"{where}: {field}: a track needs at least {FEWEST_FRAMES} frames, got {len(stamps_ns)}"
+            f"{where}: stamps_ns: a track needs at least {FEWEST_FRAMES} frames, got "
+            f"{len(stamps_ns)}"
         )
     back = np.flatnonzero(np.diff(stamps_ns) <= 0)
     if len(back):
         raise TrackError(
-            f"{where}: {field}: must increase, but frame {back[0] + 1} is not later than the one "
+            f"{where}: stamps_ns: must increase, but frame {back[0] + 1} is not later than the one "
             "before"
         )
 

@@ -16,6 +16,8 @@ from hop_sim.tracks.track import Track, TrackMeta
 def summary(kept: Sequence[tuple[str, TrackMeta]], nearest_m: np.ndarray) -> dict[str, object]:
     """Return the figures of many tracks, flat, for JSON and for people.
 
+    Subjects are those that are known.
+
     Args:
         kept: name of the object and record of each track, at least one.
         nearest_m: (N,) of `distinct.nearest_m`.
@@ -27,7 +29,7 @@ def summary(kept: Sequence[tuple[str, TrackMeta]], nearest_m: np.ndarray) -> dic
         "tracks": len(kept),
         "synthetic": sum(meta.synthetic for meta in metas),
         "objects": len({name for name, _ in kept}),
-        "subjects": len({(meta.source, meta.subject) for meta in metas}),
+        "subjects": len({(meta.source, meta.subject) for meta in metas if meta.subject}),
         "minutes": round(seconds / 60.0, 2),
         "frames": sum(quality.frames for quality in qualities),
         "median_contact_share": _median(quality.contact_share for quality in qualities),
@@ -56,7 +58,7 @@ def track_table(track: Track, config: TracksConfig) -> Table:
         "source": f"{meta.source} ({kind})",
         "object": f"{track.object_name}, {len(track.object_points_m)} points"
         + ("" if meta.handled else ", NOT HANDLED"),
-        "subject": meta.subject,
+        "subject": meta.subject or "not known",
         "metres from": meta.scale_source,
         "frames": f"{len(track.valid)} at {track.fps:.1f} Hz, {int(track.valid.sum())} valid",
         "time_scale": f"{meta.time_scale:g}",

@@ -34,7 +34,7 @@ class TrackMeta(Config):
 
     Attributes:
         source: data set or generator.
-        subject: whose hand.
+        subject: whose hand; empty where that is not known: the track is then of a group of its own.
         scale_source: what its metres rest on.
         synthetic: whether it was made and not seen.
         time_scale: how much slower than seen it is to be played, so that speed limits hold.

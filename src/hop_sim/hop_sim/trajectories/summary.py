@@ -12,14 +12,19 @@ import numpy as np
 from hop_sim.trajectories.depth.record import DEPTH_DIR
 from hop_sim.trajectories.layout import FRAME_COLUMNS, METRIC_COLUMNS
 from hop_sim.trajectories.store import TrajectoryStore
+from hop_sim.trajectories.thin import is_drawn
 
 _BLOCK_ROWS = 200_000
 _PERCENTILES = (5, 50, 95)
 
 
 def summary(store: TrajectoryStore) -> dict[str, Any]:
-    """Return the figures of the whole store, for JSON and for people."""
+    """Return the figures of the whole store, for JSON and for people.
+
+    A store that was drawn from another one has no shares kept: they would be those of the draw.
+    """
     attempts = sum(row.attempts for row in store.tracks)
+    judged = 0 if is_drawn(store) else attempts
     kept = {name: int(store.read(f"metrics/{name}").sum()) for name in ("kept_any", "kept_contact")}
     return {
         "tracks": len(store.tracks),
@@ -32,7 +37,7 @@ def summary(store: TrajectoryStore) -> dict[str, Any]:
         "frames": store.frames,
         "hours": round(store.frames / store.header.rate_hz / 3600.0, 3),
         **kept,
-        **{f"{name}_share": _share(count, attempts) for name, count in kept.items()},
+        **{f"{name}_share": _share(count, judged) for name, count in kept.items()},
         "rejections": dict(_rejections(store).most_common()),
         "metrics": _metrics(store),
         "joints_rad": _joint_ranges(store),

@@ -27,6 +27,11 @@ NOT_DRAWN = "not drawn"
 """Reason in `TrackRow.rejections` of what was kept by retargeting and left out here."""
 
 
+def is_drawn(store: TrajectoryStore) -> bool:
+    """Return whether `store` is a draw from another one, which tells nothing of keep rates."""
+    return THINNED in store.header.settings
+
+
 def draw_evenly(store: TrajectoryStore, kept: Kept, most: int, seed: int) -> np.ndarray:
     """Return which trajectories (M,) bool of `store` are drawn, as evenly over tracks as they go.
 

@@ -36,12 +36,6 @@ class ObjectModel:
     cloud: np.ndarray
     surface: np.ndarray
 
-    def equals(self, other: ObjectModel) -> bool:
-        """Whether both are the same to the bit."""
-        return np.array_equal(self.cloud, other.cloud) and np.array_equal(
-            self.surface, other.surface
-        )
-
 
 class TrackInfo(Config):
     """The hand-object track that trajectories follow.

@@ -18,6 +18,8 @@ from hop_sim.view.drawing import Drawing
 from hop_sim.view.overlay import Overlay, TrackFolder
 from hop_sim.view.trajectory_drawing import Episode, draw_trajectory
 
+_MOST_NAMED = 12  # attempts in an error
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -144,6 +146,7 @@ class Episodes:
         return row.first_trajectory + int(found[0])
 
 
-def _some(numbers: np.ndarray, most: int = 12) -> str:
-    shown = ", ".join(str(number) for number in numbers[:most])
-    return shown if len(numbers) <= most else f"{shown} and {len(numbers) - most} more"
+def _some(numbers: np.ndarray) -> str:
+    shown = ", ".join(str(number) for number in numbers[:_MOST_NAMED])
+    more = len(numbers) - _MOST_NAMED
+    return f"{shown} and {more} more" if more > 0 else shown

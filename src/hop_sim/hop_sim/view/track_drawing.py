@@ -65,7 +65,7 @@ def _facts(track: Track, steps: Track20) -> dict[str, str]:
     return {
         "source": origin_text(meta.source, meta.synthetic),
         "object": track.object_name,
-        "subject": meta.subject,
+        "subject": meta.subject or "not known",
         "metres from": meta.scale_source,
         "seen": f"{len(track.valid)} frames at {track.fps:.1f} Hz, {int(track.valid.sum())} valid",
         "time scale": f"{steps.time_scale:g} (played so much slower than seen)",

@@ -13,6 +13,8 @@ from hop_core.robot_config import CameraConfig, Vector3, load_robot
 from hop_policy.contract import DepthContract, load_contract
 from hop_sim.realism import Realism
 
+_CELL = "twin"
+
 
 class DepthRecipe(Config):
     """The camera, how wrong it is, and what the policy sees of its images.
@@ -64,24 +66,22 @@ def _leaves(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def load_recipe(
     realism: Realism | None = None,
     seed: int = 0,
-    robot: str = "twin",
     config_dir: Path | str | None = None,
 ) -> DepthRecipe:
-    """Return the recipe for the camera of a cell with a twin.
+    """Return the recipe for the camera of the twin's cell.
 
     Args:
         realism: multiples of the cell's own jitter and noise; default: those.
         seed: what is drawn is drawn from this.
-        robot: name of the cell's overlay.
         config_dir: folder of the configurations; default: the installed one.
 
     Raises:
         ConfigError: a configuration is missing or breaks a rule, or the cell has no twin.
     """
-    realism, cell = realism or Realism(), load_robot(robot, config_dir)
+    realism, cell = realism or Realism(), load_robot(_CELL, config_dir)
     if cell.twin is None:
         raise ConfigError(
-            f"the cell '{robot}' has no twin section that says how its camera jitters"
+            f"the cell '{_CELL}' has no twin section that says how its camera jitters"
         )
     lens = cell.camera
     return DepthRecipe(

@@ -38,7 +38,7 @@ _ROOM = 1.06
 
 def draw_keep_rates(overview: Overview) -> Figure:
     """Draw the share of attempts kept of each track, by both readings, highest first."""
-    tracks = [track for track in overview.tracks if track.kept_any.trials]
+    tracks = [track for track in overview.tracks if track.attempts and track.kept_any is not None]
     few = len(tracks) <= NAMED_TRACKS
     figure = new_figure(1.3 + 0.22 * len(tracks) if few else 3.6)
     axes = figure.subplots()
@@ -114,8 +114,8 @@ def _ranked_bars(axes: Axes, tracks: Sequence[TrackRate]) -> None:
 
 def _percent(tracks: Sequence[TrackRate]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Keep rates by both readings, and the (2, N) way to the second's interval [%]."""
-    kept_any = np.array([100.0 * track.kept_any.value for track in tracks])
-    contact = [track.kept_contact for track in tracks]
+    kept_any = np.array([100.0 * rate.value for each in tracks if (rate := each.kept_any)])
+    contact = [rate for each in tracks if (rate := each.kept_contact)]
     value = np.array([rate.value for rate in contact])
     ways = np.stack(
         [value - [rate.low for rate in contact], [rate.high for rate in contact] - value]

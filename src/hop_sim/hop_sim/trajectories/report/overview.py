@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hop_sim.statistics import Rate, rate_of
 from hop_sim.trajectories.store import TrajectoryStore
 from hop_sim.trajectories.summary import track_summaries
+from hop_sim.trajectories.thin import is_drawn
 
 PAPER_KEPT, PAPER_ATTEMPTS = 70_000, 315_000
 """Trajectories that the paper keeps, of 450 videos with 700 attempts each. Source: HOP, section IV.
@@ -23,8 +24,9 @@ class TrackRate:
     Attributes:
         name, group, objects: the track, what splits keep together, what was manipulated.
         synthetic: whether its hand was made and not seen.
-        stored: trajectories in the store.
-        kept_any, kept_contact: by each reading of the filter, of all attempts at it.
+        attempts, stored: how many were made, and trajectories in the store.
+        kept_any, kept_contact: by each reading of the filter, of all attempts at it; None where
+            the store is drawn from another one.
         rejections: attempts that are not stored, by reason.
     """
 
@@ -32,9 +34,10 @@ class TrackRate:
     group: str
     objects: tuple[str, ...]
     synthetic: bool
+    attempts: int
     stored: int
-    kept_any: Rate
-    kept_contact: Rate
+    kept_any: Rate | None
+    kept_contact: Rate | None
     rejections: dict[str, int]
 
 
@@ -48,7 +51,8 @@ class Overview:
         attempts, stored, frames, hours: of all tracks; hours of robot time at the store's rate.
         objects, groups: how many.
         synthetic_tracks: tracks whose hand was made and not seen.
-        kept_any, kept_contact: by each reading of the filter, of all attempts.
+        kept_any, kept_contact: by each reading of the filter, of all attempts; None where the store
+            is drawn from another one.
         rejections: attempts that are not stored, by reason, most frequent first.
         tracks: by falling keep rate, contact frames first.
     """
@@ -63,8 +67,8 @@ class Overview:
     objects: int
     groups: int
     synthetic_tracks: int
-    kept_any: Rate
-    kept_contact: Rate
+    kept_any: Rate | None
+    kept_contact: Rate | None
     rejections: dict[str, int]
     tracks: tuple[TrackRate, ...]
 
@@ -75,18 +79,21 @@ def overview_of(store: TrajectoryStore) -> Overview:
     Raises:
         TrajectoryError: a column is damaged.
     """
+    summaries = track_summaries(store)
+    rate = _unknown if is_drawn(store) else rate_of
     tracks = [
         TrackRate(
             name=each["track"],
             group=each["group"],
             objects=tuple(each["objects"]),
             synthetic=each["synthetic"],
+            attempts=each["attempts"],
             stored=each["trajectories"],
-            kept_any=rate_of(each["kept_any"], each["attempts"]),
-            kept_contact=rate_of(each["kept_contact"], each["attempts"]),
+            kept_any=rate(each["kept_any"], each["attempts"]),
+            kept_contact=rate(each["kept_contact"], each["attempts"]),
             rejections=each["rejections"],
         )
-        for each in track_summaries(store)
+        for each in summaries
     ]
     reasons: Counter[str] = Counter()
     for track in tracks:
@@ -103,15 +110,19 @@ def overview_of(store: TrajectoryStore) -> Overview:
         objects=len(store.objects),
         groups=len({track.group for track in tracks}),
         synthetic_tracks=sum(track.synthetic for track in tracks),
-        kept_any=rate_of(sum(t.kept_any.successes for t in tracks), attempts),
-        kept_contact=rate_of(sum(t.kept_contact.successes for t in tracks), attempts),
+        kept_any=rate(sum(each["kept_any"] for each in summaries), attempts),
+        kept_contact=rate(sum(each["kept_contact"] for each in summaries), attempts),
         rejections=dict(reasons.most_common()),
         tracks=tuple(sorted(tracks, key=_by_falling_rate)),
     )
 
 
+def _unknown(_kept: int, _attempts: int) -> None:
+    """Stand for `rate_of` where what is kept is what was drawn."""
+
+
 def _by_falling_rate(track: TrackRate) -> tuple[bool, float, float, str]:
-    """Key of the order; tracks that were not attempted come last."""
-    if not track.kept_any.trials:
+    """Key of the order; tracks that were not attempted, or have no rate, come last."""
+    if track.kept_any is None or track.kept_contact is None or not track.attempts:
         return True, 0.0, 0.0, track.name
     return False, -track.kept_contact.value, -track.kept_any.value, track.name

@@ -25,6 +25,7 @@ SHOWN_TRACKS = 10
 """Of many tracks, how many of the best and of the worst are in the table."""
 _FEW_TRACKS = 2 * SHOWN_TRACKS
 _UNBROKEN = str.maketrans({" ": "\N{NO-BREAK SPACE}", "-": "\N{NON-BREAKING HYPHEN}"})
+_DRAWN = "drawn from another store"
 _SYNTHETIC = (
     "Tracks whose hands were made by a generator, and not seen: {count} of {tracks}. What comes of "
     "them shows that the machinery works; it is no evidence about videos of humans."
@@ -79,9 +80,10 @@ def _header(content: Content) -> Iterator[tuple[str, str]]:
     yield "stored", f"{overview.stored:,} trajectories"
     yield "kept, some frame below 3 cm", _rate(overview.kept_any)
     yield "kept, 80 % of contact frames below 3 cm", _rate(overview.kept_contact)
-    share = 100.0 * PAPER_KEPT / PAPER_ATTEMPTS
-    paper = f"{PAPER_KEPT:,} of {PAPER_ATTEMPTS:,} = {share:.0f} %"
-    yield "the paper keeps", f"{paper}; by its words, some frame below 3 cm"
+    if overview.kept_any is not None:
+        share = 100.0 * PAPER_KEPT / PAPER_ATTEMPTS
+        paper = f"{PAPER_KEPT:,} of {PAPER_ATTEMPTS:,} = {share:.0f} %"
+        yield "the paper keeps", f"{paper}; by its words, some frame below 3 cm"
     yield "frames", f"{overview.frames:,}, {overview.hours:.3g} hours of robot time"
     yield "figures below are of", f"{_CHOSEN[content.kept]}: {content.selected:,}"
     shown = content.demonstrations
@@ -102,6 +104,9 @@ def _nothing_chosen(content: Content) -> str:
 
 def _keep_rates(overview: Overview, pictures: Mapping[str, bytes]) -> Iterator[str]:
     yield heading("Keep rate of each track")
+    if overview.kept_any is None:
+        yield note(f"This store is {_DRAWN} (hop trajectories thin), whose report tells them.")
+        return
     yield note(
         "Intervals are Wilson's, 95 %, as if attempts were independent; attempts at one track are "
         "alike, so that the interval of the whole store is narrower than it should be."
@@ -128,8 +133,8 @@ def _track_table(tracks: Sequence[TrackRate]) -> str:
                 track.name,
                 track.group,
                 ", ".join(track.objects) or "-",
-                f"{track.kept_any.trials:,}",
-                _percent(track.kept_any.value),
+                f"{track.attempts:,}",
+                _percent(math.nan if track.kept_any is None else track.kept_any.value),
                 _rate(track.kept_contact).translate(_UNBROKEN),
                 f"{most} ({track.rejections[most]:,})" if track.rejections.get(most) else "-",
             )
@@ -234,7 +239,9 @@ def _pictures(pictures: Mapping[str, bytes], name: str) -> Iterator[str]:
         yield picture(pictures[name], name.replace("_", " "))
 
 
-def _rate(rate: Rate) -> str:
+def _rate(rate: Rate | None) -> str:
+    if rate is None:
+        return _DRAWN
     if not rate.trials:
         return "-"
     interval = f"{100.0 * rate.low:.1f}-{100.0 * rate.high:.1f}"

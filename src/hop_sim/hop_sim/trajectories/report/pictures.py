@@ -37,7 +37,7 @@ def pictures_of(content: Content) -> Iterator[Picture]:
 
 def _figures(content: Content) -> Iterator[tuple[str, Figure]]:
     overview = content.overview
-    if overview.attempts:
+    if overview.attempts and overview.kept_any is not None:
         yield "keep_rates", draw_keep_rates(overview)
     if any(overview.rejections.values()):
         yield "rejections", draw_rejections(overview.rejections, overview.attempts)
