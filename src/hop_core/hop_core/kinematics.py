@@ -39,11 +39,6 @@ class Clearance:
     lowest_geom: str
 
 
-def angle_between(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the angle of the rotation from `a` (3, 3) to `b` [rad]."""
-    return float(np.arccos(np.clip(0.5 * (np.trace(a.T @ b) - 1.0), -1.0, 1.0)))
-
-
 class Kinematics:
     """Kinematics of the 23-joint robot; one instance per thread, since it owns a scratch state."""
 

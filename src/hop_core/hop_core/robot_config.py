@@ -15,6 +15,7 @@ from pydantic import Field, field_validator, model_validator
 
 from hop_core.config import Config, config_path, load_config
 from hop_core.errors import ConfigError
+from hop_core.rotation import angle_between
 
 Vector3 = tuple[float, float, float]
 
@@ -116,9 +117,8 @@ class CameraPose(Config):
     def apart(self, other: CameraPose) -> tuple[float, float]:
         """Return how far the origins are from each other [m], and the angle between both [rad]."""
         mine, theirs = self.T_base_cam, other.T_base_cam
-        cosine = (np.trace(mine[:3, :3].T @ theirs[:3, :3]) - 1.0) / 2.0
-        distance = np.linalg.norm(mine[:3, 3] - theirs[:3, 3])
-        return float(distance), float(np.arccos(np.clip(cosine, -1.0, 1.0)))
+        distance_m = float(np.linalg.norm(mine[:3, 3] - theirs[:3, 3]))
+        return distance_m, angle_between(mine[:3, :3], theirs[:3, :3])
 
 
 class CameraConfig(CameraPose):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hop_core.kinematics import angle_between
+from hop_core.rotation import angle_between
 
 RAMP = 0.15  # share of a `trapezoid` in which it speeds up, and again slows down
 _RADIAN_M = 0.3  # a radian takes as long as so much of a straight line: the arm can follow

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hop_core.kinematics import angle_between
+from hop_core.rotation import angle_between
 from hop_sim.tracks.rigid import pose, rotation_about
 from hop_sim.tracks.synthetic.config import MotionConfig
 from hop_sim.tracks.synthetic.course import (

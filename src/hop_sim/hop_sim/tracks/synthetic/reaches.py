@@ -16,7 +16,7 @@ from pydantic import Field
 
 from hop_core.config import Config, config_hash, config_path, load_config
 from hop_core.errors import TrackError
-from hop_core.kinematics import angle_between
+from hop_core.rotation import angle_between
 from hop_sim.tracks.assemble import Origin, Sighting, assemble
 from hop_sim.tracks.batch import Job
 from hop_sim.tracks.config import TracksConfig
