@@ -99,7 +99,7 @@ def reach_like(file: Path, seed: int, settings: ReachSettings) -> Track:
 
     Args:
         file: the track; it gives length, object, and where that stands.
-        seed: hand and ways are drawn from this and the track's content.
+        seed: hand and ways are drawn from this and the bytes of the track's arrays.
         settings: of the reaches.
 
     Raises:
