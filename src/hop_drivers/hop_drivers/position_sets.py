@@ -11,14 +11,14 @@ from hop_drivers.allegro_can import JOINTS, RAD_PER_COUNT, decode_finger
 _BACKLOG_SHARE = 1.0 / 3.0
 _LONGEST_DT_S = 0.03
 _STALL_PERIODS = 2.0
-_SPAN_PERIODS = 0.5  # the four frames of a set take half a millisecond of the bus
+_SPAN_PERIODS = 0.8  # four frames of one set are less apart, even if a hand spreads them evenly
 
 
 class PositionAssembler:
     """Joins the four finger messages of one period into a set of 16 angles.
 
-    A frame was lost where a finger repeats before the set is complete, or where the bus had the
-    next frame later than one period's frames are apart: the half set is dropped and counted.
+    A frame was lost where a finger repeats before the set is complete, or where a frame is later
+    than those of one period can be apart: the half set is dropped and counted.
     """
 
     def __init__(self, period_s: float) -> None:

@@ -97,6 +97,16 @@ def test_a_set_never_joins_frames_of_two_periods(lost):
     assert assembler.incomplete_sets == 1
 
 
+def test_a_set_may_be_spread_over_its_period():
+    assembler = PositionAssembler(PERIOD_S)
+    frames = can.position_frames(np.arange(16))
+    for period in range(3):
+        stamps_s = period * PERIOD_S + np.arange(4) * PERIOD_S / 4
+        sets = [assembler.add(i, frames[i].data, stamp_s) for i, stamp_s in enumerate(stamps_s)]
+        assert sets[3] is not None
+    assert assembler.incomplete_sets == 0
+
+
 @given(
     st.tuples(st.integers(0, 255), st.integers(0, 255)),
     st.sampled_from(can.Side),
