@@ -154,6 +154,7 @@ class Embodiment:
         policy_lower, policy_upper: what -1 and +1 of a policy's joint values mean [rad].
         velocity_limit: device speed limit [rad/s].
         acceleration_limit: device acceleration limit [rad/s^2].
+        late_serial: whether the arm is of series 1305 or later.
         home: pose where a deployment starts and ends [rad].
         damping, armature, frictionloss: passive joint dynamics [Nm s/rad, kg m^2, Nm].
     """
@@ -167,6 +168,7 @@ class Embodiment:
         self.hand = data.actuation.hand
         self.lower = _frozen(data.lower)
         self.upper = _frozen(data.upper)
+        self.late_serial = late_serial
         if late_serial:
             self.lower, self.upper = _with_limits(self.lower, self.upper, data.late_serial_limits)
         self.policy_lower = _frozen(data.policy_lower)

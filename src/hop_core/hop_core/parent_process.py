@@ -7,7 +7,15 @@ import os
 import signal
 import sys
 
+EXIT_WITH_PARENT = "HOP_EXIT_WITH_PARENT"
+"""Environment variable by which a launch asks, with "1", that its processes end with it."""
 _PR_SET_PDEATHSIG = 1
+
+
+def exit_with_launcher() -> None:
+    """End with the launcher where it asks for that: a killed one must leave no robot behind."""
+    if os.environ.get(EXIT_WITH_PARENT) == "1":
+        exit_with_parent()
 
 
 def exit_with_parent(parent: int | None = None) -> None:

@@ -28,6 +28,10 @@ class HopState(StrEnum):
         return self in (HopState.ARMED, HopState.ACTIVE, HopState.HOLD)
 
 
+HOME_REACHED = "home reached"
+"""What the supervisor's `progress` says at the end of the way home; not where that was blocked."""
+
+
 class Source(StrEnum):
     """Who has the robot."""
 

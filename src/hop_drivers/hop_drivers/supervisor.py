@@ -17,7 +17,7 @@ from collections.abc import Callable
 import numpy as np
 
 from hop_core.clock import S_PER_NS
-from hop_core.state import HopState, Source
+from hop_core.state import HOME_REACHED, HopState, Source
 from hop_core.state_report import StateReport
 from hop_drivers.supervisor_state import DRIVERS, Answer, SupervisorState
 from hop_drivers.target import RefusedTarget, Target
@@ -239,7 +239,7 @@ class Supervisor(SupervisorState):
         before = self._filter.q
         step = self._filter.step(self._home, self._period_ns * S_PER_NS)
         if np.abs(step.q - self._home).max() < _HOME_TOLERANCE_RAD:
-            self._rest("home reached")
+            self._rest(HOME_REACHED)
         elif not step.blocked_by or np.abs(step.q - before).max() > 0.1 * _HOME_TOLERANCE_RAD:
             self._home_moved_ns = now
         elif (now - self._home_moved_ns) * S_PER_NS > _HOME_BLOCKED_S:

@@ -40,7 +40,8 @@ class DepthFrame:
 
     Attributes:
         depth_mm: (H, W) uint16 as in `hop_drivers.depth`.
-        stamp_ns: of the exposure, ROS time.
+        stamp_ns: when the image was in this machine's memory, ROS time: by its maker two or three
+            frames after the exposure.
     """
 
     depth_mm: np.ndarray

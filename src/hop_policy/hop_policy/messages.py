@@ -122,7 +122,7 @@ def depth_image(depth_mm: np.ndarray, stamp_ns: int, frame_id: str) -> Any:
 
     Args:
         depth_mm: (H, W) uint16 [mm]; 0 unknown, 1 too close, 65535 too far.
-        stamp_ns: exposure time, ROS time.
+        stamp_ns: of the image, ROS time.
         frame_id: optical frame of the camera.
     """
     height, width = depth_mm.shape

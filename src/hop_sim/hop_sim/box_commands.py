@@ -12,7 +12,7 @@ from hop_sim.control_box import FIRMWARE, ControlBox
 from hop_sim.xarm_protocol import Func, Status, floats, pack_floats, text_field
 from hop_sim.xarm_reports import reduced_state
 
-ARM_SERIAL, BOX_SERIAL = "XI1300", "AC1300"
+BOX_SERIAL = "AC1300"
 _DH = (  # theta offset [rad], d [mm], alpha [rad], a [mm] per joint; source: vendor URDF
     (0.0, 267.0, -np.pi / 2, 0.0),
     (0.0, 0.0, np.pi / 2, 0.0),
@@ -181,8 +181,8 @@ def _box_limits(payload: bytes) -> tuple[int, ...]:
 
 
 _HANDLERS: dict[int, Handler] = {
-    Func.GET_VERSION: lambda box, _: text_field(f"7,7,{ARM_SERIAL},{BOX_SERIAL},{FIRMWARE}"),
-    Func.GET_ROBOT_SN: lambda box, _: text_field(ARM_SERIAL, 20) + text_field(BOX_SERIAL, 20),
+    Func.GET_VERSION: lambda box, _: text_field(f"7,7,{box.arm_serial},{BOX_SERIAL},{FIRMWARE}"),
+    Func.GET_ROBOT_SN: lambda box, _: text_field(box.arm_serial, 20) + text_field(BOX_SERIAL, 20),
     Func.MOTION_EN: _motion_enable,
     Func.SET_STATE: _set_state,
     Func.GET_STATE: lambda box, _: bytes([box.state]),

@@ -33,12 +33,14 @@ class ControlBox:
         enabled: motors on, brakes open.
         settings: what was configured.
         estop: True while the emergency stop button is pressed; no command clears it then.
+        arm_serial: of the series that the embodiment's limits are of.
     """
 
     def __init__(self, world: World, embodiment: Embodiment) -> None:
         """Power up: stopped, mode 0, brakes closed, the true load saved."""
         self.world = world
         self.lower, self.upper = embodiment.lower[ARM], embodiment.upper[ARM]
+        self.arm_serial = "XI1305" if embodiment.late_serial else "XI1300"
         com_mm = [1000.0 * value for value in world.payload.com_m]
         self.settings = Settings(load=(world.payload.mass_kg, *com_mm))
         self.mode = 0
@@ -129,7 +131,7 @@ class ControlBox:
         """Press or release the emergency stop button; releasing does not clear the error."""
         self.estop = pressed
         if pressed:
-            self.raise_error(Fault.ESTOP_IO)
+            self.raise_error(Fault.ESTOP_BUTTON)
 
     def clean_error(self) -> None:
         """Clear the error; an e-stop that is still pressed stays."""

@@ -24,7 +24,7 @@ class HandFirmware:
         device_id: CAN device 0..3; frames for another are ignored.
         temperature_c: what INFO and temperature frames report [degC].
         over_temperature: status bit of INFO.
-        silent: True withholds every frame, as a broken cable does.
+        silent: no frame passes, to or from it, as with a broken cable: the last torques act on.
         side: handedness in INFO.
     """
 
@@ -47,7 +47,7 @@ class HandFirmware:
     def take(self, frame: can.Frame) -> list[can.Frame]:
         """Carry out one frame from the host and return the replies; nonsense is ignored."""
         msg_id, device = can.split_id(frame.arbitration_id)
-        if device != self.device_id:
+        if self.silent or device != self.device_id:
             return []
         finger = can.finger_of(msg_id, can.MsgId.TORQUE)
         try:
@@ -69,7 +69,7 @@ class HandFirmware:
             self._since_position_ms = self._since_temperature_ms = 0
         elif msg_id == can.MsgId.CONFIG and data:
             self.device_id = data[0] & 0b11
-        elif self.silent or data:
+        elif data:
             return []
         elif msg_id == can.MsgId.INFO:
             return [can.info_frame(self._info(), self.device_id)]

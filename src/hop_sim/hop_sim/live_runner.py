@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from hop_core import topics
 from hop_core.errors import TwinError
 from hop_core.robot_config import TwinConfig
-from hop_core.state import HopState, Source
+from hop_core.state import HOME_REACHED, HopState, Source
 from hop_policy.episode_info import Source as EpisodeSource
 from hop_sim.live_figures import FIGURE_SOURCES, Counters, read_counters
 from hop_sim.live_launch import LiveLaunch
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _READY_S = 60.0
 _HOME_S = 30.0
+_HOME_TRIES = 2  # a hold on the way, as of a machine that stalled, ends it
 _ARM_S = 10.0
 _SETTLE_S = 0.4
 _POLL_S = 0.05
@@ -216,14 +217,15 @@ class LiveRunner:
             self._await(lambda: self._in(HopState.IDLE), "the devices", _READY_S)
         if self._in(HopState.IDLE):
             self._arm()
-        seen = graph.report_count("supervisor")
-        graph.trigger(topics.SUPERVISOR_HOME)
-        # Two reports at least: that it goes, and that it is there.
-        self._await(
-            lambda: graph.report_count("supervisor") >= seen + 2 and self._at_rest(),
-            "the way home",
-            _HOME_S,
-        )
+        for _ in range(_HOME_TRIES):
+            seen = graph.report_count("supervisor")
+            graph.trigger(topics.SUPERVISOR_HOME)
+            self._await(partial(self._rests_again, seen), "the way home", _HOME_S)
+            report = graph.state("supervisor")
+            if report is not None and report.progress == HOME_REACHED:
+                return
+        told = report and (report.progress or report.reason)
+        raise TwinError(f"the robot did not get home: {told or 'it was interrupted'}")
 
     def _arm(self) -> None:
         """Arm as soon as the supervisor lets; it wants every stream fresh for a while before."""
@@ -238,11 +240,12 @@ class LiveRunner:
                 time.sleep(_POLL_S)
         self._await(lambda: self._in(HopState.ARMED), "arming", _ARM_S)
 
-    def _at_rest(self) -> bool:
+    def _rests_again(self, seen: int) -> bool:
+        """Whether it went and is at rest: two reports at least since there were `seen`."""
         report = self._graph.state("supervisor")
-        return (
-            report is not None and report.state is HopState.ARMED and report.source == Source.NONE
-        )
+        if report is None or self._graph.report_count("supervisor") < seen + 2:
+            return False
+        return report.state is HopState.ARMED and report.source == Source.NONE
 
     def _watch(self) -> tuple[str, dict[str, Any]]:
         """Return why the episode ended and the task's record; an interruption is a failure."""

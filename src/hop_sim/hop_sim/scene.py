@@ -106,13 +106,14 @@ class ObjectConfig(Config):
 
     Attributes:
         mass_kg: spread over its pieces by volume.
-        friction: sliding friction, at most 1.0.
+        friction: sliding friction on table and arm, which have 0.8 themselves, and the greater of
+            two counts; fingertips have 1.0.
         shapes: its convex pieces.
         wall: makes it hollow.
     """
 
     mass_kg: float = Field(gt=0.0, le=2.0)
-    friction: float = Field(0.8, gt=0.0, le=1.0)
+    friction: float = Field(0.8, ge=0.8, le=1.0)
     shapes: tuple[ShapeConfig, ...] = Field(min_length=1)
     wall: WallConfig | None = None
 

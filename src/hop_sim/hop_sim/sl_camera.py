@@ -49,6 +49,11 @@ def _is_stale(state: TwinState) -> bool:
     return time.monotonic_ns() - state.monotonic_ns > _STALE_NS
 
 
+def _failed(error: HopError) -> ERROR_CODE:
+    _log.error("%s", error)
+    return ERROR_CODE.FAILURE
+
+
 class Camera:
     """The twin's ZED-2."""
 
@@ -165,7 +170,10 @@ class Camera:
         if self._reader is None:
             return ERROR_CODE.CAMERA_NOT_INITIALIZED
         width, height = self._size(resolution)
-        depth = self._measured(self._state, width, height)
+        try:
+            depth = self._measured(self._state, width, height)
+        except HopError as error:
+            return _failed(error)
         if measure == MEASURE.DEPTH_U16_MM:
             known = np.isfinite(depth)
             millimetres = np.where(known, np.clip(depth * 1000.0, 0.0, _U16_MAX_MM), 0.0)
@@ -197,7 +205,11 @@ class Camera:
         if self._reader is None:
             return ERROR_CODE.CAMERA_NOT_INITIALIZED
         width, height = self._size(resolution)
-        rgb = self._renderer(width, height).render_color(self._state.qpos, self._state.T_base_cam)
+        state = self._state
+        try:
+            rgb = self._renderer(width, height).render_color(state.qpos, state.T_base_cam)
+        except HopError as error:
+            return _failed(error)
         image = np.full((height, width, 4), 255, dtype=np.uint8)
         image[..., :3] = rgb[..., ::-1]
         py_mat.fill(image, Timestamp(self._state.stamp_ns))

@@ -20,6 +20,7 @@ from hop_core.cli import run_command
 from hop_core.embodiment import ARM, JOINT_NAMES, load_embodiment
 from hop_core.ending_signals import on_ending_signal
 from hop_core.errors import TwinError
+from hop_core.parent_process import exit_with_launcher
 from hop_core.rate import QuantileRing
 from hop_core.robot_config import RobotConfig
 from hop_sim import control_schema as schema
@@ -237,6 +238,7 @@ def main() -> int:
     """Run a twin as a process of its own: `twin ...` is `hop twin run ...`."""
     from hop_sim import twin_cli  # it imports this module
 
+    exit_with_launcher()
     return run_command(twin_cli.main, "hop twin", ["run", *sys.argv[1:]])
 
 

@@ -39,7 +39,7 @@ class SetState(IntEnum):
 class Fault(IntEnum):
     """Controller errors that the emulated box raises by itself."""
 
-    ESTOP_IO = 2
+    ESTOP_BUTTON = 1
     JOINT_LIMIT = 23
     COLLISION = 31
     SAFETY_BOUNDARY = 35

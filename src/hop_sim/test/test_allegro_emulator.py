@@ -154,6 +154,18 @@ def test_frames_for_another_device_are_ignored(firmware):
     assert firmware.tick() == []
 
 
+def test_nothing_reaches_a_silent_hand_whose_last_torque_acts_on(firmware):
+    firmware.take(codec.servo_frame(True))
+    for frame in codec.torque_frames(np.full(16, 120)):
+        firmware.take(frame)
+    firmware.silent = True
+    for frame in codec.torque_frames(np.zeros(16)):
+        firmware.take(frame)
+    assert firmware.take(codec.servo_frame(False)) == []
+    firmware._world.step(3)
+    assert firmware._world.data.ctrl[7:23].all()
+
+
 def test_position_frames_carry_the_joint_angles_in_wire_order(firmware):
     firmware.take(codec.period_frame(3))
     frames = firmware.tick()

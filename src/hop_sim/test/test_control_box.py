@@ -103,10 +103,18 @@ def test_estop_cuts_power_and_stays_until_released(box):
     box.press_estop(True)
     assert not box.enabled
     execute(box, Func.CLEAN_ERR, b"")
-    assert box.error == 2
+    assert box.error == 1
     box.press_estop(False)
     execute(box, Func.CLEAN_ERR, b"")
     assert box.error == 0
+
+
+@pytest.mark.parametrize(("late", "serial"), [(False, b"XI1300"), (True, b"XI1305")])
+def test_the_serial_is_of_the_series_whose_limits_hold(table_scene, late, serial):
+    embodiment = load_embodiment(late_serial=late)
+    box = ControlBox(World(table_scene, embodiment), embodiment)
+    assert serial in execute(box, Func.GET_ROBOT_SN, b"")[1]
+    assert serial in execute(box, Func.GET_VERSION, b"")[1]
 
 
 def test_tcp_above_1_2_m_s_trips_error_60_in_servo_mode(box):

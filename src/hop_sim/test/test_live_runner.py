@@ -10,7 +10,7 @@ import pytest
 from hop_core import topics
 from hop_core.errors import TwinError
 from hop_core.robot_config import load_robot
-from hop_core.state import HopState, Source
+from hop_core.state import HOME_REACHED, HopState, Source
 from hop_core.state_report import StateReport
 from hop_sim.live_runner import LiveRunner, PolicyPerformer, Recording
 from hop_sim.nodes.graph_client import GraphClient
@@ -82,7 +82,7 @@ def test_what_a_recording_is_of_is_told_before_the_time_of_the_episode_runs(
     cell = load_robot("twin").twin
     assert cell is not None
     said: list[object] = []
-    resting = StateReport("supervisor", HopState.ARMED, source=Source.NONE)
+    resting = StateReport("supervisor", HopState.ARMED, "", Source.NONE, progress=HOME_REACHED)
     graph: Any = SimpleNamespace(
         interruption=SimpleNamespace(report=None, forget=lambda: None),
         set_parameters=lambda node, values: said.append((node, values["seed"], values["episode"])),
@@ -110,6 +110,46 @@ def test_what_a_recording_is_of_is_told_before_the_time_of_the_episode_runs(
         topics.RECORDER_START,
         "begin",
     ]
+
+
+BLOCKED = "the way home is blocked by table; jog clear of it first"
+
+
+@pytest.mark.parametrize(
+    ("ends", "told"),
+    [
+        ([HOME_REACHED], ""),
+        (["", HOME_REACHED], ""),
+        ([BLOCKED, HOME_REACHED], ""),
+        ([BLOCKED, BLOCKED], BLOCKED),
+        (["", ""], "it was interrupted"),
+    ],
+)
+def test_a_robot_that_did_not_get_home_starts_no_episode(ends: list[str], told: str) -> None:
+    """A hold on the way, and a way that is blocked, end at rest too."""
+    cell = load_robot("twin").twin
+    assert cell is not None
+    asked: list[object] = []
+
+    def state(_: str) -> StateReport:
+        progress = ends[len(asked) - 1] if asked else ""
+        return StateReport("supervisor", HopState.ARMED, "", Source.NONE, progress=progress)
+
+    def wait(_what: str, holds: Callable[[], bool], _timeout_s: float) -> None:
+        assert holds()
+
+    counts = iter(range(0, 100, 2))
+    graph: Any = SimpleNamespace(
+        trigger=asked.append, state=state, wait=wait, report_count=lambda _: next(counts)
+    )
+    launch: Any = SimpleNamespace(check=lambda: None)
+    runner = LiveRunner(Realism(), cell, graph, launch)
+    if told:
+        with pytest.raises(TwinError, match=f"did not get home: {told}"):
+            runner._go_home()
+    else:
+        runner._go_home()
+    assert asked == [topics.SUPERVISOR_HOME] * len(ends)
 
 
 def test_a_node_has_one_client_for_its_parameters(monkeypatch: pytest.MonkeyPatch) -> None:

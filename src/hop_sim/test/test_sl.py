@@ -10,6 +10,7 @@ import time
 import numpy as np
 import pytest
 
+from hop_core.errors import TwinError
 from hop_sim import sl
 from hop_sim.twin_client import TwinClient
 
@@ -52,6 +53,18 @@ def _grab_until(camera: sl.Camera, code: sl.ERROR_CODE) -> None:
     deadline = time.monotonic() + 20.0
     while camera.grab() != code:
         assert time.monotonic() < deadline, f"no {code}"
+
+
+def test_a_renderer_that_fails_is_a_code_and_no_exception(camera, monkeypatch):
+    def fail(*_args):
+        raise TwinError("the renderer gave no image")
+
+    assert camera.grab() == sl.ERROR_CODE.SUCCESS
+    monkeypatch.setattr(sl.Camera, "_renderer", fail)
+    size = sl.Resolution(320, 180)
+    measured = camera.retrieve_measure(sl.Mat(), sl.MEASURE.DEPTH, sl.MEM.CPU, size)
+    seen = camera.retrieve_image(sl.Mat(), sl.VIEW.LEFT, sl.MEM.CPU, size)
+    assert (measured, seen) == (sl.ERROR_CODE.FAILURE, sl.ERROR_CODE.FAILURE)
 
 
 def test_signatures_are_those_of_the_sdk():

@@ -11,6 +11,7 @@ import time
 import psutil
 import pytest
 
+from hop_core.parent_process import EXIT_WITH_PARENT
 from hop_core.realtime import Priority, probe
 from hop_sim.shared_state import model_path, state_path
 from hop_sim.twin_client import TwinClient
@@ -61,6 +62,31 @@ def test_twin_ends_cleanly_and_leaves_no_file(start, ending):
     assert not model_path(state_path(address, PORT)).exists()
     assert str(probe(Priority.TWIN)) in process.stdout.read()  # granted or not, it is said
     assert process.stderr.read() == ""
+
+
+def test_it_ends_when_its_launcher_is_killed():
+    """One that is killed tells nobody, and the twin would keep its ports."""
+    address = f"{NET}.48"
+    launcher = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import subprocess, sys; subprocess.run([sys.executable, *sys.argv[1:]])",
+            *("-m", "hop_sim.twin", "--address", address),
+        ],
+        stdout=subprocess.DEVNULL,
+        env={
+            **os.environ,
+            EXIT_WITH_PARENT: "1",
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        },
+    )
+    with TwinClient(address, PORT, wait_s=WAIT_S) as client:
+        client.hello()
+    (twin,) = psutil.Process(launcher.pid).children()
+    launcher.kill()
+    launcher.wait(20.0)
+    assert psutil.wait_procs([twin], timeout=30.0)[1] == []
 
 
 def test_second_twin_on_the_same_address_fails_with_one_sentence_and_another_address_works(start):

@@ -10,7 +10,6 @@ returns in the wheels), `SingleThreadedExecutor` where it is missing.
 from __future__ import annotations
 
 import gc
-import os
 import sys
 import threading
 from collections.abc import Callable
@@ -28,15 +27,10 @@ from rclpy.signals import SignalHandlerOptions
 from hop_core.ending_signals import on_ending_signal
 from hop_core.errors import HopError, denied
 from hop_core.nodes.shared_memory import remove_orphans
-from hop_core.parent_process import exit_with_parent
+from hop_core.parent_process import exit_with_launcher
 from hop_core.realtime import Priority, schedule
 
 _SPIN_S = 0.1
-EXIT_WITH_PARENT = "HOP_EXIT_WITH_PARENT"
-"""Environment variable, set by the launch files.
-
-The node ends when the process that started it is gone.
-"""
 
 
 class HopNode(Node):
@@ -92,8 +86,7 @@ def run(
         0 after a requested stop, 1 (or the error's own code) after a HopError, the node's
         `exit_code` otherwise.
     """
-    if os.environ.get(EXIT_WITH_PARENT) == "1":
-        exit_with_parent()  # a killed launcher must not leave a robot driver behind
+    exit_with_launcher()
     scheduling = schedule(priority) if priority is not None else None
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     node: HopNode | None = None
