@@ -3,7 +3,7 @@
 #   make deploy   the main job on the digital twin: 10 episodes of Grasp & Lift, cadence report, success table, a bag
 #   make test     the default tests            make lint   ruff and mypy          make bench   the benchmarks, one JSON line each
 #   make build    environment and colcon build make clean  removes builds         make distclean   also removes .venv
-#   make table1   Table I of the paper on the twin, small configuration: some hours; goes on after a stop
+#   make table1   Table I of the paper on the twin, small configuration: seven hours of two cores; goes on
 #   make torch TORCH_INDEX_URL=<package index>   changes the CPU/CUDA build of torch in an existing environment
 #
 # Variables: PYTHON (3.11 or 3.12), TORCH_INDEX_URL (extra package index whose build of torch is preferred).
