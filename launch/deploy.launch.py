@@ -27,6 +27,9 @@ from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
+from hop_core.config import config_path
+from hop_core.errors import ConfigError
+
 IS_TWIN = PythonExpression(["'", LaunchConfiguration("robot"), "' == 'twin'"])
 DEFAULT_LAB = PythonExpression(
     [
@@ -150,7 +153,7 @@ def required(package: str, executable: str, **kwargs: object) -> Node:
 
 
 def check_robot(context: LaunchContext) -> None:
-    """Refuse a real robot without a description, and one that random weights would move."""
+    """Refuse a robot without a description, and a real one that random weights would move."""
     robot, lab, chosen, execute = (
         LaunchConfiguration(name).perform(context) for name in ("robot", "lab", "policy", "execute")
     )
@@ -164,6 +167,10 @@ def check_robot(context: LaunchContext) -> None:
             "policy:=untrained has random weights: on a real robot only in shadow mode; add "
             "execute:=false"
         )
+    try:
+        config_path(f"robots/{lab}.yaml", LaunchConfiguration("config_dir").perform(context))
+    except ConfigError as error:
+        raise RuntimeError(f"lab:={lab} has no description: {error}") from error
 
 
 def check_policy(context: LaunchContext) -> None:

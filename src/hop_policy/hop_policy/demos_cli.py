@@ -107,7 +107,8 @@ def list_main(argv: list[str]) -> int:
     else:
         _print_table(_list_table(bags))
         labels = Counter(bag.label for bag in bags)
-        print(f"{len(bags)} episodes in {root}: {dict(labels)}")
+        told = ", ".join(f"{count} {label}" for label, count in labels.items()) or "none"
+        print(f"{len(bags)} episodes in {root}: {told}")
     parts = find_parts(root, options.task)
     if parts and not options.json:
         print(f"{len(parts)} unfinished: 'hop demos repair' restores them")

@@ -54,7 +54,7 @@ class Arguments:
 
 
 def main(argv: list[str]) -> int:
-    """Run `hop demos collect` and return the exit code.
+    """Record demonstrations of the scripted expert.
 
     Raises:
         HopError: arguments that do not fit, or an attempt that could not be recorded at all.

@@ -66,6 +66,7 @@ class EvalRun:
     def lock_step(self, controls: Sequence[ControlName]) -> Report:
         """Roll out each contender with its blind control, then the controls that need none."""
         identities, report = self._identities(), self._report("lock-step")
+        beside = {kind: self._beside(kind) for kind in (POLICY, *controls)}  # told before it runs
         own: list[AgentName] = [POLICY, *(name for name in controls if name == "blind")]
         with self._file("lock-step") as file:
             for contender in self.contenders:
@@ -73,12 +74,12 @@ class EvalRun:
                     spec = AgentSpec(kind, contender.checkpoint, self.weights)
                     roll = self._in_lock_step(spec)
                     who = {"kind": kind, "arm": contender.arm, **identities[contender.name]}
-                    who |= self._beside(kind)
+                    who |= beside[kind]
                     label = self._label(contender, kind)
                     report.outcomes[label] = self._kept(file, _key(contender, kind), who, roll)
             for control in controls:
                 if control != "blind":
-                    who = {"kind": control, **self._beside(control)}
+                    who = {"kind": control, **beside[control]}
                     roll = self._in_lock_step(self._demonstrated(control))
                     report.outcomes[control] = self._kept(file, control, who, roll)
         return report

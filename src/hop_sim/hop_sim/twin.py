@@ -142,10 +142,11 @@ class Twin:
 
         Args:
             patience_s: wait so long for the drivers to let go of their devices: hardware does not
-                vanish under a driver that is ending. A second call does not wait.
+                vanish under a driver that is ending. A second call, as of a launch that passes on
+                what everybody got, never waits for longer than the first.
         """
-        again = self._end_by_ns is not None
-        self._end_by_ns = time.monotonic_ns() + (0 if again else round(patience_s * _NS_PER_S))
+        end_by_ns = time.monotonic_ns() + round(patience_s * _NS_PER_S)
+        self._end_by_ns = min(self._end_by_ns or end_by_ns, end_by_ns)
 
     def _may_end(self) -> bool:
         if self._end_by_ns is None:

@@ -427,3 +427,13 @@ def test_copies_of_a_checkpoint_are_no_training_seeds(
     with pytest.raises(ConfigError, match="2 checkpoints of the arm 'ours' are copies"):
         eval_cli.main(["--policy", *copies, "-n", "1"])
     assert rolled == []
+
+
+def test_demonstrations_that_are_not_there_are_told_before_anything_runs(
+    save: Save, tmp_path: Path, rolled: Rolled
+) -> None:
+    policy = save(tmp_path / "run", 0)
+    command = ["--policy", policy, "--controls", "nearest", "--demos", str(tmp_path / "none")]
+    with pytest.raises(BagError, match="no demonstrations"):
+        eval_cli.main([*command, "-n", "1"])
+    assert rolled == []

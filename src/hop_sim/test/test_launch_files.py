@@ -117,6 +117,15 @@ def test_a_real_robot_without_a_description_is_refused(monkeypatch: pytest.Monke
     assert "Pass lab:=NAME or set HOP_LAB" in result.stdout + result.stderr
 
 
+@pytest.mark.parametrize("robot", ["real", "twin"])
+def test_a_lab_that_nobody_described_starts_nothing(robot: str) -> None:
+    result = ros2_launch("deploy.launch.py", f"robot:={robot}", "lab:=nowhere")
+    assert result.returncode != 0
+    said = result.stdout + result.stderr
+    assert "lab:=nowhere has no description: no configuration 'robots/nowhere.yaml'" in said
+    assert "process started" not in said
+
+
 def test_a_task_without_a_shipped_policy_needs_one() -> None:
     result = ros2_launch("deploy.launch.py", "robot:=twin", "task:=juggle")
     assert result.returncode != 0

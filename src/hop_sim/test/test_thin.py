@@ -144,7 +144,7 @@ def test_the_command_says_what_it_drew(
     out = tmp_path / "small"
     assert thin_cli.main([store.address, "-o", str(out), "--most=4"]) == 0
     assert f"{out} holds 4 of 22 trajectories, of 3 tracks" in capsys.readouterr().out
-    with pytest.raises(TrajectoryError, match="a draw needs 1 or more"):
+    with pytest.raises(TrajectoryError, match="a draw needs --most of 1 or more"):
         thin_cli.main([store.address, "-o", str(out), "--most=0"])
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from hop_core.parent_process import EXIT_WITH_PARENT
 from hop_core.realtime import Priority, probe
 from hop_sim.shared_state import model_path, state_path
+from hop_sim.twin import Twin
 from hop_sim.twin_client import TwinClient
 
 NET = os.environ["HOP_TEST_NET"]
@@ -62,6 +64,17 @@ def test_twin_ends_cleanly_and_leaves_no_file(start, ending):
     assert not model_path(state_path(address, PORT)).exists()
     assert str(probe(Priority.TWIN)) in process.stdout.read()  # granted or not, it is said
     assert process.stderr.read() == ""
+
+
+def test_told_twice_to_end_it_waits_for_the_drivers_as_long_as_told_once():
+    """A launch passes on to the twin what the whole group got: hardware does not vanish by that."""
+    twin = SimpleNamespace(_end_by_ns=None)
+    Twin.stop(twin, 4.0)
+    first_ns = twin._end_by_ns
+    Twin.stop(twin, 4.0)
+    assert twin._end_by_ns == first_ns > time.monotonic_ns()
+    Twin.stop(twin)
+    assert twin._end_by_ns <= time.monotonic_ns()
 
 
 def test_it_ends_when_its_launcher_is_killed():

@@ -77,7 +77,9 @@ def thin_store(
             another store, or the disk refuses.
     """
     if most < 1 or seed < 0:
-        raise TrajectoryError(f"a draw needs 1 or more, by a seed of 0 or more: {most}, {seed}")
+        raise TrajectoryError(
+            f"a draw needs --most of 1 or more and --seed of 0 or more, got {most} and {seed}"
+        )
     drawn = draw_evenly(store, kept, most, seed)
     draw = f"{most} of kept_{kept} by seed {seed} from {store.content}"
     settings = {**store.header.settings, THINNED: draw}
