@@ -45,8 +45,8 @@ hop_env() {
   export FASTRTPS_DEFAULT_PROFILES_FILE="${FASTRTPS_DEFAULT_PROFILES_FILE:-$root/config/fastdds.xml}"
   export ROS_AUTOMATIC_DISCOVERY_RANGE="${ROS_AUTOMATIC_DISCOVERY_RANGE:-LOCALHOST}"
   export MUJOCO_GL="${MUJOCO_GL:-egl}"
-  # Threads of one training wait for each other by spinning, without end by default: where anything else has a core, most of
-  # the time goes by in that. So much of it costs an idle machine nothing (measured: docs/results.md, Training).
+  # Threads of one training wait for each other by spinning, by default for so long that most of the time goes by in that
+  # where anything else has a core. This much is as quick on an idle machine (measured: docs/results.md, Training).
   export GOMP_SPINCOUNT="${GOMP_SPINCOUNT:-10000}"
   if [ -z "${ROS_LOG_DIR:-}" ] && { [ -z "${HOME:-}" ] || [ ! -w "$HOME" ]; }; then  # rclpy refuses to start without one
     export ROS_LOG_DIR="${TMPDIR:-/tmp}/ros_log_$(id -u)"

@@ -135,7 +135,8 @@ def config_path(name: str, config_dir: Path | str | None = None) -> Path:
     for folder in folders:
         if (folder / name).is_file():
             return folder / name
-    looked = ", ".join(str(folder) for folder in folders)
+    there = [str(folder) for folder in folders if folder.is_dir() or explicit]
+    looked = ", ".join(there) or "any folder"
     raise ConfigError(
         f"no configuration '{name}' in {looked}; pass config_dir or set {CONFIG_DIR_VARIABLE}"
     )
